@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The one include a test file starts with: cmocka, with the headers it needs in the order it needs them, and base.h.
+ *
+ * A test file is a list of functions whose names are sentences, and a main:
+ *
+ *     #include "tests/support/test.h"
+ *
+ *     #include "base/buf.h"
+ *
+ *     static void appended_bytes_come_back(void **state) { ... }
+ *
+ *     int main(void)
+ *     {
+ *             static const struct CMUnitTest tests[] = {cmocka_unit_test(appended_bytes_come_back)};
+ *             return test_run("buf", tests);
+ *     }
+ *
+ * cmocka's assertions leave a test by longjmp: call them on the main thread only. Its skip() reports a failure.
+ */
+#ifndef KV_TESTS_SUPPORT_TEST_H
+#define KV_TESTS_SUPPORT_TEST_H
+
+/* cmocka.h needs these four first. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/slice.h"
+
+/** Runs TESTS (an array) as the group NAME and speaks TAP on stdout. Gives main's exit code. */
+#define test_run(name, tests)                                                                                      \
+	(cmocka_set_message_output(CM_OUTPUT_TAP),                                                                 \
+	 _cmocka_run_group_tests((name), (tests), ARRAY_SIZE(tests), NULL, NULL) == 0 ? 0 : 1)
+
+/** True if the two runs of bytes are the same, else a failed test that prints both. */
+#define assert_slice_equal(a, b)                                                                                   \
+	do {                                                                                                       \
+		struct slice slice_a_ = (a), slice_b_ = (b);                                                       \
+		assert_int_equal(slice_a_.size, slice_b_.size);                                                    \
+		if (slice_a_.size > 0)                                                                             \
+			assert_memory_equal(slice_a_.data, slice_b_.data, slice_a_.size);                          \
+	} while (0)
+
+#endif
