@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/codec.h"
+
+#include "base/hash.h"
+#include "proto/client.pb-c.h"
+#include "proto/codec_internal.h"
+#include "proto/map.pb-c.h"
+#include "proto/msg_check.h"
+#include "proto/opcode.h"
+#include "proto/peer.pb-c.h"
+
+/** How one kind of body travels. */
+struct codec_class {
+	const ProtobufCMessageDescriptor *meta;
+	enum kv_status (*encode)(struct codec_out *out, const struct msg *m);
+	enum kv_status (*decode)(struct codec_in *in, const ProtobufCMessage *meta);
+};
+
+static const struct codec_class classes[] = {
+	[BODY_NONE] = {&kv__bare__descriptor, codec_encode_none, codec_decode_none},
+	[BODY_HELLO] = {&kv__hello__descriptor, codec_encode_hello, codec_decode_hello},
+	[BODY_REQUEST] = {&kv__request__descriptor, codec_encode_request, codec_decode_request},
+	[BODY_RESULT] = {&kv__result__descriptor, codec_encode_result, codec_decode_result},
+	[BODY_REPLICA] = {&kv__replica_request__descriptor, codec_encode_replica, codec_decode_replica},
+	[BODY_ANSWER] = {&kv__replica_reply__descriptor, codec_encode_answer, codec_decode_answer},
+	[BODY_HEARTBEAT] = {&kv__heartbeat__descriptor, codec_encode_heartbeat, codec_decode_heartbeat},
+	[BODY_HINT] = {&kv__hint__descriptor, codec_encode_hint, codec_decode_hint},
+	[BODY_MAP] = {&kv__map_message__descriptor, codec_encode_map, codec_decode_map},
+	[BODY_INIT] = {&kv__init__descriptor, codec_encode_init, codec_decode_init},
+	[BODY_CLUSTER_INIT] = {&kv__cluster_init__descriptor, codec_encode_cluster_init, codec_decode_cluster_init},
+	[BODY_STATUS] = {&kv__status__descriptor, codec_encode_status, codec_decode_status},
+};
+
+static size_t meta_size_max(uint16_t opcode)
+{
+	if (opcode == OP_HELLO)
+		return HELLO_SIZE_MAX;
+	return opcode_is_admin_sized(opcode) ? META_SIZE_ADMIN_MAX : META_SIZE_MAX;
+}
+
+static uint16_t flags_of(const struct msg *m)
+{
+	uint16_t flags = m->reply ? FRAME_REPLY : 0;
+	if (opcode_body(m->opcode, m->reply) == BODY_REQUEST &&
+	    (m->request.trace.trace_hi != 0 || m->request.trace.trace_lo != 0))
+		flags |= FRAME_TRACE;
+	return flags;
+}
+
+/** Extends the output by a frame without its value part and packs META; *ret_meta is where that lies. */
+static enum kv_status emit_meta(struct codec_out *out, const ProtobufCMessage *meta, size_t value_size,
+				size_t extra, uint8_t **ret_frame, struct slice *ret_meta)
+{
+	size_t meta_size = protobuf_c_message_get_packed_size(meta);
+	if (meta_size > meta_size_max(out->msg->opcode) || value_size > VALUE_SIZE_MAX)
+		return KV_TOO_LARGE;
+	uint8_t *frame = buf_extend(out->buf, FRAME_HEADER_SIZE + meta_size + extra);
+	size_t packed = protobuf_c_message_pack(meta, frame + FRAME_HEADER_SIZE);
+	KV_ASSERT(packed == meta_size);
+	*ret_frame = frame;
+	*ret_meta = slice_of(frame + FRAME_HEADER_SIZE, meta_size);
+	return KV_OK;
+}
+
+static void emit_header(const struct codec_out *out, uint8_t *frame, struct slice meta, struct slice value)
+{
+	struct frame_header header = {
+		.request_id = out->msg->id,
+		.opcode = out->msg->opcode,
+		.flags = flags_of(out->msg),
+		.meta_size = (uint32_t)meta.size,
+		.value_size = (uint32_t)value.size,
+		.body_sum = frame_body_sum(meta, value),
+	};
+	frame_header_encode(&header, frame);
+}
+
+enum kv_status codec_emit(struct codec_out *out, const ProtobufCMessage *meta, struct slice value)
+{
+	uint8_t *frame;
+	struct slice packed;
+	enum kv_status status = emit_meta(out, meta, value.size, out->whole ? value.size : 0, &frame, &packed);
+	if (status != KV_OK)
+		return status;
+	if (value.size == 0) {
+		value = slice_of(NULL, 0);
+	} else if (out->whole) {
+		uint8_t *at = frame + FRAME_HEADER_SIZE + packed.size;
+		memcpy(at, value.data, value.size);
+		value.data = at;
+	}
+	emit_header(out, frame, packed, value);
+	out->value = out->whole ? slice_of(NULL, 0) : value;
+	return KV_OK;
+}
+
+enum kv_status codec_emit_items(struct codec_out *out, const ProtobufCMessage *meta, const struct scan_item *items,
+				uint32_t count)
+{
+	size_t size = 0;
+	for (uint32_t i = 0; i < count; i++)
+		size += items[i].value.size;
+	uint8_t *frame;
+	struct slice packed;
+	enum kv_status status = emit_meta(out, meta, size, size, &frame, &packed);
+	if (status != KV_OK)
+		return status;
+	uint8_t *at = frame + FRAME_HEADER_SIZE + packed.size;
+	for (uint32_t i = 0; i < count; i++) {
+		if (items[i].value.size == 0)
+			continue;
+		memcpy(at, items[i].value.data, items[i].value.size);
+		at += items[i].value.size;
+	}
+	emit_header(out, frame, packed, slice_of(frame + FRAME_HEADER_SIZE + packed.size, size));
+	out->value = slice_of(NULL, 0);
+	return KV_OK;
+}
+
+static enum kv_status encode(struct codec_out *out)
+{
+	enum kv_status status = msg_check(out->msg);
+	if (status != KV_OK)
+		return status;
+	enum msg_body body = opcode_body(out->msg->opcode, out->msg->reply);
+	KV_ASSERT(body != BODY_UNKNOWN);
+	return classes[body].encode(out, out->msg);
+}
+
+enum kv_status codec_encode(const struct msg *m, struct buf *out)
+{
+	struct codec_out o = {.buf = out, .msg = m, .whole = true};
+	return encode(&o);
+}
+
+enum kv_status codec_encode_head(const struct msg *m, struct buf *head, struct slice *ret_value)
+{
+	struct codec_out o = {.buf = head, .msg = m, .whole = false};
+	enum kv_status status = encode(&o);
+	if (status == KV_OK)
+		*ret_value = o.value;
+	return status;
+}
+
+/** protobuf-c's allocator over an arena; tells a reached cap from malformed bytes. */
+struct unpack_memory {
+	struct arena *arena;
+	bool exhausted;
+};
+
+static void *unpack_alloc(void *data, size_t size)
+{
+	struct unpack_memory *memory = data;
+	void *at = arena_alloc(memory->arena, size);
+	if (!at)
+		memory->exhausted = true;
+	return at;
+}
+
+static void unpack_free(void *data, void *at)
+{
+	/* The arena takes everything back at once. */
+	(void)data;
+	(void)at;
+}
+
+enum kv_status codec_unpack(const ProtobufCMessageDescriptor *type, struct slice meta, struct arena *arena,
+			    ProtobufCMessage **ret)
+{
+	static const uint8_t nothing;
+	struct unpack_memory memory = {.arena = arena};
+	ProtobufCAllocator allocator = {.alloc = unpack_alloc, .free = unpack_free, .allocator_data = &memory};
+	ProtobufCMessage *unpacked =
+		protobuf_c_message_unpack(type, &allocator, meta.size, meta.size > 0 ? meta.data : &nothing);
+	if (!unpacked)
+		return memory.exhausted ? KV_TOO_LARGE : KV_INVALID;
+	*ret = unpacked;
+	return KV_OK;
+}
+
+enum kv_status codec_decode(const struct frame_header *header, struct slice meta, struct slice value,
+			    struct arena *arena, struct msg *ret)
+{
+	KV_ASSERT(meta.size == header->meta_size);
+	KV_ASSERT(value.size == header->value_size);
+	bool reply = header->flags & FRAME_REPLY;
+	enum msg_body body = opcode_body(header->opcode, reply);
+	if (body == BODY_UNKNOWN || (header->flags & FRAME_FLAGS_CRITICAL & ~FRAME_FLAGS_KNOWN))
+		return KV_UNSUPPORTED;
+	if (meta.size > meta_size_max(header->opcode) || value.size > VALUE_SIZE_MAX)
+		return KV_TOO_LARGE;
+
+	memset(ret, 0, sizeof *ret);
+	ret->opcode = header->opcode;
+	ret->reply = reply;
+	ret->id = header->request_id;
+	ProtobufCMessage *unpacked;
+	enum kv_status status = codec_unpack(classes[body].meta, meta, arena, &unpacked);
+	if (status != KV_OK)
+		return status;
+	if (value.size == 0)
+		value = slice_of(NULL, 0);
+	struct codec_in in = {.header = header, .value = value, .arena = arena, .msg = ret};
+	status = classes[body].decode(&in, unpacked);
+	return status == KV_OK ? msg_check(ret) : status;
+}
+
+enum kv_status codec_encode_none(struct codec_out *out, const struct msg *m)
+{
+	Kv__Bare pb = KV__BARE__INIT;
+	CODEC_SET_COMMON(&pb, m);
+	return codec_emit(out, &pb.base, slice_of(NULL, 0));
+}
+
+enum kv_status codec_decode_none(struct codec_in *in, const ProtobufCMessage *meta)
+{
+	const Kv__Bare *pb = (const Kv__Bare *)meta;
+	CODEC_GET_COMMON(pb, in->msg);
+	return in->value.size == 0 ? KV_OK : KV_INVALID;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What the codec's files share: only proto/codec*.c include this.
+ *
+ * Encoders fill a generated struct on their stack (no allocation but for arrays without a small bound) and hand it to
+ * codec_emit, which packs it straight into the output. Decoders get the unpacked struct, which lies in the arena, and
+ * point into it. Rules are msg_check's business; decoders refuse only what a struct msg cannot hold.
+ */
+#ifndef KV_PROTO_CODEC_INTERNAL_H
+#define KV_PROTO_CODEC_INTERNAL_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "proto/codec.h"
+
+struct codec_out {
+	struct buf *buf;
+	const struct msg *msg;
+	bool whole;         /* the value goes behind the meta part, too */
+	struct slice value; /* result of codec_emit if !whole: what is to follow */
+};
+
+struct codec_in {
+	const struct frame_header *header;
+	struct slice value;
+	struct arena *arena;
+	struct msg *msg; /* zeroed, common fields filled by each decoder */
+};
+
+/** Appends header, META and, if wanted, the value. KV_TOO_LARGE leaves the output alone. */
+MUST_USE enum kv_status codec_emit(struct codec_out *out, const ProtobufCMessage *meta, struct slice value);
+
+/** The same with the values of ITEMS one after the other as the value section, always appended. */
+MUST_USE enum kv_status codec_emit_items(struct codec_out *out, const ProtobufCMessage *meta,
+					 const struct scan_item *items, uint32_t count);
+
+/** Unpacks into the arena. KV_TOO_LARGE if its cap was reached, KV_INVALID if the bytes are no such message. */
+MUST_USE enum kv_status codec_unpack(const ProtobufCMessageDescriptor *type, struct slice meta, struct arena *arena,
+				     ProtobufCMessage **ret);
+
+/** COUNT elements in the arena, uninitialised; NULL (and KV_TOO_LARGE for the caller) at its cap. COUNT may be 0. */
+#define CODEC_NEW(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (size_t)(count)))
+
+/** Sets an optional scalar unless it is 0, which is what absent means. */
+#define CODEC_SET(pb, field, number)                                                                               \
+	do {                                                                                                       \
+		__typeof__((pb)->field) number_ = (number);                                                        \
+		(pb)->field = number_;                                                                             \
+		(pb)->has_##field = number_ != 0;                                                                  \
+	} while (0)
+
+/** Sets the pair of fields of a version unless it is {0,0}. */
+#define CODEC_SET_VERSION(pb, field, version)                                                                      \
+	do {                                                                                                       \
+		CODEC_SET(pb, field##_hlc, (version).hlc);                                                         \
+		CODEC_SET(pb, field##_id, (version).id);                                                           \
+	} while (0)
+
+#define CODEC_GET_VERSION(pb, field) ((struct version){.hlc = (pb)->field##_hlc, .id = (pb)->field##_id})
+
+/** Sets optional bytes unless they are empty. Borrowed until the message is packed. */
+#define CODEC_SET_BYTES(pb, field, slice_)                                                                         \
+	do {                                                                                                       \
+		struct slice bytes_ = (slice_);                                                                    \
+		(pb)->field.data = (uint8_t *)(uintptr_t)bytes_.data;                                              \
+		(pb)->field.len = bytes_.size;                                                                     \
+		(pb)->has_##field = bytes_.size != 0;                                                              \
+	} while (0)
+
+#define CODEC_SET_UUID(pb, field, uuid_)                                                                           \
+	do {                                                                                                       \
+		const struct uuid *id_ = (uuid_);                                                                  \
+		CODEC_SET_BYTES(pb, field,                                                                         \
+				uuid_is_zero(id_) ? slice_of(NULL, 0) : slice_of(id_->bytes, sizeof *id_));        \
+	} while (0)
+
+/** Sets a node index unless it is NODE_NONE, which is what absent means. */
+#define CODEC_SET_NODE(pb, field, node)                                                                            \
+	do {                                                                                                       \
+		node_id node_ = (node);                                                                            \
+		(pb)->field = node_;                                                                               \
+		(pb)->has_##field = node_ != NODE_NONE;                                                            \
+	} while (0)
+
+#define CODEC_SET_COMMON(pb, msg_)                                                                                 \
+	do {                                                                                                       \
+		CODEC_SET(pb, hlc, (msg_)->hlc);                                                                   \
+		CODEC_SET(pb, epoch, (msg_)->epoch);                                                               \
+		CODEC_SET(pb, shard, (msg_)->shard);                                                               \
+	} while (0)
+
+#define CODEC_GET_COMMON(pb, msg_)                                                                                 \
+	do {                                                                                                       \
+		(msg_)->hlc = (pb)->hlc;                                                                           \
+		(msg_)->epoch = (pb)->epoch;                                                                       \
+		(msg_)->shard = (pb)->shard;                                                                       \
+	} while (0)
+
+#define CODEC_GET_NODE(pb, field, ret) codec_get_node((pb)->has_##field, (pb)->field, (ret))
+
+static inline struct slice codec_get_bytes(const ProtobufCBinaryData *bytes)
+{
+	return bytes->len > 0 ? slice_of(bytes->data, bytes->len) : slice_of(NULL, 0);
+}
+
+/** Absent is the zero uuid; any size but 0 and 16 is false. */
+MUST_USE static inline bool codec_get_uuid(const ProtobufCBinaryData *bytes, struct uuid *ret)
+{
+	*ret = (struct uuid){0};
+	if (bytes->len == 0)
+		return true;
+	if (bytes->len != sizeof ret->bytes)
+		return false;
+	memcpy(ret->bytes, bytes->data, sizeof ret->bytes);
+	return true;
+}
+
+MUST_USE static inline bool codec_get_u16(uint32_t number, uint16_t *ret)
+{
+	*ret = (uint16_t)number;
+	return number <= UINT16_MAX;
+}
+
+MUST_USE static inline bool codec_get_node(protobuf_c_boolean has, uint32_t number, node_id *ret)
+{
+	*ret = NODE_NONE;
+	return !has || codec_get_u16(number, ret);
+}
+
+/** A row of node indexes, each below 65536. False if one is not; the caller has checked that COUNT fits RET. */
+MUST_USE static inline bool codec_get_row(const uint32_t *numbers, size_t count, node_id *ret)
+{
+	bool fits = true;
+	for (size_t i = 0; i < count; i++)
+		fits &= codec_get_u16(numbers[i], &ret[i]);
+	return fits;
+}
+
+static inline void codec_set_row(const node_id *row, size_t count, uint32_t *ret)
+{
+	for (size_t i = 0; i < count; i++)
+		ret[i] = row[i];
+}
+
+/* One pair a kind of body; see the table in codec.c. */
+enum kv_status codec_encode_hello(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_request(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_result(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_replica(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_answer(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_hint(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_map(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_init(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_cluster_init(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_status(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_none(struct codec_out *out, const struct msg *m);
+
+enum kv_status codec_decode_hello(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_request(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_result(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_replica(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_answer(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_hint(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_map(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_init(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_cluster_init(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_status(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_none(struct codec_in *in, const ProtobufCMessage *meta);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Every limit, time-out and default of the protocol and the replication core, in one place. What an operator may
+ * change starts from these values in server/config.c; everything else is fixed.
+ */
+#ifndef KV_PROTO_LIMITS_H
+#define KV_PROTO_LIMITS_H
+
+#include "base/types.h"
+
+/* Sizes of requests, in bytes. */
+#define KEY_SIZE_MAX             4096u
+#define VALUE_SIZE_DEFAULT_MAX   (1u << 20) /* configurable up to VALUE_SIZE_MAX */
+#define VALUE_SIZE_MAX           (16u << 20)
+#define META_SIZE_MAX            (64u << 10) /* protobuf part of a data frame */
+#define META_SIZE_ADMIN_MAX      (1u << 20)  /* of map, scan and admin frames */
+#define HELLO_SIZE_MAX           (16u << 10) /* any frame before HELLO is done */
+#define BATCH_KEYS_MAX           1000u
+#define BATCH_SIZE_MAX           (16u << 20)
+#define SCAN_ITEMS_MAX           1000u
+#define SCAN_SIZE_MAX            (256u << 10) /* bytes of keys and values a page; one item may pass it */
+#define SESSION_TOKEN_SIZE_MAX   4096u
+#define CURSOR_SIZE_MAX          (KEY_SIZE_MAX + 256u)
+#define MESSAGE_SIZE_MAX         1024u /* text for a human in a reply */
+#define AUTH_MECHANISMS_SIZE_MAX 256u
+#define STATUS_COUNTERS_MAX      512u
+#define TTL_MS_MAX               (1ull << 47) /* the sum with any clock reading fits */
+
+/* Cluster shape. */
+#define PARTITIONS_MIN       16u
+#define PARTITIONS_MAX       4096u
+#define PARTITIONS_DEFAULT   1024u
+#define PARTITION_META       0xFFFFu /* the cluster map's own register */
+#define LEAVES_PER_PARTITION 1024u
+#define NODES_MAX            256u
+#define REPLICAS_MAX         7u
+#define REPLICAS_DEFAULT     3u
+#define ROW_MAX              (2u * REPLICAS_MAX) /* old and new members together */
+#define ADDRESS_SIZE_MAX     256u
+#define NAME_SIZE_MAX        64u
+#define VOTERS_MAX           5u
+
+/* The register. Times as in `docs/consistency.md`. */
+#define LIN_MAX            32u    /* lineage entries in a record */
+#define LIN_AGE_MS         60000u /* older ones are dropped into lin_floor */
+#define MEM_MAX            16u    /* remembered overwritten copies a key */
+#define MEM_AGE_US         (10 * USEC_PER_SEC)
+#define ATTEMPTS_MAX       16u /* ballots one operation may try: further ones answer CONFLICT or IN_DOUBT */
+#define CARRIERS_MAX       (MEM_MAX + 1u)
+#define MAX_DRIFT_MS       500u /* a version further ahead of a replica's clock is refused */
+#define HLC_LIMIT_AHEAD_MS (MAX_DRIFT_MS + 500u)
+#define DIRECT_WINDOW_MS   300u
+
+/* Deadlines and time-outs. */
+#define DEADLINE_DEFAULT_MS  1000u
+#define DEADLINE_MIN_MS      1u
+#define DEADLINE_MAX_MS      60000u
+#define REPLICA_TIMEOUT_US   (500 * USEC_PER_MSEC) /* a replica that has not answered by then gets a hint */
+#define PHASE_TIMEOUT_MIN_US (10 * USEC_PER_MSEC)
+#define ANSWER_MARGIN_MAX_US (50 * USEC_PER_MSEC) /* answer that much before the deadline, at most a tenth of it */
+#define RETRY_BACKOFF_MIN_US (2 * USEC_PER_MSEC)   /* between two ballots of one operation, doubled each time */
+#define RETRY_BACKOFF_MAX_US (100 * USEC_PER_MSEC)
+
+/* Heartbeats. */
+#define PING_INTERVAL_US (500 * USEC_PER_MSEC)
+#define PING_SUSPECT_US  (1500 * USEC_PER_MSEC) /* silence until SUSPECT */
+#define PING_DOWN_US     (2000 * USEC_PER_MSEC) /* silence until DOWN */
+#define PING_UP_COUNT    2u                     /* answers in a row until UP again */
+
+/* Hinted handoff. */
+#define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */
+#define HINT_AGE_MS          (3u * 3600u * 1000u)
+#define HINT_REPLAY_DELAY_US (1 * USEC_PER_SEC) /* after the target came up, plus as much jitter */
+#define HINT_WINDOW          64u                /* replayed pushes in flight a target */
+#define HINT_RATE_PER_SEC    2000u              /* keys a second that a receiver grants in total */
+#define HINT_SCAN_ITEMS      128u
+
+/* Limits of one shard's core. */
+#define OPS_MAX                  4096u  /* client operations in flight */
+#define SLOTS_MAX                65536u /* keys with volatile state */
+#define SLOT_RECORD_KEEP         1024u  /* bytes of a record kept in memory beside a promise or memory */
+#define SLOT_QUEUE_MAX           1024u  /* requests waiting for one key's disk read */
+#define READ_REPAIR_RATE_PER_SEC 1000u
+#define TICK_US                  (10 * USEC_PER_MSEC)
+
+/* Connections. */
+#define CONNECTIONS_DEFAULT_MAX 12000u
+#define CONN_INFLIGHT_MAX       256u        /* requests a connection may have unanswered */
+#define CONN_OUTPUT_MAX         (32u << 20) /* unsent bytes before a client that does not read is closed */
+#define HELLO_TIMEOUT_US        (5 * USEC_PER_SEC)
+
+_Static_assert(KEY_SIZE_MAX < META_SIZE_MAX, "a key travels in the meta part");
+_Static_assert(VALUE_SIZE_DEFAULT_MAX <= VALUE_SIZE_MAX, "default within the hard limit");
+_Static_assert(HLC_LIMIT_AHEAD_MS > MAX_DRIFT_MS,
+	       "the durable clock limit covers every version that is not refused");
+_Static_assert(PING_SUSPECT_US < PING_DOWN_US, "suspicion comes first");
+_Static_assert(PARTITIONS_MAX < PARTITION_META, "the meta partition is none of the data partitions");
+
+#endif

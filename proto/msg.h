@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Every message of kvd as plain C structs: the only face of the wire that other layers see.
+ *
+ * A `struct msg` borrows: slices and arrays point into the arena or frame it was decoded from, or into the actions it
+ * was built in, and live as long as those. Absent numbers are 0 and absent slices {NULL, 0} unless a field says otherwise.
+ * proto/codec.c turns a msg into a frame and back; docs/protocol.md is byte-exact.
+ */
+#ifndef KV_PROTO_MSG_H
+#define KV_PROTO_MSG_H
+
+#include "base/hlc.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "proto/limits.h"
+
+/** Position of a node in the cluster map. */
+typedef uint16_t node_id;
+#define NODE_NONE ((node_id)0xFFFF)
+
+/**
+ * One point in the one order of all values and ballots: compared by hlc, then id. {0,0} means "never written".
+ * id is `node << 48 | low 48 bits`: a coordinator uses its own index and 0; an eventual write whose client fixed the time
+ * uses node 0xFFFF and 48 bits of the request id's hash, so that every retry is the same version.
+ */
+struct version {
+	hlc_t hlc;
+	uint64_t id;
+};
+
+/** Names a write for ever, retries included. {0,0} means the client gave none. */
+struct request_id {
+	uint64_t client; /* random, one a client instance */
+	uint64_t seq;    /* counts up in that client */
+};
+
+/** An attempt that a record's value was built on. */
+struct lineage {
+	struct version ver;
+	struct request_id rid;
+	uint64_t result;
+};
+
+/**
+ * One copy of a key as a replica stores it and messages carry it (docs/consistency.md).
+ * ver 0 means absent; then drop_floor tells up to which version tombstones were dropped.
+ */
+struct record {
+	struct version ver; /* of this copy */
+	struct version org; /* attempt that made the value; what clients see as the version */
+	bool weak;          /* stored below a promise */
+	bool tombstone;
+	bool strong;    /* written by a strong operation */
+	bool has_value; /* false where only a digest travels, and for tombstones */
+	struct request_id rid;
+	uint64_t result;     /* outcome to repeat to a retried request */
+	uint64_t expires_ms; /* milliseconds since 1970 on the cluster's clock; 0 = never */
+	uint64_t fence;
+	uint64_t value_hash; /* XXH3 of the value */
+	uint32_t value_size;
+	struct version lin_floor;
+	uint32_t lin_count;
+	const struct lineage *lin; /* newest first */
+	struct slice value;
+};
+
+/** A strong copy, current or overwritten, that is or descends from an attempt asked about. */
+struct carrier {
+	struct version copy;    /* version of that copy */
+	struct version attempt; /* which attempt it carries */
+	uint64_t result;
+};
+
+enum msg_level {
+	LEVEL_DEFAULT = 0, /* the bucket's default: eventual */
+	LEVEL_EVENTUAL = 1,
+	LEVEL_SESSION = 2,
+	LEVEL_BOUNDED = 3,
+	LEVEL_STRONG = 4,
+};
+
+enum msg_acks { ACKS_DEFAULT = 0, ACKS_ONE = 1, ACKS_MAJORITY = 2, ACKS_ALL = 3 };
+
+/** Ranges let an old node classify what it does not know. Numbers never change. */
+enum msg_opcode {
+	/* 0x00xx session */
+	OP_HELLO = 0x0001,
+	OP_AUTH = 0x0002,
+	OP_PING = 0x0003,   /* anyone; reply echoes */
+	OP_GOAWAY = 0x0004, /* server push: finish what is in flight, reconnect elsewhere */
+	OP_CREDIT = 0x0005,
+	OP_CANCEL = 0x0006,
+	OP_ERROR = 0x0007, /* about the connection, not one request */
+	/* 0x01xx client */
+	OP_GET = 0x0101,
+	OP_PUT = 0x0102,
+	OP_DEL = 0x0103,
+	OP_CAS = 0x0104,
+	OP_ADD = 0x0105,
+	OP_MGET = 0x0106,
+	OP_MPUT = 0x0107,
+	OP_SCAN = 0x0108,
+	OP_WAIT = 0x0109,
+	OP_MAP = 0x010A, /* the cluster map */
+	OP_APPEND = 0x010B,
+	OP_OUTCOME = 0x010C,
+	/* 0x02xx replica */
+	OP_READ = 0x0201,
+	OP_PUSH = 0x0202,
+	OP_PREPARE = 0x0203,
+	OP_ACCEPT = 0x0204,
+	OP_COPY = 0x0205,
+	/* 0x03xx map */
+	OP_MAP_PUSH = 0x0301,
+	OP_MAP_PULL = 0x0302,
+	OP_INIT_RESERVE = 0x0303,
+	/* 0x04xx background */
+	OP_HINT_OPEN = 0x0401,
+	OP_HEARTBEAT = 0x0402,
+	/* 0x05xx administration */
+	OP_STATUS = 0x0501,
+	OP_CLUSTER_INIT = 0x0502,
+};
+
+static inline bool opcode_is_client(uint16_t op) { return op >> 8 == 1; }
+static inline bool opcode_is_replica(uint16_t op) { return op >> 8 == 2; }
+
+enum hello_kind { HELLO_CLIENT = 1, HELLO_PEER = 2 };
+
+/** OP_HELLO and its reply: first frame both ways. */
+struct msg_hello {
+	enum hello_kind kind;
+	uint32_t proto_min, proto_max; /* reply: both are the chosen one */
+	uint64_t features;
+	struct uuid cluster;       /* zero: none yet */
+	struct uuid node;          /* zero for clients */
+	node_id index;             /* NODE_NONE for clients and nodes without a map */
+	uint64_t incarnation;      /* starts of this node so far */
+	uint64_t boot_nonce;       /* random at each start: tells two processes with one identity apart */
+	struct slice name;         /* client name and version, or node name */
+	struct slice peer_address; /* where the sender listens for peers; empty for clients */
+	uint64_t map_epoch;
+	uint32_t frame_size_max;
+	uint32_t window; /* requests the sender accepts unanswered */
+	uint32_t shards;
+	struct slice auth_mechanisms; /* space separated */
+	enum kv_status status;        /* reply only: KV_OK, or why the connection is refused */
+	struct slice message;         /* reply only */
+};
+
+/** W3C trace context. trace_id zero: none. */
+struct trace_context {
+	uint64_t trace_hi, trace_lo, span;
+	bool sampled;
+};
+
+/** A client's request: every opcode 0x01xx. */
+struct msg_request {
+	uint32_t bucket; /* 0 = default */
+	struct slice key;
+	struct slice value;  /* PUT, CAS, APPEND: raw bytes outside the meta part */
+	uint64_t value_hash; /* XXH3 of value computed by the client; 0 = none given */
+	enum msg_level level;
+	enum msg_acks acks;
+	uint32_t deadline_ms;  /* remaining when sent; 0 = DEADLINE_DEFAULT_MS */
+	uint32_t staleness_ms; /* LEVEL_BOUNDED */
+	struct request_id rid;
+	hlc_t t0;         /* the client's reading of the cluster's clock before its first try; 0 = none */
+	uint32_t attempt; /* 0 on the first try, counts retries */
+	uint64_t ttl_ms;  /* 0 = keep for ever */
+	uint64_t fence;
+	bool has_expected;
+	struct version expected; /* {0,0} with has_expected: the key must be absent */
+	bool if_present;
+	int64_t delta;        /* ADD */
+	struct slice session; /* token */
+	struct trace_context trace;
+	bool receipt_wanted;
+	bool forwarded; /* sent on by a node that is not a replica; never sent on again */
+	/* SCAN; of one partition, on the node asked */
+	uint16_t partition;
+	struct slice cursor; /* opaque, from the page before */
+	struct slice prefix;
+	uint32_t limit; /* items; 0 = SCAN_ITEMS_MAX */
+	bool raw;       /* also tombstones, expired and weak copies: what is on this replica */
+};
+
+struct receipt_replica {
+	node_id node;
+	struct version ver;
+	enum kv_status status; /* KV_OK answered in time; otherwise why not */
+};
+
+struct msg_receipt {
+	enum msg_level asked, achieved;
+	struct version version;
+	uint64_t epoch;
+	uint32_t acks, hinted;
+	uint32_t rounds; /* phases of messages it took */
+	uint32_t staleness_ms;
+	bool repaired;
+	uint32_t replica_count;
+	struct receipt_replica replicas[ROW_MAX];
+};
+
+struct scan_item {
+	struct slice key;
+	struct slice value;
+	struct version ver, org;
+	uint64_t expires_ms;
+	uint64_t value_hash;
+	bool tombstone, weak, strong;
+};
+
+/** The answer to a msg_request. */
+struct msg_result {
+	enum kv_status status;
+	bool in_doubt; /* a write that may have been applied */
+	uint32_t retry_after_ms;
+	struct slice message;   /* what, why, what next; may be empty */
+	struct version version; /* org of the value read or written */
+	struct slice value;
+	uint64_t value_hash;
+	uint64_t expires_ms;
+	bool try_other;     /* another replica may be better connected */
+	uint16_t row_count; /* with KV_STALE: the replicas of the key's partition */
+	node_id row[ROW_MAX];
+	struct slice session;
+	bool has_receipt;
+	struct msg_receipt receipt;
+	/* SCAN */
+	uint32_t item_count;
+	const struct scan_item *items;
+	struct slice cursor; /* empty: the partition is done */
+};
+
+/** Coordinator to replica: READ, PREPARE, ACCEPT, COPY, PUSH. */
+struct msg_replica {
+	uint16_t partition;
+	uint32_t bucket;
+	struct slice key;
+	uint32_t deadline_ms;  /* remaining when sent */
+	bool want_value;       /* READ: answer the value, not only its hash */
+	bool hinted;           /* PUSH: replay of a hint */
+	struct version ballot; /* PREPARE */
+	struct request_id rid; /* PREPARE: look this request up */
+	uint32_t attempt_count;
+	const struct version *attempts;
+	struct record record; /* ACCEPT, COPY, PUSH */
+	uint64_t read_epoch;  /* PUSH: map epoch the copy was read in */
+};
+
+enum replica_answer {
+	ANSWER_RECORD = 1,  /* READ: record, or absent (ver 0) with drop_floor */
+	ANSWER_PROMISE = 2, /* PREPARE: the same plus carriers and memory_floor */
+	ANSWER_ACK = 3,     /* ACCEPT, COPY */
+	ANSWER_REJECT = 4,  /* PREPARE, ACCEPT, COPY */
+	ANSWER_STORED = 5,  /* PUSH */
+	ANSWER_OLD = 6,     /* PUSH: an equal or newer version is here */
+	ANSWER_EPOCH = 7,   /* the map epoch of the request is too old or I am no member */
+	ANSWER_CLOCK = 8,   /* the version is too far ahead of my clock */
+	ANSWER_BUSY = 9,    /* a limit was reached; nothing was done */
+};
+
+struct msg_replica_reply {
+	uint16_t partition;
+	enum replica_answer answer;
+	struct record record; /* RECORD, PROMISE */
+	struct version drop_floor;
+	struct version promise;      /* REJECT */
+	struct version stored;       /* REJECT, ACK, STORED, OLD: version now here */
+	bool above, no_promise, out; /* REJECT, as in docs/consistency.md */
+	struct version memory_floor; /* PROMISE */
+	uint32_t carrier_count;
+	const struct carrier *carriers;
+	uint64_t config_epoch; /* EPOCH: epoch of the partition's row here */
+};
+
+/** OP_HEARTBEAT and reply: every PING_INTERVAL_US between cores. */
+struct msg_heartbeat {
+	uint64_t seq;
+	usec_t sent_us; /* sender's monotonic clock, echoed */
+	uint64_t incarnation;
+	uint64_t map_epoch;
+	uint32_t health; /* 0 best to 7 */
+	uint32_t queue_us;
+	uint32_t disk_p99_us;
+	uint32_t disk_free_pct;
+};
+
+/** OP_HINT_OPEN: how much a sender wants to replay; the reply grants. */
+struct msg_hint {
+	uint64_t pending;
+	uint32_t granted; /* keys that may be pushed now; 0 = ask later */
+	uint32_t pace_ms; /* ask again after */
+};
+
+enum node_state { NODE_JOINING = 1, NODE_NORMAL = 2, NODE_LEAVING = 3, NODE_REMOVED = 4 };
+
+struct map_node {
+	node_id index;
+	struct uuid uuid;
+	enum node_state state;
+	struct slice name;
+	struct slice peer_address; /* host:port */
+	struct slice client_address;
+	struct slice zone;
+	uint32_t weight;
+	uint64_t features;
+};
+
+struct map_move {
+	uint16_t partition;
+	uint16_t old_count, new_count;
+	node_id old_row[REPLICAS_MAX], new_row[REPLICAS_MAX];
+	uint32_t stage;
+	struct uuid session;
+};
+
+/** The cluster map as a value. rows is partitions x replicas, config_epochs one a partition. */
+struct map_desc {
+	struct uuid cluster;
+	struct slice name;
+	uint64_t epoch;
+	uint32_t partitions;
+	uint32_t replicas;
+	uint32_t node_count;
+	const struct map_node *nodes;
+	const node_id *rows;
+	const uint64_t *config_epochs;
+	uint32_t move_count;
+	const struct map_move *moves;
+	uint32_t voter_count, voter_next_count;
+	node_id voters[5], voters_next[5];
+	uint64_t feature_level;
+};
+
+/** OP_MAP and its reply, OP_MAP_PUSH, OP_MAP_PULL. map NULL: have_epoch is current. */
+struct msg_map {
+	enum kv_status status;
+	uint64_t have_epoch;
+	const struct map_desc *map;
+};
+
+/** OP_INIT_RESERVE: asks an empty node to take part in forming a cluster; the reply says who it is. */
+struct msg_init {
+	struct uuid cluster;
+	node_id from, index; /* the asker and the node asked, in the map to be */
+	struct slice from_address;
+	/* reply */
+	enum kv_status status;
+	struct slice message;
+	struct map_node self; /* uuid, name, addresses, zone, weight, features */
+};
+
+/** OP_CLUSTER_INIT, from kvctl: peer addresses of empty nodes, the asked node among them. */
+struct msg_cluster_init {
+	struct slice name;
+	uint32_t partitions, replicas; /* 0 = default; replicas default is min(3, nodes), odd */
+	uint32_t address_count;
+	const struct slice *addresses;
+	uint32_t deadline_ms;
+};
+
+struct status_peer {
+	node_id index;
+	uint32_t state; /* 1 up, 2 suspect, 3 down, 4 myself */
+	usec_t round_trip_us;
+	uint64_t hints_pending;
+	uint32_t partitions_dirty;
+};
+
+struct status_counter {
+	struct slice name;
+	uint64_t value;
+};
+
+/** Reply to OP_STATUS: this node as it sees itself and the others. */
+struct msg_status {
+	enum kv_status status;
+	struct slice message;
+	struct uuid cluster, node;
+	node_id index;
+	uint64_t incarnation;
+	uint64_t map_epoch;
+	uint64_t uptime_ms;
+	uint32_t shards;
+	bool ready;
+	struct slice version, name;
+	uint32_t peer_count;
+	const struct status_peer *peers;
+	uint32_t counter_count;
+	const struct status_counter *counters;
+};
+
+struct msg {
+	uint16_t opcode; /* enum msg_opcode */
+	bool reply;
+	uint64_t id;    /* unique at the sender of the request; a reply carries its request's */
+	hlc_t hlc;      /* sender's clock; 0 from clients that have none */
+	uint64_t epoch; /* sender's map epoch */
+	uint32_t shard; /* background messages: which core of the sender asked, echoed in the reply */
+	union {
+		struct msg_hello hello;     /* HELLO */
+		struct msg_request request; /* 0x01xx but MAP, !reply */
+		struct msg_result result;   /* 0x01xx but MAP, reply; PING, ERROR, GOAWAY; CLUSTER_INIT reply */
+		struct msg_replica replica; /* 0x02xx, !reply */
+		struct msg_replica_reply answer;      /* 0x02xx, reply */
+		struct msg_heartbeat heartbeat;       /* HEARTBEAT */
+		struct msg_hint hint;                 /* HINT_OPEN */
+		struct msg_map map;                   /* MAP, MAP_PUSH, MAP_PULL */
+		struct msg_init init;                 /* INIT_RESERVE */
+		struct msg_cluster_init cluster_init; /* CLUSTER_INIT, !reply */
+		struct msg_status status;             /* STATUS reply; request has no body */
+	};
+};
+
+/** "PUT", "ACCEPT"; "UNKNOWN" for others. Static storage. */
+const char *opcode_name(uint16_t opcode);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/msg_check.h"
+
+#include "proto/opcode.h"
+
+/** Leaves the calling function with a status other than KV_OK. */
+#define CHECK(expr)                                                                                                \
+	do {                                                                                                       \
+		enum kv_status checked_ = (expr);                                                                  \
+		if (checked_ != KV_OK)                                                                             \
+			return checked_;                                                                           \
+	} while (0)
+
+static enum kv_status valid(bool holds) { return holds ? KV_OK : KV_INVALID; }
+
+static enum kv_status at_most(uint64_t number, uint64_t max) { return number <= max ? KV_OK : KV_TOO_LARGE; }
+
+static bool version_is_zero(struct version v) { return v.hlc == 0 && v.id == 0; }
+
+static enum kv_status check_key(struct slice key)
+{
+	CHECK(valid(key.size > 0));
+	return at_most(key.size, KEY_SIZE_MAX);
+}
+
+static bool partition_is_valid(uint16_t partition)
+{
+	return partition < PARTITIONS_MAX || partition == PARTITION_META;
+}
+
+static enum kv_status check_hello(const struct msg *m)
+{
+	const struct msg_hello *h = &m->hello;
+	CHECK(valid(h->kind == HELLO_CLIENT || h->kind == HELLO_PEER));
+	bool refused = m->reply && h->status != KV_OK;
+	CHECK(valid(h->proto_min <= h->proto_max && (refused || h->proto_min > 0)));
+	CHECK(at_most(h->name.size, NAME_SIZE_MAX));
+	CHECK(at_most(h->peer_address.size, ADDRESS_SIZE_MAX));
+	CHECK(at_most(h->auth_mechanisms.size, AUTH_MECHANISMS_SIZE_MAX));
+	return at_most(h->message.size, MESSAGE_SIZE_MAX);
+}
+
+static enum kv_status check_request(const struct msg *m)
+{
+	const struct msg_request *r = &m->request;
+	if (opcode_needs_key(m->opcode))
+		CHECK(check_key(r->key));
+	CHECK(at_most(r->key.size, KEY_SIZE_MAX));
+	CHECK(valid(r->value.size == 0 || opcode_sends_value(m->opcode)));
+	CHECK(at_most(r->value.size, VALUE_SIZE_MAX));
+	CHECK(valid(r->level <= LEVEL_STRONG));
+	CHECK(valid(r->acks <= ACKS_ALL));
+	CHECK(valid(r->deadline_ms <= DEADLINE_MAX_MS));
+	CHECK(valid(r->ttl_ms <= TTL_MS_MAX));
+	CHECK(at_most(r->session.size, SESSION_TOKEN_SIZE_MAX));
+	CHECK(valid(r->partition < PARTITIONS_MAX));
+	CHECK(at_most(r->cursor.size, CURSOR_SIZE_MAX));
+	CHECK(at_most(r->prefix.size, KEY_SIZE_MAX));
+	return at_most(r->limit, SCAN_ITEMS_MAX);
+}
+
+static enum kv_status check_page(const struct msg_result *r)
+{
+	CHECK(valid(r->value.size == 0));
+	CHECK(at_most(r->item_count, SCAN_ITEMS_MAX));
+	CHECK(at_most(r->cursor.size, CURSOR_SIZE_MAX));
+	size_t size = 0;
+	for (uint32_t i = 0; i < r->item_count; i++) {
+		const struct scan_item *item = &r->items[i];
+		CHECK(check_key(item->key));
+		CHECK(valid(!item->tombstone || item->value.size == 0));
+		CHECK(at_most(item->value.size, VALUE_SIZE_MAX - size));
+		size += item->value.size;
+	}
+	return KV_OK;
+}
+
+static enum kv_status check_result(const struct msg *m)
+{
+	const struct msg_result *r = &m->result;
+	CHECK(at_most(r->message.size, MESSAGE_SIZE_MAX));
+	CHECK(at_most(r->session.size, SESSION_TOKEN_SIZE_MAX));
+	CHECK(at_most(r->row_count, ROW_MAX));
+	if (r->has_receipt) {
+		CHECK(valid(r->receipt.asked <= LEVEL_STRONG && r->receipt.achieved <= LEVEL_STRONG));
+		CHECK(at_most(r->receipt.replica_count, ROW_MAX));
+	}
+	if (m->opcode == OP_SCAN)
+		return check_page(r);
+	CHECK(valid(r->item_count == 0 && r->cursor.size == 0));
+	CHECK(valid(r->value.size == 0 || opcode_is_client(m->opcode) || m->opcode == OP_PING));
+	return at_most(r->value.size, VALUE_SIZE_MAX);
+}
+
+static enum kv_status check_record(const struct record *r)
+{
+	CHECK(at_most(r->lin_count, LIN_MAX));
+	CHECK(at_most(r->value_size, VALUE_SIZE_MAX));
+	if (!r->has_value)
+		return valid(r->value.size == 0);
+	return valid(!r->tombstone && !version_is_zero(r->ver) && r->value.size == r->value_size);
+}
+
+static enum kv_status check_replica(const struct msg *m)
+{
+	const struct msg_replica *r = &m->replica;
+	CHECK(check_key(r->key));
+	CHECK(valid(partition_is_valid(r->partition)));
+	CHECK(valid(r->deadline_ms <= DEADLINE_MAX_MS));
+	CHECK(at_most(r->attempt_count, ATTEMPTS_MAX));
+	if (m->opcode == OP_PREPARE)
+		CHECK(valid(!version_is_zero(r->ballot)));
+	if (!opcode_sends_record(m->opcode))
+		return KV_OK;
+	CHECK(valid(!version_is_zero(r->record.ver)));
+	CHECK(valid(r->record.has_value != r->record.tombstone));
+	return check_record(&r->record);
+}
+
+static enum kv_status check_answer(const struct msg *m)
+{
+	const struct msg_replica_reply *r = &m->answer;
+	CHECK(valid(r->answer >= ANSWER_RECORD && r->answer <= ANSWER_BUSY));
+	CHECK(valid(partition_is_valid(r->partition)));
+	CHECK(at_most(r->carrier_count, CARRIERS_MAX));
+	bool has_record = r->answer == ANSWER_RECORD || r->answer == ANSWER_PROMISE;
+	return has_record ? check_record(&r->record) : KV_OK;
+}
+
+static bool node_state_is_valid(enum node_state state) { return state >= NODE_JOINING && state <= NODE_REMOVED; }
+
+static enum kv_status check_node_texts(const struct map_node *node)
+{
+	CHECK(at_most(node->name.size, NAME_SIZE_MAX));
+	CHECK(at_most(node->peer_address.size, ADDRESS_SIZE_MAX));
+	CHECK(at_most(node->client_address.size, ADDRESS_SIZE_MAX));
+	return at_most(node->zone.size, NAME_SIZE_MAX);
+}
+
+/** COUNT distinct indexes below NODE_COUNT. */
+static bool row_is_valid(const node_id *row, size_t count, uint32_t node_count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (row[i] >= node_count)
+			return false;
+		for (size_t j = 0; j < i; j++)
+			if (row[i] == row[j])
+				return false;
+	}
+	return true;
+}
+
+static enum kv_status check_shape(const struct map_desc *map)
+{
+	CHECK(valid(map->epoch > 0));
+	CHECK(valid(!uuid_is_zero(&map->cluster)));
+	CHECK(at_most(map->name.size, NAME_SIZE_MAX));
+	CHECK(at_most(map->partitions, PARTITIONS_MAX));
+	CHECK(valid(map->partitions >= PARTITIONS_MIN && (map->partitions & (map->partitions - 1)) == 0));
+	CHECK(valid(map->replicas > 0));
+	CHECK(at_most(map->replicas, REPLICAS_MAX));
+	CHECK(valid(map->node_count > 0));
+	CHECK(at_most(map->node_count, NODES_MAX));
+	CHECK(at_most(map->move_count, map->partitions));
+	CHECK(at_most(map->voter_count, VOTERS_MAX));
+	return at_most(map->voter_next_count, VOTERS_MAX);
+}
+
+enum kv_status msg_check_map(const struct map_desc *map)
+{
+	CHECK(check_shape(map));
+	for (uint32_t i = 0; i < map->node_count; i++) {
+		CHECK(valid(map->nodes[i].index == i));
+		CHECK(valid(node_state_is_valid(map->nodes[i].state)));
+		CHECK(check_node_texts(&map->nodes[i]));
+	}
+	for (uint32_t p = 0; p < map->partitions; p++) {
+		const node_id *row = &map->rows[(size_t)p * map->replicas];
+		CHECK(valid(row_is_valid(row, map->replicas, map->node_count)));
+	}
+	for (uint32_t i = 0; i < map->move_count; i++) {
+		const struct map_move *move = &map->moves[i];
+		CHECK(valid(move->partition < map->partitions));
+		CHECK(at_most(move->old_count, REPLICAS_MAX));
+		CHECK(at_most(move->new_count, REPLICAS_MAX));
+		CHECK(valid(row_is_valid(move->old_row, move->old_count, map->node_count)));
+		CHECK(valid(row_is_valid(move->new_row, move->new_count, map->node_count)));
+	}
+	CHECK(valid(row_is_valid(map->voters, map->voter_count, map->node_count)));
+	return valid(row_is_valid(map->voters_next, map->voter_next_count, map->node_count));
+}
+
+static enum kv_status check_init(const struct msg *m)
+{
+	const struct msg_init *i = &m->init;
+	CHECK(at_most(i->from_address.size, ADDRESS_SIZE_MAX));
+	CHECK(at_most(i->message.size, MESSAGE_SIZE_MAX));
+	if (!m->reply)
+		return KV_OK;
+	CHECK(valid(i->status != KV_OK || !uuid_is_zero(&i->self.uuid)));
+	CHECK(valid(i->status != KV_OK || node_state_is_valid(i->self.state)));
+	return check_node_texts(&i->self);
+}
+
+static enum kv_status check_cluster_init(const struct msg *m)
+{
+	const struct msg_cluster_init *c = &m->cluster_init;
+	CHECK(at_most(c->name.size, NAME_SIZE_MAX));
+	CHECK(at_most(c->partitions, PARTITIONS_MAX));
+	CHECK(valid(c->partitions == 0 ||
+		    (c->partitions >= PARTITIONS_MIN && (c->partitions & (c->partitions - 1)) == 0)));
+	CHECK(at_most(c->replicas, REPLICAS_MAX));
+	CHECK(valid(c->deadline_ms <= DEADLINE_MAX_MS));
+	CHECK(valid(c->address_count > 0));
+	CHECK(at_most(c->address_count, NODES_MAX));
+	for (uint32_t i = 0; i < c->address_count; i++) {
+		CHECK(valid(c->addresses[i].size > 0));
+		CHECK(at_most(c->addresses[i].size, ADDRESS_SIZE_MAX));
+	}
+	return KV_OK;
+}
+
+static enum kv_status check_status(const struct msg *m)
+{
+	const struct msg_status *s = &m->status;
+	CHECK(at_most(s->message.size, MESSAGE_SIZE_MAX));
+	CHECK(at_most(s->version.size, NAME_SIZE_MAX));
+	CHECK(at_most(s->name.size, NAME_SIZE_MAX));
+	CHECK(at_most(s->peer_count, NODES_MAX));
+	CHECK(at_most(s->counter_count, STATUS_COUNTERS_MAX));
+	for (uint32_t i = 0; i < s->peer_count; i++)
+		CHECK(valid(s->peers[i].state >= 1 && s->peers[i].state <= 4));
+	for (uint32_t i = 0; i < s->counter_count; i++) {
+		CHECK(valid(s->counters[i].name.size > 0));
+		CHECK(at_most(s->counters[i].name.size, NAME_SIZE_MAX));
+	}
+	return KV_OK;
+}
+
+enum kv_status msg_check(const struct msg *m)
+{
+	switch (opcode_body(m->opcode, m->reply)) {
+	case BODY_UNKNOWN:
+		return KV_UNSUPPORTED;
+	case BODY_NONE:
+	case BODY_HINT:
+		return KV_OK;
+	case BODY_HELLO:
+		return check_hello(m);
+	case BODY_REQUEST:
+		return check_request(m);
+	case BODY_RESULT:
+		return check_result(m);
+	case BODY_REPLICA:
+		return check_replica(m);
+	case BODY_ANSWER:
+		return check_answer(m);
+	case BODY_HEARTBEAT:
+		return valid(m->heartbeat.health <= 7 && m->heartbeat.disk_free_pct <= 100);
+	case BODY_MAP:
+		return m->map.map ? msg_check_map(m->map.map) : KV_OK;
+	case BODY_INIT:
+		return check_init(m);
+	case BODY_CLUSTER_INIT:
+		return check_cluster_init(m);
+	case BODY_STATUS:
+		return check_status(m);
+	}
+	KV_UNREACHABLE("message body");
+}
