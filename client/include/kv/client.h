@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * libkvclient: talks to a kvd cluster. This header is the manual.
+ *
+ *     struct kv_error err;
+ *     struct kv_config *config = kv_config_new();
+ *     struct kv_client *client = NULL;
+ *     if (kv_config_set(config, "endpoints", "10.0.0.1:7400,10.0.0.2:7400", &err) == KV_OK &&
+ *         kv_open(config, &client, &err) == KV_OK &&
+ *         kv_put(client, NULL, kv_slice_str("greeting"), kv_slice_str("hello"), NULL, &err) == KV_OK)
+ *             puts("stored");
+ *     kv_close(client, 0);
+ *     kv_config_free(config);
+ *
+ * A client finds all nodes through any of its endpoints, keeps one connection a node, and sends each request to a
+ * replica of its key. Requests share the connections: any number of threads may call at once, and a thread that has
+ * many keys should use the batch or the asynchronous calls.
+ *
+ * Conventions
+ *  - Every call that can fail returns an enum kv_status and fills a struct kv_error, which may be NULL. Outputs are named
+ *    ret_x and are written only on success, unless said otherwise. Nothing uses errno or global state.
+ *  - Bytes given to a call are borrowed until it returns; asynchronous calls copy them.
+ *  - All structs that a caller fills begin with `size`, set by their INIT macro: a program built against an older header
+ *    keeps its meaning with a newer library. All other fields may be left zero.
+ *  - A time-out covers everything a call does: name lookup, connecting, waiting for room, every retry. Milliseconds.
+ *
+ * What the outcome of a write means
+ *   KV_OK                          applied, as durable as asked
+ *   any error, in_doubt false      not applied, and never will be
+ *   any error, in_doubt true       it may have been applied, or may still be: read before you decide
+ *
+ * Retries happen inside the library, where they are safe. Reads go to another replica. An eventual write carries its version
+ * from the first try on, so sending it again is the same write. A strong write that was sent and not answered is never
+ * sent again: it ends as in doubt. Refusals that changed nothing (overload, not enough replicas, an old map) are retried
+ * with growing random pauses, within the time-out and a budget that keeps retries from feeding an overload.
+ *
+ * Threads: a client has one I/O thread of its own; all calls may be made from any thread except where noted, but not from
+ * a callback if they wait. With kv_config_set_event_base the client runs in the caller's libevent loop instead and
+ * starts no thread (a host name lookup excepted); then only the _async calls, kv_open and kv_close work.
+ */
+#ifndef KV_CLIENT_H
+#define KV_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <kv/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct event_base;
+
+/** A connection to a cluster. */
+struct kv_client;
+
+/** How to open one. */
+struct kv_config;
+
+/** Borrowed bytes. Absent is {NULL, 0}. */
+struct kv_slice {
+	const void *data;
+	size_t size;
+};
+
+/** The bytes of a string without its NUL. */
+static inline struct kv_slice kv_slice_str(const char *text)
+{
+	struct kv_slice s = {text, strlen(text)};
+	return s;
+}
+
+static inline struct kv_slice kv_slice_of(const void *data, size_t size)
+{
+	struct kv_slice s = {data, size};
+	return s;
+}
+
+/**
+ * Why a call failed. message says what, why and what to do next, in one line without full stop.
+ * After KV_OK the message is empty.
+ */
+struct kv_error {
+	enum kv_status status;
+	bool in_doubt; /* a write that may have been applied */
+	char message[240];
+};
+
+/** "NOT_FOUND"; "UNKNOWN" for numbers of a newer node. Static storage. */
+const char *kv_status_name(enum kv_status status);
+
+/** One sentence in lower case without full stop. Static storage. */
+const char *kv_status_text(enum kv_status status);
+
+/** "0.1.0". Static storage. */
+const char *kv_library_version(void);
+
+/**
+ * One point in the one order of all values of a key: greater hlc first, then greater id. {0, 0} means "never written".
+ * hlc is milliseconds since 1970 above 16 bits of fraction, on the cluster's clock.
+ */
+struct kv_version {
+	uint64_t hlc;
+	uint64_t id;
+};
+
+/** Room for the text form and its NUL: 16 hex digits, a dash, 16 hex digits. */
+#define KV_VERSION_TEXT_SIZE 34
+
+void kv_version_format(struct kv_version version, char text[KV_VERSION_TEXT_SIZE]);
+
+/** Reads exactly the text form. False, and *ret_version untouched, for anything else. */
+bool kv_version_parse(const char *text, struct kv_version *ret_version);
+
+/** <0, 0, >0 as A is older than, equal to, newer than B. */
+int kv_version_compare(struct kv_version a, struct kv_version b);
+
+/* ---- Configuration ---------------------------------------------------------------------------------------------- */
+
+/** A configuration with every default. Never NULL. Free it with kv_config_free; an open client does not need it. */
+struct kv_config *kv_config_new(void);
+
+/** NULL is allowed. */
+void kv_config_free(struct kv_config *config);
+
+/**
+ * Sets one key from text. Checked at once: KV_INVALID for an unknown key or a bad value, and nothing is changed.
+ *
+ *   key                 default     meaning
+ *   endpoints           (none)      "host:port,host:port" of any nodes, at most 64; "[::1]:7400" for IPv6. Required
+ *   name                kvclient    what the node's logs call this client, at most 64 bytes
+ *   level               eventual    default level: strong, session, bounded, eventual
+ *   acks                1           default acks of eventual writes: 1, majority, all
+ *   timeout_ms          1000        default time-out of a call, 1 to 60000
+ *   connect_timeout_ms  300         for one attempt to connect to one node, 1 to 60000
+ *   max_inflight        256         unanswered requests on one connection, 1 to 4096; the node may set it lower
+ *   retry_attempts      3           tries of one request, the first included, 1 to 16
+ */
+enum kv_status kv_config_set(struct kv_config *config, const char *key, const char *value, struct kv_error *err);
+
+/**
+ * Runs the client in BASE instead of a thread of its own. BASE must outlive the client. The callbacks then run in BASE's
+ * loop. kv_open and kv_close must be called on its thread; the _async calls may be made from any.
+ */
+void kv_config_set_event_base(struct kv_config *config, struct event_base *base);
+
+/* ---- Open and close --------------------------------------------------------------------------------------------- */
+
+/**
+ * Opens a client; copies what it needs from CONFIG. Does not wait for a connection: that nodes are unreachable shows in
+ * the first call, or in kv_ping. KV_INVALID: no endpoints. KV_OVERLOADED: out of threads or descriptors.
+ */
+enum kv_status kv_open(const struct kv_config *config, struct kv_client **ret_client, struct kv_error *err);
+
+/**
+ * Ends a client and frees it. New requests are refused with KV_CLOSED at once; those in flight have DRAIN_MS to finish, what
+ * is left then fails with KV_CLOSED (in doubt if a write was sent). Every callback has run when this returns.
+ * All iterators of the client must be closed before. Not from a callback. In the caller's event loop nothing
+ * is waited for: unfinished requests fail inside this call. NULL is allowed.
+ */
+void kv_close(struct kv_client *client, unsigned drain_ms);
+
+/* ---- Options ---------------------------------------------------------------------------------------------------- */
+
+enum kv_level {
+	KV_LEVEL_DEFAULT = 0,  /* the client's default */
+	KV_LEVEL_EVENTUAL = 1, /* nearest replica; writes durable on `acks` replicas, the rest follows */
+	KV_LEVEL_SESSION = 2,
+	KV_LEVEL_BOUNDED = 3,  /* reads at most staleness_ms old */
+	KV_LEVEL_STRONG = 4    /* linearizable; writes durable on a majority */
+};
+
+enum kv_acks { KV_ACKS_DEFAULT = 0, KV_ACKS_ONE = 1, KV_ACKS_MAJORITY = 2, KV_ACKS_ALL = 3 };
+
+/** How one request is carried out. A level or condition that the node does not offer yet answers KV_UNSUPPORTED. */
+struct kv_options {
+	uint32_t size; /* sizeof(struct kv_options) */
+	enum kv_level level;
+	enum kv_acks acks;                 /* eventual writes */
+	uint32_t timeout_ms;               /* 0: the client's default; at most 60000 */
+	uint64_t ttl_ms;                   /* writes: forget the value after; 0: keep for ever */
+	uint32_t bucket;                   /* 0: the default bucket */
+	uint32_t staleness_ms;             /* KV_LEVEL_BOUNDED */
+	const struct kv_version *expected; /* kv_put: only if this is the present version; NULL: any */
+	bool if_absent;                    /* kv_put: only if the key is not there */
+	bool if_present;                   /* kv_put: only if the key is there */
+	bool receipt;                      /* ask for a receipt with the answer */
+};
+
+#define KV_OPTIONS_INIT                                                                                            \
+	{                                                                                                          \
+		sizeof(struct kv_options), KV_LEVEL_DEFAULT, KV_ACKS_DEFAULT, 0, 0, 0, 0, NULL, false, false,      \
+			false                                                                                      \
+	}
+
+/* ---- Answers ---------------------------------------------------------------------------------------------------- */
+
+/** "No such node" where a node's index is expected. */
+#define KV_NODE_NONE 0xFFFFu
+
+/** Most replicas a receipt or a row of the map names. */
+#define KV_ROW_MAX 14
+
+struct kv_receipt_replica {
+	uint16_t node; /* index in kv_nodes */
+	enum kv_status status; /* KV_OK: answered in time; otherwise why not */
+	struct kv_version version;
+};
+
+/** How a request was carried out. */
+struct kv_receipt {
+	enum kv_level asked, achieved;
+	struct kv_version version;
+	uint64_t epoch;        /* of the cluster map it was carried out in */
+	uint32_t acks;         /* replicas that hold it */
+	uint32_t hinted;       /* replicas that will be told later */
+	uint32_t rounds;       /* phases of messages it took */
+	uint32_t staleness_ms; /* bound on how old the answer may be */
+	bool repaired;
+	uint32_t attempts;     /* times this library sent the request */
+	uint32_t replica_count;
+	struct kv_receipt_replica replicas[KV_ROW_MAX];
+};
+
+struct kv_memory;
+
+/**
+ * A value read, or what is known of a value written (then value is absent). Everything it points to lives until
+ * kv_item_release.
+ */
+struct kv_item {
+	struct kv_slice value;
+	struct kv_version version;
+	uint64_t expires_ms; /* since 1970 on the cluster's clock; 0: never */
+	const struct kv_receipt *receipt; /* NULL unless asked for */
+	struct kv_memory *memory;         /* private */
+};
+
+/** Gives the memory back and clears *ITEM. A zeroed or cleared item and NULL are allowed. Any thread. */
+void kv_item_release(struct kv_item *item);
+
+/** A second item on the same memory, released on its own: to keep what a callback was shown. Any thread. */
+struct kv_item kv_item_ref(const struct kv_item *item);
+
+/* ---- One key, waiting ------------------------------------------------------------------------------------------- */
+/* OPTIONS NULL means all defaults. Keys have 1 to 4096 bytes (else KV_INVALID). */
+
+/** KV_NOT_FOUND: no such key. *ret_item is the caller's to release. After any error it is cleared, except: with a
+ *  receipt wanted KV_NOT_FOUND fills it too, with an absent value. */
+enum kv_status kv_get(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+                      struct kv_item *ret_item, struct kv_error *err);
+
+/** Values over 16 MiB, or over what the node takes, give KV_TOO_LARGE. RET_ITEM may be NULL; it holds the version and,
+ *  if asked for, the receipt, and is the caller's to release. */
+enum kv_status kv_put(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+                      struct kv_slice value, struct kv_item *ret_item, struct kv_error *err);
+
+/** Deleting what is not there is KV_OK. RET_ITEM as in kv_put. Conditions give KV_UNSUPPORTED. */
+enum kv_status kv_del(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+                      struct kv_item *ret_item, struct kv_error *err);
+
+/* ---- Many keys, waiting ----------------------------------------------------------------------------------------- */
+/* Single requests sent together: each has its own outcome, and they are not atomic across keys. */
+
+struct kv_pair {
+	struct kv_slice key;
+	struct kv_slice value;
+};
+
+/** What became of one key of a batch. */
+struct kv_outcome {
+	struct kv_error error;
+	struct kv_item item;
+};
+
+/** Releases the items of COUNT outcomes. */
+void kv_outcomes_release(struct kv_outcome *outcomes, size_t count);
+
+/**
+ * Fills all COUNT OUTCOMES (caller's array, released with kv_outcomes_release) in any case. Returns KV_OK if every key gave
+ * KV_OK or, for reads, KV_NOT_FOUND; otherwise the status of the first that did not, and ERR is its error.
+ * More than 1000 keys or 16 MiB of keys and values: KV_TOO_LARGE for each, nothing is sent.
+ */
+enum kv_status kv_mget(struct kv_client *client, const struct kv_options *options, const struct kv_slice *keys,
+                       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
+enum kv_status kv_mput(struct kv_client *client, const struct kv_options *options, const struct kv_pair *pairs,
+                       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
+enum kv_status kv_mdel(struct kv_client *client, const struct kv_options *options, const struct kv_slice *keys,
+                       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
+
+/* ---- Not waiting ------------------------------------------------------------------------------------------------ */
+
+/**
+ * Called exactly once for each accepted request, also on time-out and kv_close, on the client's I/O thread or in the caller's
+ * event loop, never inside the call that submitted it and never under a lock. ERROR and ITEM are lent for the call
+ * (kv_item_ref keeps an item); ITEM is never NULL, and empty where there is nothing to tell.
+ * It may submit further requests but must not wait, nor close the client.
+ */
+typedef void (*kv_callback)(struct kv_client *client, const struct kv_error *error, const struct kv_item *item,
+                            void *arg);
+
+/**
+ * As their namesakes. Key and value are copied. If one of these fails (KV_INVALID, KV_TOO_LARGE, KV_CLOSED, or KV_OVERLOADED
+ * when 65536 requests are waiting already) the callback never runs.
+ */
+enum kv_status kv_get_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+                            kv_callback callback, void *arg, struct kv_error *err);
+enum kv_status kv_put_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+                            struct kv_slice value, kv_callback callback, void *arg, struct kv_error *err);
+enum kv_status kv_del_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+                            kv_callback callback, void *arg, struct kv_error *err);
+
+/* ---- Scan ------------------------------------------------------------------------------------------------------- */
+
+/** An iterator over the keys of all partitions, one partition after the other: unordered across them. One thread a time. */
+struct kv_scan;
+
+struct kv_scan_options {
+	uint32_t size;          /* sizeof(struct kv_scan_options) */
+	uint32_t bucket;        /* 0: the default bucket */
+	uint32_t timeout_ms;    /* of each page; 0: the client's default */
+	uint32_t page_items;    /* entries fetched at once, at most 1000; 0: 1000 */
+	struct kv_slice prefix; /* only keys that begin with it; absent: all */
+	struct kv_slice cursor; /* from kv_scan_cursor of an earlier scan with the same prefix; absent: from the start */
+	uint16_t node;          /* only what this node holds, asked of itself; KV_NODE_NONE: any replica of each partition */
+	bool raw;               /* also deleted, expired and weak copies: what is on that replica */
+};
+
+#define KV_SCAN_OPTIONS_INIT                                                                                       \
+	{                                                                                                          \
+		sizeof(struct kv_scan_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, KV_NODE_NONE, false                 \
+	}
+
+struct kv_entry {
+	struct kv_slice key;
+	struct kv_slice value;
+	struct kv_version version; /* of the value: what kv_get shows */
+	struct kv_version copy;    /* of this replica's copy of it */
+	uint64_t expires_ms;       /* 0: never */
+	uint64_t value_hash;       /* XXH3 of the value */
+	uint16_t partition;
+	bool tombstone;            /* deleted; only with raw */
+	bool weak;                 /* stored below a promise; only with raw */
+	bool strong;               /* written by a strong request */
+};
+
+/** Each page is an eventual read of one replica. OPTIONS NULL: everything. Close with kv_scan_close. */
+enum kv_status kv_scan_open(struct kv_client *client, const struct kv_scan_options *options, struct kv_scan **ret_scan,
+                            struct kv_error *err);
+
+/**
+ * The next entry; its bytes live until the next call on the same scan. KV_NOT_FOUND: there are no more. After another error
+ * the same call may be repeated: it goes on where it failed.
+ */
+enum kv_status kv_scan_next(struct kv_scan *scan, struct kv_entry *ret_entry, struct kv_error *err);
+
+/**
+ * Where to start a later scan to see every entry not yet returned: opaque bytes, at most 4400, lent until the next call.
+ * It may repeat up to one page of entries that were returned. Absent when the scan is at its end.
+ */
+struct kv_slice kv_scan_cursor(const struct kv_scan *scan);
+
+/** NULL is allowed. */
+void kv_scan_close(struct kv_scan *scan);
+
+/* ---- The cluster ------------------------------------------------------------------------------------------------ */
+
+/** Text of a 16-byte identity with its NUL. */
+#define KV_UUID_TEXT_SIZE 37
+
+struct kv_cluster_info {
+	char uuid[KV_UUID_TEXT_SIZE];
+	char name[65];
+	uint64_t epoch;          /* of the cluster map */
+	uint32_t partitions;
+	uint32_t replicas;       /* of each partition */
+	uint32_t node_count;
+	uint32_t move_count;     /* partitions on the way to other nodes */
+	uint32_t voter_count;
+	uint16_t voters[5];      /* nodes that keep the map */
+	uint64_t feature_level;
+};
+
+/** The cluster as its map tells. KV_NOT_READY: the nodes are not part of a cluster yet. */
+enum kv_status kv_cluster_info(struct kv_client *client, struct kv_cluster_info *ret_info, struct kv_error *err);
+
+enum kv_node_state { KV_NODE_JOINING = 1, KV_NODE_NORMAL = 2, KV_NODE_LEAVING = 3, KV_NODE_REMOVED = 4 };
+
+struct kv_node {
+	uint16_t index;
+	enum kv_node_state state;
+	uint32_t weight;
+	uint32_t partitions;          /* whose row names it */
+	char uuid[KV_UUID_TEXT_SIZE];
+	char name[65];
+	char zone[65];
+	char client_address[257];     /* host:port */
+	char peer_address[257];
+};
+
+/** All nodes of the map, by index. *ret_nodes is freed with kv_nodes_free. KV_NOT_READY as in kv_cluster_info. */
+enum kv_status kv_nodes(struct kv_client *client, struct kv_node **ret_nodes, size_t *ret_count, struct kv_error *err);
+void kv_nodes_free(struct kv_node *nodes);
+
+/** Where a key or partition lives. */
+struct kv_location {
+	uint64_t hash;  /* of the key; 0 from kv_locate_partition */
+	uint64_t epoch; /* of the map that says so */
+	uint16_t partition;
+	uint16_t leaf;  /* slice of the partition; 0 from kv_locate_partition */
+	uint16_t node_count;
+	uint16_t nodes[KV_ROW_MAX]; /* indexes in kv_nodes, preferred coordinator first */
+};
+
+enum kv_status kv_locate(struct kv_client *client, struct kv_slice key, struct kv_location *ret_location,
+                         struct kv_error *err);
+/** KV_INVALID: no such partition. */
+enum kv_status kv_locate_partition(struct kv_client *client, uint32_t partition, struct kv_location *ret_location,
+                                   struct kv_error *err);
+
+/* The calls below go to one node. TARGET is "host:port", the name of a node in the map, or NULL for any endpoint.
+ * TIMEOUT_MS 0 means the client's default. */
+
+/** Asks for a sign of life; *ret_us (may be NULL) is the time it took in microseconds, without connecting. */
+enum kv_status kv_ping(struct kv_client *client, const char *target, unsigned timeout_ms, uint64_t *ret_us,
+                       struct kv_error *err);
+
+enum kv_peer_state { KV_PEER_UP = 1, KV_PEER_SUSPECT = 2, KV_PEER_DOWN = 3, KV_PEER_MYSELF = 4 };
+
+struct kv_peer_status {
+	uint16_t node; /* index in kv_nodes */
+	enum kv_peer_state state;
+	uint64_t round_trip_us;
+	uint64_t hints_pending;    /* keys to tell it about when it is back */
+	uint32_t partitions_dirty; /* partitions with more changes than hints could hold */
+};
+
+struct kv_counter {
+	const char *name;
+	uint64_t value;
+};
+
+/** A node as it sees itself and the others. */
+struct kv_node_status {
+	char cluster[KV_UUID_TEXT_SIZE]; /* empty: part of no cluster yet */
+	char node[KV_UUID_TEXT_SIZE];
+	char name[65];
+	char version[65];
+	uint16_t index;       /* KV_NODE_NONE: none */
+	bool ready;           /* serves requests */
+	uint64_t incarnation; /* starts so far */
+	uint64_t map_epoch;
+	uint64_t uptime_ms;
+	uint32_t shards;
+	size_t peer_count;
+	const struct kv_peer_status *peers;
+	size_t counter_count;
+	const struct kv_counter *counters;
+};
+
+/** *ret_status is one block of memory, freed with kv_node_status_free. Never asks another node than TARGET. */
+enum kv_status kv_status_get(struct kv_client *client, const char *target, unsigned timeout_ms,
+                             struct kv_node_status **ret_status, struct kv_error *err);
+void kv_node_status_free(struct kv_node_status *status);
+
+/** A cluster to be. */
+struct kv_cluster_spec {
+	uint32_t size;                    /* sizeof(struct kv_cluster_spec) */
+	uint32_t partitions;              /* power of two, 16 to 4096; 0: 1024 */
+	uint32_t replicas;                /* odd, 1 to 7; 0: the smaller of 3 and the nodes, made odd */
+	const char *name;                 /* at most 64 bytes */
+	const char *const *peer_addresses; /* host:port of empty nodes, the asked one among them */
+	size_t address_count;             /* 1 to 256 */
+};
+
+#define KV_CLUSTER_SPEC_INIT                                                                                       \
+	{                                                                                                          \
+		sizeof(struct kv_cluster_spec), 0, 0, NULL, NULL, 0                                                \
+	}
+
+/**
+ * Forms a cluster: asks the node TARGET (NULL: the first endpoint) to do so. Sent once; in_doubt if no answer came, then
+ * kv_status_get tells. KV_REFUSED: a node is part of a cluster already or holds data.
+ */
+enum kv_status kv_cluster_init(struct kv_client *client, const char *target, const struct kv_cluster_spec *spec,
+                               unsigned timeout_ms, struct kv_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
