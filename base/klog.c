@@ -101,8 +101,8 @@ static void put_i64(struct line *line, int64_t value)
  */
 static void put_time(struct line *line, usec_t wall_us)
 {
-	uint64_t day_us = wall_us % (24 * 3600 * USEC_PER_SEC);
-	uint64_t days = wall_us / (24 * 3600 * USEC_PER_SEC) + 719468; /* since 0000-03-01 */
+	uint64_t day_us = wall_us % USEC_PER_DAY;
+	uint64_t days = wall_us / USEC_PER_DAY + 719468; /* since 0000-03-01 */
 	uint64_t era = days / 146097;
 	uint64_t day_of_era = days % 146097;
 	uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
@@ -116,9 +116,9 @@ static void put_time(struct line *line, usec_t wall_us)
 	put_str(line, "-");
 	put_u64(line, day, 2);
 	put_str(line, "T");
-	put_u64(line, day_us / (3600 * USEC_PER_SEC), 2);
+	put_u64(line, day_us / USEC_PER_HOUR, 2);
 	put_str(line, ":");
-	put_u64(line, day_us / (60 * USEC_PER_SEC) % 60, 2);
+	put_u64(line, day_us / USEC_PER_MINUTE % 60, 2);
 	put_str(line, ":");
 	put_u64(line, day_us / USEC_PER_SEC % 60, 2);
 	put_str(line, ".");

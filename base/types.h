@@ -10,9 +10,12 @@
 /** Microseconds, a duration or a point on a clock that the name tells. */
 typedef uint64_t usec_t;
 
-#define USEC_PER_MSEC ((usec_t)1000)
-#define USEC_PER_SEC  ((usec_t)1000000)
-#define USEC_NEVER    UINT64_MAX
+#define USEC_PER_MSEC   ((usec_t)1000)
+#define USEC_PER_SEC    ((usec_t)1000000)
+#define USEC_PER_MINUTE ((usec_t)60 * USEC_PER_SEC)
+#define USEC_PER_HOUR   ((usec_t)60 * USEC_PER_MINUTE)
+#define USEC_PER_DAY    ((usec_t)24 * USEC_PER_HOUR)
+#define USEC_NEVER      UINT64_MAX
 
 /** 16 bytes compared as bytes: cluster, node and session identities. All zero means none. */
 struct uuid {
