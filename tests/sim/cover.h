@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What runs have reached: the cores' counters and the simulator's own, summed. A fault or a path of the protocol that no
+ * seed of a batch ever met shows as a zero.
+ */
+#ifndef KV_SIM_COVER_H
+#define KV_SIM_COVER_H
+
+#include "base/buf.h"
+#include "replication/node_core.h"
+
+#define COVER_COUNTERS(X)                                                                                          \
+	X(runs)                                                                                                    \
+	X(runs_formed) /* started with CLUSTER_INIT */                                                             \
+	X(events)                                                                                                  \
+	X(virtual_seconds)                                                                                         \
+	X(frames_sent)                                                                                             \
+	X(frames_lost)                                                                                             \
+	X(frames_repeated)                                                                                         \
+	X(cuts)                                                                                                    \
+	X(slow_links)                                                                                              \
+	X(crashes)                                                                                                 \
+	X(crashes_losing) /* of them with unsynced writes lost */                                                  \
+	X(pauses)                                                                                                  \
+	X(clock_jumps)                                                                                             \
+	X(slow_disks)                                                                                              \
+	X(syncs)                                                                                                   \
+	X(writes)                                                                                                  \
+	X(ops_done)                                                                                                \
+	X(ops_absent)                                                                                              \
+	X(ops_doubt)                                                                                               \
+	X(ops_refused)                                                                                             \
+	X(ops_unanswered)                                                                                          \
+	X(ops_retried)                                                                                             \
+	X(linear_undecided)
+
+struct cover {
+#define COVER_FIELD_(name) uint64_t name;
+	COVER_COUNTERS(COVER_FIELD_)
+#undef COVER_FIELD_
+	struct core_stats cores; /* counters only, no gauges' sense */
+};
+
+/** Adds FROM to TO. */
+void cover_add(struct cover *to, const struct cover *from);
+
+/** Adds one core's counters. */
+void cover_add_core(struct cover *to, const struct core_stats *stats);
+
+/** Appends all counters, "name=value" separated by spaces. */
+void cover_print(const struct cover *c, struct buf *out);
+
+#endif

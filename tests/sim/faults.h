@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What goes wrong in a run and when: each kind of fault of the options comes at random times until faults_heal.
+ */
+#ifndef KV_SIM_FAULTS_H
+#define KV_SIM_FAULTS_H
+
+struct sim;
+
+/** Sets the network's rates and schedules the first fault of each kind. */
+void faults_start(struct sim *sim);
+
+/** Ends all faults: network whole, nodes started, clocks right but for their lasting skew, disks quick. */
+void faults_heal(struct sim *sim);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * A simulated node: cores, a disk, clocks, and what a server would do around them.
+ *
+ * The disk outlives the cores: a crash frees them and loses writes that no sync covered; a start makes new ones from what
+ * the disk holds. A write is applied at once and becomes durable with the sync that begins after it; all writes that come
+ * while a sync is under way share the next one. A paused node handles nothing; what came meanwhile is handled when the
+ * pause ends, in order.
+ */
+#ifndef KV_SIM_NODE_H
+#define KV_SIM_NODE_H
+
+#include "base/types.h"
+#include "replication/node_core.h"
+#include "storage/store.h"
+#include "tests/sim/options.h"
+
+struct sim;
+struct sim_event;
+
+struct sim_core {
+	struct node_core *core; /* NULL while the node is down */
+	struct sim_event *tick; /* in the queue, or idle */
+};
+
+/* A write that waits for its sync. */
+struct disk_write {
+	uint32_t core;
+	uint64_t token;
+	bool map; /* the cluster map, for all cores */
+};
+
+struct disk_queue {
+	struct disk_write *items; /* oldest first */
+	uint32_t count, capacity;
+	uint32_t syncing; /* of them covered by the sync under way; 0: the disk is idle */
+};
+
+struct sim_node {
+	struct sim *sim;
+	uint16_t index;
+	struct uuid uuid;
+	char name[16], address[16];
+	struct store *store;
+	struct sim_core cores[SIM_CORES_MAX];
+	bool up;
+	bool stopped;  /* a core asked for it */
+	uint32_t boot; /* starts so far */
+	usec_t paused_until_us;
+	int64_t offset_us; /* of the wall clock */
+	int64_t skew_us;   /* lasting part of it */
+	int32_t drift_ppm;
+	uint32_t disk_slowness; /* delays are multiplied by this; 1 is normal */
+	struct disk_queue queue;
+	struct actions actions;
+};
+
+void sim_node_init(struct sim_node *n, struct sim *sim, uint16_t index);
+void sim_node_release(struct sim_node *n);
+
+/** Writes the first map to the disk, as if the node had been part of the cluster before. */
+void sim_node_seed_map(struct sim_node *n, const struct map_desc *map);
+
+/** Starts or kills the process. A crash loses a random part of what was not synced. */
+void sim_node_start(struct sim_node *n);
+void sim_node_crash(struct sim_node *n);
+
+/** Handles FRAME, DISK, SYNC and TICK events of this node. Takes the event. */
+void sim_node_handle(struct sim_node *n, struct sim_event *event);
+
+/** True if the node is up, its cores are ready and nothing is under way in them. */
+bool sim_node_is_quiet(const struct sim_node *n);
+bool sim_node_is_ready(const struct sim_node *n);
+
+/** Copies the stats of one of its cores. The node is up. */
+void sim_node_stats(const struct sim_node *n, uint32_t core, struct core_stats *ret);
+
+/** The node's clocks at the simulator's present. */
+struct moment sim_node_now(const struct sim_node *n);
+
+#endif

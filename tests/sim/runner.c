@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/runner.h"
+
+#include <inttypes.h>
+#include <signal.h>
+
+#include "tests/sim/sim.h"
+
+static struct sim *running;
+
+/* The process is dying of a failed assertion; nothing here needs to be safe but itself. */
+static void on_abort(int signal_number)
+{
+	struct sim *sim = running;
+	running = NULL;
+	signal(signal_number, SIG_DFL);
+	if (!sim)
+		return;
+	struct buf text = BUF_INIT;
+	verdict_fail(&sim->verdict, "assertion", UINT32_MAX, "the process stopped itself; see its message above");
+	sim_explain(sim, &text);
+	fprintf(stderr, "seed %" PRIu64 " failed\n%s", sim->options.seed, buf_cstr(&text));
+}
+
+void runner_run(const struct sim_options *options, bool verbose, struct cover *cover, struct run_result *ret)
+{
+	struct sim *sim = xcalloc(1, sizeof(*sim));
+	sim->trace.verbose = verbose;
+	sim_init(sim, options);
+	running = sim;
+	signal(SIGABRT, on_abort);
+	*ret = (struct run_result){.clean = sim_run(sim)};
+	if (!ret->clean)
+		sim_explain(sim, &ret->text);
+	ret->hash = sim->trace.hash;
+	ret->events = sim->handled;
+	/* Releasing adds the last counters of the cores. */
+	sim_release(sim);
+	running = NULL;
+	cover_add(cover, &sim->cover);
+	free(sim);
+}
+
+void runner_check(uint64_t seed, uint32_t nodes, struct cover *cover, struct run_result *ret)
+{
+	struct sim_options options;
+	sim_options_draw(seed, nodes, &options);
+	runner_run(&options, /* verbose: */ false, cover, ret);
+	if (!ret->clean || seed % RUNNER_REPEAT_EVERY != 0)
+		return;
+	struct cover unused = {0};
+	struct run_result again;
+	runner_run(&options, /* verbose: */ false, &unused, &again);
+	if (again.hash != ret->hash || again.events != ret->events) {
+		ret->clean = false;
+		buf_printf(&ret->text,
+			   "violated: determinism: two runs of seed %" PRIu64 " differ: %" PRIx64 " after %" PRIu64
+			   " events, %" PRIx64 " after %" PRIu64 "\n",
+			   seed, ret->hash, ret->events, again.hash, again.events);
+	}
+	buf_release(&again.text);
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/sim.h"
+
+#include <inttypes.h>
+
+#include "proto/codec.h"
+#include "proto/keyhash.h"
+#include "replication/placement.h"
+#include "replication/record.h"
+#include "storage/keyspace.h"
+#include "tests/sim/check_linear.h"
+#include "tests/sim/check_replicas.h"
+#include "tests/sim/check_version.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/wire.h"
+
+/* Longest parts of a run, in virtual time. */
+#define FORM_MAX_US   (60 * USEC_PER_SEC)
+#define WORK_MAX_US   (240 * USEC_PER_SEC)
+#define QUIET_MAX_US  (60 * USEC_PER_SEC)
+#define SETTLE_MAX_US (10 * USEC_PER_SEC)
+#define READ_ROUNDS   3u
+#define LIMITS_EVERY  256u /* events between two looks at the limits */
+
+/* --- events --- */
+
+struct sim_event *sim_event_new(enum sim_event_kind kind)
+{
+	struct sim_event *event = xcalloc(1, sizeof(*event));
+	event->kind = kind;
+	return event;
+}
+
+void sim_event_free(struct sim_event *event)
+{
+	if (!event)
+		return;
+	buf_release(&event->bytes);
+	disk_work_free(event->work);
+	free(event);
+}
+
+void sim_at(struct sim *sim, struct sim_event *event, usec_t at_us)
+{
+	KV_ASSERT(at_us >= sim->now_us);
+	iheap_add(&sim->queue, &event->item, at_us);
+}
+
+void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, uint64_t token)
+{
+	usec_t delays_us[2];
+	bool to_client = to >= sim->options.node_count;
+	bool between_nodes = !to_client && from < sim->options.node_count;
+	uint64_t opcode = m->opcode | (uint64_t)m->reply << 16;
+	uint32_t copies = net_send(&sim->net, from, to, between_nodes, delays_us);
+	trace_add(&sim->trace, sim->now_us,
+		  copies == 0   ? TRACE_lost
+		  : copies == 1 ? TRACE_send
+				: TRACE_twice,
+		  from, to, opcode, m->id);
+	sim->cover.frames_sent++;
+	sim->cover.frames_lost += copies == 0;
+	sim->cover.frames_repeated += copies == 2;
+	for (uint32_t i = 0; i < copies; i++) {
+		struct sim_event *event = sim_event_new(to_client ? SIM_ANSWER : SIM_FRAME);
+		event->node = to;
+		event->from = from;
+		event->client = to_client ? to - sim->options.node_count : from - sim->options.node_count;
+		event->token = token;
+		wire_encode(m, &event->bytes);
+		sim_at(sim, event, sim->now_us + delays_us[i]);
+	}
+}
+
+static void sim_dispatch(struct sim *sim, struct sim_event *event)
+{
+	switch (event->kind) {
+	case SIM_FRAME:
+	case SIM_DISK:
+	case SIM_SYNC:
+	case SIM_TICK:
+		sim_node_handle(&sim->nodes[event->node], event);
+		return;
+	case SIM_ANSWER:
+		workload_on_answer(sim, event);
+		break;
+	case SIM_CLIENT:
+		workload_on_client(sim, event);
+		break;
+	case SIM_FAULT:
+		event->fault(sim, event);
+		break;
+	}
+	sim_event_free(event);
+}
+
+/* --- limits --- */
+
+static void check_node_limits(struct sim *sim, const struct sim_node *n)
+{
+	const struct sim_options *o = &sim->options;
+	for (uint32_t core = 0; n->up && core < o->core_count; core++) {
+		struct core_stats s;
+		sim_node_stats(n, core, &s);
+		if (o->ops_max && s.ops_in_flight > o->ops_max)
+			verdict_fail(&sim->verdict, "limits", UINT32_MAX,
+				     "node %u has %" PRIu64 " operations in flight", n->index, s.ops_in_flight);
+		if (o->hints_max && s.hints_pending > o->hints_max * (o->node_count - 1))
+			verdict_fail(&sim->verdict, "limits", UINT32_MAX, "node %u has %" PRIu64 " hints", n->index,
+				     s.hints_pending);
+	}
+}
+
+static void check_limits(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		check_node_limits(sim, &sim->nodes[i]);
+}
+
+/* Runs until COND holds (NULL: never) or the time is over. Returns whether it held. */
+static bool sim_until(struct sim *sim, bool (*cond)(const struct sim *sim), usec_t us)
+{
+	usec_t end_us = sim->now_us + us;
+	while (!sim->verdict.violated) {
+		if (cond && cond(sim))
+			return true;
+		struct iheap_item *first = iheap_first(&sim->queue);
+		if (!first || first->key > end_us)
+			break;
+		iheap_remove(&sim->queue, first);
+		KV_ASSERT(first->key >= sim->now_us);
+		sim->now_us = first->key;
+		sim_dispatch(sim, container_of(first, struct sim_event, item));
+		if (++sim->handled % LIMITS_EVERY == 0)
+			check_limits(sim);
+	}
+	if (!sim->verdict.violated)
+		sim->now_us = MAX(sim->now_us, end_us);
+	return false;
+}
+
+/* --- the cluster --- */
+
+static void map_nodes(struct sim *sim, struct map_node *nodes)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+		nodes[i] = (struct map_node){
+			.index = (node_id)i,
+			.uuid = n->uuid,
+			.state = NODE_NORMAL,
+			.name = slice_str(n->name),
+			.peer_address = slice_str(n->address),
+			.client_address = slice_str(n->address),
+			.weight = 100,
+		};
+	}
+}
+
+/* All nodes begin with map 1, as after an earlier life of the cluster. */
+static void cluster_seed(struct sim *sim)
+{
+	const struct sim_options *o = &sim->options;
+	struct map_node nodes[SIM_NODES_MAX];
+	map_nodes(sim, nodes);
+	node_id *rows = xcalloc((size_t)o->partitions * o->replicas, sizeof(rows[0]));
+	uint64_t *epochs = xcalloc(o->partitions, sizeof(epochs[0]));
+	struct placement_input input = {
+		.partitions = o->partitions, .replicas = o->replicas, .node_count = o->node_count, .nodes = nodes};
+	struct error err;
+	enum kv_status status = placement_plan(&input, rows, &err);
+	KV_ASSERT(status == KV_OK);
+	for (uint32_t i = 0; i < o->partitions; i++)
+		epochs[i] = 1;
+	struct map_desc map = {
+		.cluster = {.bytes = {0xC1}},
+		.name = slice_str("sim"),
+		.epoch = 1,
+		.partitions = o->partitions,
+		.replicas = o->replicas,
+		.node_count = o->node_count,
+		.nodes = nodes,
+		.rows = rows,
+		.config_epochs = epochs,
+		.voter_count = 3,
+		.voters = {0, 1, 2},
+	};
+	for (uint32_t i = 0; i < o->node_count; i++)
+		sim_node_seed_map(&sim->nodes[i], &map);
+	free(rows);
+	free(epochs);
+}
+
+/* Asks node 0 to form the cluster, and again if that did not work: forming is safe to repeat. */
+static void form_asks(struct sim *sim, struct sim_event *event)
+{
+	const struct sim_options *o = &sim->options;
+	if (sim_node_is_ready(&sim->nodes[0]))
+		return;
+	struct slice addresses[SIM_NODES_MAX];
+	for (uint32_t i = 0; i < o->node_count; i++)
+		addresses[i] = slice_str(sim->nodes[i].address);
+	struct msg m = {
+		.opcode = OP_CLUSTER_INIT,
+		.id = 1,
+		.cluster_init =
+			{
+				.name = slice_str("sim"),
+				.partitions = o->partitions,
+				.replicas = o->replicas,
+				.address_count = o->node_count,
+				.addresses = addresses,
+				.deadline_ms = 4000,
+			},
+	};
+	sim_send(sim, sim_client_end(sim, 0), 0, &m, 0);
+	struct sim_event *again = sim_event_new(SIM_FAULT);
+	again->fault = form_asks;
+	sim_at(sim, again, sim->now_us + 5 * USEC_PER_SEC);
+}
+
+static bool all_ready(const struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		if (!sim_node_is_ready(&sim->nodes[i]))
+			return false;
+	return true;
+}
+
+static bool all_quiet(const struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		if (!sim_node_is_quiet(&sim->nodes[i]))
+			return false;
+	return workload_is_done(sim);
+}
+
+static bool cluster_up(struct sim *sim)
+{
+	if (!sim->options.form)
+		cluster_seed(sim);
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		sim_node_start(&sim->nodes[i]);
+	if (sim->options.form) {
+		form_asks(sim, NULL);
+		sim->cover.runs_formed++;
+	}
+	return sim_until(sim, all_ready, FORM_MAX_US);
+}
+
+/* --- the end --- */
+
+static void copy_read(struct sim *sim, const struct sim_node *n, uint32_t key, const struct keyspace_key *at)
+{
+	struct replica_copy copy = {.key = key, .node = n->index};
+	struct buf name = BUF_INIT, bytes = BUF_INIT;
+	keyspace_data_key(&name, at);
+	if (store_get(n->store, STORE_DATA, buf_slice(&name), /* cache_only: */ false, &bytes) == KV_OK) {
+		struct record rec;
+		enum kv_status status = record_decode(buf_slice(&bytes), &rec);
+		KV_ASSERT(status == KV_OK);
+		copy.ver = rec.ver;
+		copy.org = rec.org;
+		copy.tombstone = rec.tombstone;
+		copy.weak = rec.weak;
+		copy.expires_ms = rec.expires_ms;
+		copy.value_hash = rec.value_hash;
+		copy.value = rec.tombstone ? 0 : workload_value_number(rec.value, key);
+		if (!rec.tombstone && !copy.value)
+			verdict_fail(&sim->verdict, "value", key, "node %u holds bytes that no client wrote",
+				     n->index);
+	}
+	buf_release(&name);
+	buf_release(&bytes);
+	replicas_add(&sim->replicas, &copy);
+}
+
+/* Reads all replicas' copies of all keys from their disks. */
+static void copies_collect(struct sim *sim)
+{
+	struct buf stored = BUF_INIT;
+	struct arena arena = ARENA_INIT(0);
+	struct map_desc map;
+	enum kv_status status =
+		store_get(sim->nodes[0].store, STORE_META, slice_str(META_MAP), /* cache_only: */ false, &stored);
+	KV_ASSERT(status == KV_OK);
+	arena.limit = codec_arena_max(stored.size);
+	status = codec_map_decode(buf_slice(&stored), &arena, &map);
+	KV_ASSERT(status == KV_OK);
+	replicas_release(&sim->replicas);
+	for (uint32_t key = 0; key < sim->options.key_count; key++) {
+		char text[16];
+		struct keyspace_key at = {.key = workload_key(key, text)};
+		uint64_t hash = key_hash(at.key);
+		at.partition = hash_partition(hash, map.partitions);
+		at.leaf = hash_leaf(hash, map.partitions);
+		for (uint32_t i = 0; i < map.replicas; i++)
+			copy_read(sim, &sim->nodes[map.rows[(size_t)at.partition * map.replicas + i]], key, &at);
+	}
+	arena_release(&arena);
+	buf_release(&stored);
+}
+
+static bool copies_agree(struct sim *sim)
+{
+	struct verdict v = {0};
+	copies_collect(sim);
+	return check_agree(&sim->replicas, &v);
+}
+
+/* Closing reads repair what they find different; after a few rounds all replicas must agree. */
+static bool sim_close(struct sim *sim)
+{
+	for (uint32_t round = 0; round < READ_ROUNDS; round++) {
+		workload_read_all(sim);
+		if (!sim_until(sim, all_quiet, QUIET_MAX_US))
+			return false;
+		for (usec_t us = 0; us < SETTLE_MAX_US && !copies_agree(sim); us += USEC_PER_SEC)
+			sim_until(sim, NULL, USEC_PER_SEC);
+		if (sim->work.final_failed == 0 && copies_agree(sim))
+			break;
+	}
+	return true;
+}
+
+static void sim_judge(struct sim *sim)
+{
+	uint32_t undecided = 0;
+	copies_collect(sim);
+	check_linear(&sim->history, &sim->verdict, &undecided);
+	check_version(&sim->history, &sim->verdict);
+	check_honest(&sim->history, &sim->replicas, &sim->verdict);
+	check_durable(&sim->history, &sim->replicas, &sim->verdict);
+	check_agree(&sim->replicas, &sim->verdict);
+	sim->cover.linear_undecided += undecided;
+	if (sim->work.final_failed)
+		verdict_fail(&sim->verdict, "liveness", UINT32_MAX, "%u closing reads failed",
+			     sim->work.final_failed);
+}
+
+static void fail_liveness(struct sim *sim, const char *what)
+{
+	uint32_t node = 0;
+	while (node + 1 < sim->options.node_count && sim_node_is_quiet(&sim->nodes[node]))
+		node++;
+	struct core_stats s = {0};
+	if (sim->nodes[node].up)
+		sim_node_stats(&sim->nodes[node], 0, &s);
+	verdict_fail(&sim->verdict, "liveness", UINT32_MAX,
+		     "%s; node %u: up %d ready %d, operations %" PRIu64 ", hints %" PRIu64 ", writes queued %u",
+		     what, node, sim->nodes[node].up, sim_node_is_ready(&sim->nodes[node]), s.ops_in_flight,
+		     s.hints_pending, sim->nodes[node].queue.count);
+}
+
+static bool sim_phases(struct sim *sim)
+{
+	if (!cluster_up(sim)) {
+		fail_liveness(sim, "the cluster does not come up");
+		return false;
+	}
+	faults_start(sim);
+	workload_start(sim);
+	sim_until(sim, workload_is_done, WORK_MAX_US);
+	faults_heal(sim);
+	if (!sim_until(sim, all_quiet, QUIET_MAX_US + sim->options.jump_max_us)) {
+		fail_liveness(sim, "not quiet after healing");
+		return false;
+	}
+	if (!sim_close(sim)) {
+		fail_liveness(sim, "not quiet after the closing reads");
+		return false;
+	}
+	return !sim->verdict.violated;
+}
+
+bool sim_run(struct sim *sim)
+{
+	bool ran = sim_phases(sim);
+	if (ran)
+		sim_judge(sim);
+	sim->cover.runs++;
+	sim->cover.events += sim->handled;
+	sim->cover.virtual_seconds += sim->now_us / USEC_PER_SEC;
+	return !sim->verdict.violated;
+}
+
+void sim_init(struct sim *sim, const struct sim_options *options)
+{
+	bool verbose = sim->trace.verbose;
+	*sim = (struct sim){.options = *options};
+	sim->trace.verbose = verbose;
+	rng_init(&sim->rng, hash_u64(options->seed + 1));
+	net_init(&sim->net, &sim->rng, options->node_count + options->client_count);
+	/* Two clocks are apart by twice the skew and what they drift in a run. */
+	usec_t skew_us = 2 * options->skew_max_us + 400 * (usec_t)options->drift_max_ppm + 10 * USEC_PER_MSEC;
+	history_init(&sim->history, options->key_count, skew_us);
+	for (uint32_t i = 0; i < options->node_count; i++)
+		sim_node_init(&sim->nodes[i], sim, (uint16_t)i);
+	workload_init(sim);
+}
+
+void sim_release(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		sim_node_release(&sim->nodes[i]);
+	struct iheap_item *first;
+	while ((first = iheap_first(&sim->queue))) {
+		iheap_remove(&sim->queue, first);
+		sim_event_free(container_of(first, struct sim_event, item));
+	}
+	iheap_release(&sim->queue);
+	history_release(&sim->history);
+	replicas_release(&sim->replicas);
+}
+
+void sim_explain(const struct sim *sim, struct buf *out)
+{
+	const struct verdict *v = &sim->verdict;
+	buf_append_str(out, "options: ");
+	sim_options_print(&sim->options, out);
+	buf_printf(out, "\nviolated: %s", v->check);
+	if (v->key != UINT32_MAX)
+		buf_printf(out, ", key %u", v->key);
+	buf_printf(out, ": %s\n", v->message);
+	if (v->key != UINT32_MAX) {
+		buf_append_str(out, "history of the key:\n");
+		history_print(&sim->history, v->key, out);
+	}
+	for (uint32_t i = 0; i < sim->replicas.count; i++) {
+		const struct replica_copy *c = &sim->replicas.copies[i];
+		if (c->key == v->key)
+			buf_printf(out,
+				   "  copy: node %u value %" PRIu64 "%s%s ver %" PRIx64 ".%" PRIx64 " org %" PRIx64
+				   ".%" PRIx64 " expires_ms %" PRIu64 "\n",
+				   c->node, c->value, c->tombstone ? " tombstone" : "", c->weak ? " weak" : "",
+				   c->ver.hlc, c->ver.id, c->org.hlc, c->org.id, c->expires_ms);
+	}
+	buf_append_str(out, "last events:\n");
+	trace_print(&sim->trace, 40, out);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/trace.h"
+
+#include <inttypes.h>
+
+#include "base/hash.h"
+#include "proto/msg.h"
+
+struct trace_name {
+	const char *name;
+	const char *fields[4];
+};
+
+static const struct trace_name names[] = {
+#define TRACE_NAME_(name, a, b, c, d) {#name, {a, b, c, d}},
+	TRACE_KINDS(TRACE_NAME_)
+#undef TRACE_NAME_
+};
+
+static void entry_print(const struct trace_entry *e, struct buf *out)
+{
+	const struct trace_name *name = &names[e->kind];
+	const uint64_t values[] = {e->a, e->b, e->c, e->d};
+	buf_printf(out, "  t=%" PRIu64 " %s", e->at_us, name->name);
+	for (size_t i = 0; i < ARRAY_SIZE(values) && name->fields[i][0]; i++) {
+		if (slice_equal(slice_str(name->fields[i]), slice_str("opcode")))
+			buf_printf(out, " %s%s", opcode_name((uint16_t)values[i]),
+				   values[i] >> 16 ? "(reply)" : "");
+		else if (slice_equal(slice_str(name->fields[i]), slice_str("status")))
+			buf_printf(out, " %s", status_name((enum kv_status)values[i]));
+		else
+			buf_printf(out, " %s=%" PRId64, name->fields[i], (int64_t)values[i]);
+	}
+	buf_append_str(out, "\n");
+}
+
+void trace_mix(struct trace *t, uint64_t a, uint64_t b) { t->hash = hash_u64(t->hash + hash_u64(a) * 3 + b); }
+
+void trace_add(struct trace *t, usec_t at_us, enum trace_kind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	struct trace_entry *e = &t->kept[t->count++ % TRACE_KEPT];
+	*e = (struct trace_entry){.at_us = at_us, .kind = kind, .a = a, .b = b, .c = c, .d = d};
+	trace_mix(t, at_us, (uint64_t)kind);
+	trace_mix(t, a, b);
+	trace_mix(t, c, d);
+	if (!t->verbose)
+		return;
+	struct buf line = BUF_INIT;
+	entry_print(e, &line);
+	fputs(buf_cstr(&line), stdout);
+	buf_release(&line);
+}
+
+void trace_print(const struct trace *t, uint32_t count, struct buf *out)
+{
+	uint64_t kept = MIN(MIN(t->count, (uint64_t)TRACE_KEPT), (uint64_t)count);
+	for (uint64_t i = t->count - kept; i < t->count; i++)
+		entry_print(&t->kept[i % TRACE_KEPT], out);
+}
