@@ -58,7 +58,7 @@
 #define REPLICA_TIMEOUT_US   (500 * USEC_PER_MSEC) /* a replica that has not answered by then gets a hint */
 #define PHASE_TIMEOUT_MIN_US (10 * USEC_PER_MSEC)
 #define ANSWER_MARGIN_MAX_US (50 * USEC_PER_MSEC) /* answer that much before the deadline, at most a tenth of it */
-#define RETRY_BACKOFF_MIN_US (2 * USEC_PER_MSEC)   /* between two ballots of one operation, doubled each time */
+#define RETRY_BACKOFF_MIN_US (2 * USEC_PER_MSEC)  /* between two ballots of one operation, doubled each time */
 #define RETRY_BACKOFF_MAX_US (100 * USEC_PER_MSEC)
 
 /* Heartbeats. */
@@ -67,6 +67,14 @@
 #define PING_DOWN_US     (2000 * USEC_PER_MSEC) /* silence until DOWN */
 #define PING_UP_COUNT    2u                     /* answers in a row until UP again */
 
+#define OVERLOAD_RETRY_MS 20u /* what a refused client is told to wait */
+
+/* Forming a cluster. */
+#define FORM_DEADLINE_MS 30000u
+#define FORM_RESEND_US   (200 * USEC_PER_MSEC)
+#define FORM_RESERVE_US  (10 * USEC_PER_SEC) /* a node that agreed to one cluster refuses others that long */
+#define FORM_OFFER_US    (1 * USEC_PER_SEC)  /* map offered to nodes that lack it */
+
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */
 #define HINT_AGE_MS          (3u * 3600u * 1000u)
@@ -74,6 +82,8 @@
 #define HINT_WINDOW          64u                /* replayed pushes in flight a target */
 #define HINT_RATE_PER_SEC    2000u              /* keys a second that a receiver grants in total */
 #define HINT_SCAN_ITEMS      128u
+#define HINT_PACE_MS         100u               /* how often a sender asks for credit */
+#define HINT_PASS_US         (1 * USEC_PER_SEC) /* between passes that leave something undelivered */
 
 /* Limits of one shard's core. */
 #define OPS_MAX                  4096u  /* client operations in flight */

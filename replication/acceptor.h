@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The replica's rules for one key: what may be stored, promised and told. Pure functions of the key's state; the caller
+ * loads and stores records and keeps the order of events (docs/consistency.md has the rules and why).
+ *
+ * A "strong copy" was stored while no higher ballot was promised; a weak one was not, and does not count for anyone.
+ */
+#ifndef KV_REPLICATION_ACCEPTOR_H
+#define KV_REPLICATION_ACCEPTOR_H
+
+#include "replication/record.h"
+
+/** A strong copy that was overwritten here: enough to say later that an attempt had been stored. */
+struct memory {
+	struct version ver;
+	struct request_id rid;
+	uint64_t result;
+	usec_t since_us;
+	uint32_t lin_count;
+	struct lineage lin[];
+};
+
+/** Volatile and durable state of one key. */
+struct key_state {
+	struct record rec;        /* ver 0: absent */
+	struct version promised;  /* highest ballot promised; none if not above rec.ver */
+	struct version mem_floor; /* greatest version dropped from memory */
+	uint32_t mem_count;
+	struct memory *mem[MEM_MAX]; /* oldest first */
+};
+
+/** Floors of the key's partition. */
+struct partition_floors {
+	struct version promise; /* volatile: nothing below is promised or accepted */
+	struct version memory;  /* volatile: copies up to it may have been forgotten */
+	struct version seal;    /* durable: nothing up to it is stored any more */
+	struct version drop;    /* durable: tombstones up to it were dropped */
+};
+
+void key_state_release(struct key_state *k);
+
+/** The ballot below which nothing may be promised or accepted on this key. */
+struct version acceptor_promise(const struct key_state *k, const struct partition_floors *f);
+
+/** Versions up to it may have been here without the key's memory telling. */
+struct version acceptor_memory_floor(const struct key_state *k, const struct partition_floors *f);
+
+/** READ: the record as it is, or absent with the drop floor. ret->record points into K. */
+void acceptor_read(const struct key_state *k, const struct partition_floors *f, struct msg_replica_reply *ret);
+
+/**
+ * PREPARE: promises REQ's ballot or rejects it. With a promise come the record, the memory floor and all strong copies
+ * that carry one of the attempts or the request id; CARRIERS has room for CARRIERS_MAX.
+ */
+void acceptor_prepare(struct key_state *k, const struct partition_floors *f, const struct msg_replica *req,
+		      struct carrier *carriers, struct msg_replica_reply *ret);
+
+enum acceptor_verdict {
+	ACCEPTOR_STORE,  /* store the record, weak as REC says, then answer */
+	ACCEPTOR_ANSWER, /* nothing to store; answer at once */
+};
+
+/**
+ * ACCEPT (own) or COPY (not own) of REC. Fills the answer (ACK or REJECT); ACCEPTOR_STORE means that the ACK holds only
+ * once the record, with weak = false, is durable.
+ */
+enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct partition_floors *f,
+				      const struct record *rec, bool own, struct msg_replica_reply *ret);
+
+/**
+ * PUSH of REC read in READ_EPOCH. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it.
+ */
+enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
+				    const struct record *rec, uint64_t read_epoch, uint64_t config_epoch,
+				    struct msg_replica_reply *ret, bool *ret_weak);
+
+/**
+ * Makes REC the key's record. The overwritten one, if strong, is remembered from NOW_US on. REC is copied as a struct:
+ * its lineage and value must live as long as it is the key's record.
+ */
+void acceptor_store(struct key_state *k, const struct record *rec, usec_t now_us);
+
+/** Forgets what is older than MEM_AGE_US, raising mem_floor. */
+void acceptor_age(struct key_state *k, usec_t now_us);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/cluster_map.h"
+
+/* A map of the largest size: 4096 x 7 rows, epochs, 256 nodes with addresses. */
+enum { CLUSTER_MAP_SIZE_MAX = 4 << 20 };
+
+static enum kv_status check_sizes(const struct map_desc *d, struct error *err)
+{
+	bool power_of_two = d->partitions && (d->partitions & (d->partitions - 1)) == 0;
+	if (!power_of_two || d->partitions < PARTITIONS_MIN || d->partitions > PARTITIONS_MAX)
+		return error_set(err, KV_INVALID, "partitions is %u: must be a power of two from %u to %u",
+				 d->partitions, PARTITIONS_MIN, PARTITIONS_MAX);
+	if (d->replicas < 1 || d->replicas > REPLICAS_MAX || d->replicas % 2 == 0)
+		return error_set(err, KV_INVALID, "replicas is %u: must be odd and at most %u", d->replicas,
+				 REPLICAS_MAX);
+	if (d->node_count < d->replicas || d->node_count > NODES_MAX)
+		return error_set(err, KV_INVALID,
+				 "%u nodes for %u replicas: must be at least as many and at most %u", d->node_count,
+				 d->replicas, NODES_MAX);
+	if (d->epoch == 0 || uuid_is_zero(&d->cluster))
+		return error_set(err, KV_INVALID, "the map has no epoch or no cluster identity");
+	if (d->voter_count < 1 || d->voter_count > ARRAY_SIZE(d->voters) ||
+	    d->voter_next_count > ARRAY_SIZE(d->voters_next))
+		return error_set(err, KV_INVALID, "the map has %u voters: must be 1 to 5", d->voter_count);
+	return KV_OK;
+}
+
+static const struct map_node *desc_node(const struct map_desc *d, node_id index)
+{
+	for (uint32_t i = 0; i < d->node_count; i++) {
+		if (d->nodes[i].index == index)
+			return &d->nodes[i];
+	}
+	return NULL;
+}
+
+static enum kv_status check_nodes(const struct map_desc *d, struct error *err)
+{
+	for (uint32_t i = 0; i < d->node_count; i++) {
+		const struct map_node *node = &d->nodes[i];
+		if (node->index >= NODES_MAX || uuid_is_zero(&node->uuid) || node->peer_address.size == 0)
+			return error_set(err, KV_INVALID, "node %u has no valid index, identity or address",
+					 node->index);
+		for (uint32_t j = 0; j < i; j++) {
+			if (d->nodes[j].index == node->index)
+				return error_set(err, KV_INVALID, "two nodes have index %u", node->index);
+			if (uuid_equal(&d->nodes[j].uuid, &node->uuid))
+				return error_set(
+					err, KV_INVALID,
+					"nodes %u and %u have one identity: one data directory is a copy of the other",
+					d->nodes[j].index, node->index);
+		}
+	}
+	return KV_OK;
+}
+
+static enum kv_status check_row(const struct map_desc *d, uint32_t partition, struct error *err)
+{
+	const node_id *row = d->rows + (size_t)partition * d->replicas;
+	for (uint32_t i = 0; i < d->replicas; i++) {
+		if (!desc_node(d, row[i]))
+			return error_set(err, KV_INVALID, "partition %u names unknown node %u", partition, row[i]);
+		for (uint32_t j = 0; j < i; j++) {
+			if (row[j] == row[i])
+				return error_set(err, KV_INVALID, "partition %u names node %u twice", partition,
+						 row[i]);
+		}
+	}
+	if (d->config_epochs[partition] == 0 || d->config_epochs[partition] > d->epoch)
+		return error_set(err, KV_INVALID, "partition %u has an epoch outside 1 to the map's", partition);
+	return KV_OK;
+}
+
+enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err)
+{
+	KV_ASSERT(desc);
+	enum kv_status status = check_sizes(desc, err);
+	if (status == KV_OK)
+		status = check_nodes(desc, err);
+	for (uint32_t p = 0; status == KV_OK && p < desc->partitions; p++)
+		status = check_row(desc, p, err);
+	return status;
+}
+
+static void *copy_array(struct arena *a, const void *data, size_t count, size_t size)
+{
+	void *copy = arena_alloc(a, count * size);
+	KV_ASSERT(copy);
+	if (count > 0)
+		memcpy(copy, data, count * size);
+	return copy;
+}
+
+static void copy_text(struct arena *a, struct slice *text)
+{
+	*text = slice_of(copy_array(a, text->data, text->size, 1), text->size);
+}
+
+struct cluster_map *cluster_map_new(const struct map_desc *desc)
+{
+	KV_ASSERT(cluster_map_check(desc, NULL) == KV_OK);
+	struct cluster_map *map = xcalloc(1, sizeof *map);
+	map->arena = ARENA_INIT(CLUSTER_MAP_SIZE_MAX);
+	struct arena *a = &map->arena;
+	map->desc = *desc;
+	copy_text(a, &map->desc.name);
+	struct map_node *nodes = copy_array(a, desc->nodes, desc->node_count, sizeof *nodes);
+	for (uint32_t i = 0; i < desc->node_count; i++) {
+		copy_text(a, &nodes[i].name);
+		copy_text(a, &nodes[i].peer_address);
+		copy_text(a, &nodes[i].client_address);
+		copy_text(a, &nodes[i].zone);
+	}
+	map->desc.nodes = nodes;
+	map->desc.rows = copy_array(a, desc->rows, (size_t)desc->partitions * desc->replicas, sizeof desc->rows[0]);
+	map->desc.config_epochs =
+		copy_array(a, desc->config_epochs, desc->partitions, sizeof desc->config_epochs[0]);
+	map->desc.moves = copy_array(a, desc->moves, desc->move_count, sizeof desc->moves[0]);
+	return map;
+}
+
+void cluster_map_free(struct cluster_map *map)
+{
+	if (!map)
+		return;
+	arena_release(&map->arena);
+	free(map);
+}
+
+struct row cluster_map_row(const struct cluster_map *map, uint16_t partition)
+{
+	KV_ASSERT(partition < map->desc.partitions);
+	return (struct row){
+		.count = map->desc.replicas,
+		.nodes = map->desc.rows + (size_t)partition * map->desc.replicas,
+		.config_epoch = map->desc.config_epochs[partition],
+	};
+}
+
+int row_position(const struct row *row, node_id node)
+{
+	for (uint32_t i = 0; i < row->count; i++) {
+		if (row->nodes[i] == node)
+			return (int)i;
+	}
+	return -1;
+}
+
+const struct map_node *cluster_map_node(const struct cluster_map *map, node_id index)
+{
+	return desc_node(&map->desc, index);
+}
+
+const struct map_node *cluster_map_find(const struct cluster_map *map, const struct uuid *uuid)
+{
+	for (uint32_t i = 0; i < map->desc.node_count; i++) {
+		if (uuid_equal(&map->desc.nodes[i].uuid, uuid))
+			return &map->desc.nodes[i];
+	}
+	return NULL;
+}

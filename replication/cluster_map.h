@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The cluster map as the core uses it: built once from a value, then immutable.
+ */
+#ifndef KV_REPLICATION_CLUSTER_MAP_H
+#define KV_REPLICATION_CLUSTER_MAP_H
+
+#include "base/arena.h"
+#include "proto/msg.h"
+
+struct cluster_map {
+	struct map_desc desc;     /* read-only; a deep copy */
+	struct arena arena;       /* private */
+	struct cluster_map *next; /* for a list its owner keeps */
+};
+
+/** The replicas of one partition, in order of preference. */
+struct row {
+	uint32_t count;
+	const node_id *nodes;
+	uint64_t config_epoch;
+};
+
+/**
+ * Checks a map's inner rules: sizes in their limits, indices known and unique, rows of distinct nodes, no epoch above the
+ * map's. Returns KV_INVALID with the broken rule in ERR.
+ */
+MUST_USE enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err);
+
+/** Deep copy of a checked DESC. Never NULL. */
+struct cluster_map *cluster_map_new(const struct map_desc *desc);
+void cluster_map_free(struct cluster_map *map);
+
+/** PARTITION must be below desc.partitions. */
+struct row cluster_map_row(const struct cluster_map *map, uint16_t partition);
+
+/** Position of NODE in the row, or -1. */
+int row_position(const struct row *row, node_id node);
+
+/** Node with this index or identity, or NULL. */
+const struct map_node *cluster_map_node(const struct cluster_map *map, node_id index);
+const struct map_node *cluster_map_find(const struct cluster_map *map, const struct uuid *uuid);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Hinted handoff: which keys a replica has missed, and pushing them to it when it is back.
+ *
+ * A hint names a key and a version, not a value: replay reads the node's own record as it is then and pushes it, so order
+ * does not matter and many writes of a key are one hint. Hints never count for a quorum.
+ *
+ * Bounded: beyond hints_max pending hints of a target, or HINT_AGE_MS of age, the whole partition is marked dirty for that target
+ * instead, durably; replay of a dirty partition pushes all its records. The receiver grants how many keys may come.
+ */
+#ifndef KV_REPLICATION_HINTS_H
+#define KV_REPLICATION_HINTS_H
+
+#include "base/hmap.h"
+#include "base/ilist.h"
+#include "proto/msg.h"
+#include "replication/record.h"
+#include "replication/step.h"
+
+struct node_core;
+struct disk_wait;
+struct slot;
+
+/** A push on its way to the target. */
+struct hint_push {
+	struct hmap_node node; /* in hints.pushes, by message id */
+	struct hint_target *target;
+	uint64_t id;
+	uint64_t read_token; /* while the record is read; 0 after */
+	uint16_t partition, leaf;
+	uint32_t bucket;
+	struct blob *key;
+	struct version ver; /* of the hint; none for a record of a dirty partition */
+	bool renewed;       /* a newer hint of the key was written meanwhile: keep it */
+	usec_t deadline_us;
+};
+
+/** A hint or, of a dirty partition, a record, read from disk and waiting for credit. One allocation. */
+struct hint_row {
+	struct ilink link;
+	uint16_t partition, leaf;
+	uint32_t bucket;
+	struct version ver; /* none: push whatever the record is */
+	size_t key_size;
+	uint8_t key[];
+};
+
+enum hint_phase {
+	HINT_IDLE,     /* nothing to do, or the target is not up */
+	HINT_ASKING,   /* for credit */
+	HINT_SCANNING, /* a page of hints is being read */
+	HINT_PUSHING,  /* pages are pushed while there is credit */
+};
+
+/** Hints for one node. */
+struct hint_target {
+	node_id node;
+	uint64_t pending; /* estimate, never too low: hints on disk */
+	bool unknown;     /* what is on disk from before the start is not counted yet */
+	uint64_t added;   /* since the present pass began */
+	uint64_t left;    /* seen by the present pass and not yet delivered */
+	uint32_t dirty_count;
+	uint8_t dirty[PARTITIONS_MAX / 8];
+	enum hint_phase phase;
+	usec_t next_us; /* not before */
+	usec_t phase_deadline_us;
+	uint64_t ask_id;
+	uint32_t credit;
+	uint32_t in_flight;
+	uint32_t partition; /* of the pass; the map's count when the pass is over */
+	bool whole;         /* pushing all records of a dirty partition */
+	bool whole_failed;
+	bool has_after;
+	struct disk_key after; /* key points into after_key */
+	struct blob *after_key;
+	uint64_t scan_token;
+	bool scan_outdated; /* a hint was added while the page was read: read it again */
+	struct ilist rows;  /* of struct hint_row: read and not yet pushed */
+	bool page_last;     /* the partition has no row behind the page */
+};
+
+struct hints {
+	struct hint_target *targets[NODES_MAX]; /* NULL until needed */
+	struct hmap pushes;
+	usec_t granted_us; /* receiver: when tokens were added last */
+	uint32_t tokens;   /* receiver: keys that may still be granted */
+};
+
+/** Takes the nodes of the map as targets and looks for what is left on disk from before. Known targets stay. */
+void hints_set_map(struct node_core *core);
+void hints_release(struct node_core *core);
+
+/** Notes that TARGET may lack VER of a key. */
+void hints_add(struct node_core *core, node_id target, uint16_t partition, uint16_t leaf, uint32_t bucket,
+	       struct slice key, struct version ver, bool strong, bool tombstone);
+
+void hints_tick(struct node_core *core);
+
+/** OP_HINT_OPEN from a sender: grants keys out of this node's budget. Its answer at the sender. */
+void hints_grant(struct node_core *core, node_id from, const struct msg *m);
+void hints_granted(struct node_core *core, node_id from, const struct msg *m);
+
+/** A disk read or scan of this module is done. */
+void hints_read_done(struct node_core *core, struct hint_push *push, bool found, struct slice bytes);
+void hints_dirty_read(struct node_core *core, struct hint_target *target, bool found, struct slice bitmap);
+void hints_scan_done(struct node_core *core, struct hint_target *target, const struct disk_row *rows,
+		     uint32_t count, bool done);
+
+/** The answer to a push, if ID is one of ours; false if not. */
+bool hints_push_done(struct node_core *core, const struct msg *m);
+
+/** Sums over all targets, and one target's, for status. */
+uint64_t hints_pending(const struct node_core *core, node_id target);
+uint32_t hints_dirty(const struct node_core *core, node_id target);
+
+#endif

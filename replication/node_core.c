@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/node_core.h"
+
+#include "base/bytes.h"
+#include "proto/keyhash.h"
+#include "replication/core.h"
+#include "replication/form.h"
+#include "replication/op.h"
+#include "replication/replica.h"
+
+enum { CORE_TEXTS_MAX = 16 * 1024 };
+
+/* ---- life ---- */
+
+static struct slice keep_text(struct node_core *core, struct slice text)
+{
+	struct slice copy = arena_copy(&core->texts, text);
+	KV_ASSERT(copy.data);
+	return copy;
+}
+
+static void set_defaults(struct core_config *c)
+{
+	c->ops_max = c->ops_max ? c->ops_max : OPS_MAX;
+	c->slots_max = c->slots_max ? c->slots_max : SLOTS_MAX;
+	c->hints_max = c->hints_max ? c->hints_max : HINT_KEYS_MAX;
+	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
+	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
+	c->value_size_max = c->value_size_max ? c->value_size_max : VALUE_SIZE_DEFAULT_MAX;
+}
+
+struct node_core *node_core_new(const struct core_config *config)
+{
+	KV_ASSERT(config->shard < config->shard_count);
+	KV_ASSERT(config->incarnation > 0 && !uuid_is_zero(&config->node));
+	struct node_core *core = xcalloc(1, sizeof *core);
+	core->config = *config;
+	set_defaults(&core->config);
+	core->texts = ARENA_INIT(CORE_TEXTS_MAX);
+	core->config.name = keep_text(core, config->name);
+	core->config.peer_address = keep_text(core, config->peer_address);
+	core->config.client_address = keep_text(core, config->client_address);
+	core->config.zone = keep_text(core, config->zone);
+	rng_init(&core->rng, config->seed);
+	hlc_init(&core->clock, config->hlc_limit);
+	core->boot_limit = config->hlc_limit;
+	core->self = NODE_NONE;
+	/* Message ids of an earlier life must not be mistaken for ours. */
+	core->id_last = config->incarnation << 40;
+	ilist_init(&core->local);
+	ilist_init(&core->held);
+	slots_init(&core->slots);
+	return core;
+}
+
+static void free_waits(struct node_core *core)
+{
+	struct hmap_node *node;
+	while ((node = hmap_first(&core->reads))) {
+		hmap_remove(&core->reads, node);
+		free(container_of(node, struct disk_wait, node));
+	}
+	hmap_release(&core->reads);
+}
+
+void node_core_free(struct node_core *core)
+{
+	if (!core)
+		return;
+	struct hmap_node *node;
+	while ((node = hmap_first(&core->ops))) {
+		struct op *op = container_of(node, struct op, node);
+		op->answered = true;
+		op_free(core, op);
+	}
+	hmap_release(&core->ops);
+	iheap_release(&core->timers);
+	form_release(core);
+	hints_release(core);
+	replica_release(core);
+	free_waits(core);
+	slots_release(&core->slots);
+	cluster_map_free(core->map);
+	arena_release(&core->texts);
+	free(core);
+}
+
+/* ---- what modules need ---- */
+
+uint64_t core_next_id(struct node_core *core) { return ++core->id_last; }
+
+hlc_t core_clock(const struct node_core *core) { return hlc_peek(&core->clock, core->now.wall_us); }
+
+bool core_fresh_version(struct node_core *core, struct version *ret)
+{
+	hlc_t hlc;
+	if (!hlc_now(&core->clock, core->now.wall_us, &hlc)) {
+		core->stats.clock_waits++;
+		return false;
+	}
+	*ret = version_of_node(hlc, core->self);
+	return true;
+}
+
+bool core_is_ahead(const struct node_core *core, struct version v)
+{
+	return v.hlc > hlc_from_wall_us(core->now.wall_us) + hlc_from_ms(MAX_DRIFT_MS);
+}
+
+void core_observe(struct node_core *core, hlc_t seen)
+{
+	(void)hlc_observe(&core->clock, core->now.wall_us, seen, MAX_DRIFT_MS);
+}
+
+struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool reply)
+{
+	struct msg *m = actions_msg(core->out);
+	m->opcode = opcode;
+	m->id = id;
+	m->reply = reply;
+	m->shard = core->config.shard;
+	return m;
+}
+
+void core_send(struct node_core *core, node_id to, struct msg *m)
+{
+	m->hlc = core_clock(core);
+	/* A replica request goes out under the epoch of the map it was planned with. */
+	m->epoch = core->map ? core->map->desc.epoch : 0;
+	if (to == core->self) {
+		struct local_msg *local = actions_alloc(core->out, sizeof *local);
+		*local = (struct local_msg){.msg = m};
+		ilist_push_back(&core->local, &local->link);
+		return;
+	}
+	struct action *a = actions_add(core->out, ACT_SEND);
+	a->send.to = to;
+	a->send.msg = m;
+}
+
+void core_reply(struct node_core *core, uint64_t client, const struct msg *m)
+{
+	struct msg *sent = actions_copy(core->out, m, sizeof *m);
+	sent->hlc = core_clock(core);
+	sent->epoch = core->map ? core->map->desc.epoch : 0;
+	struct action *a = actions_add(core->out, ACT_REPLY);
+	a->reply.client = client;
+	a->reply.msg = sent;
+}
+
+uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count)
+{
+	struct action *a = actions_add(core->out, ACT_WRITE);
+	a->write.token = ++core->write_issued;
+	a->write.count = count;
+	a->write.puts = actions_copy(core->out, puts, count * sizeof *puts);
+	core->stats.disk_writes++;
+	return core->write_issued;
+}
+
+static uint64_t add_wait(struct node_core *core, enum disk_wait_kind kind, void *owner)
+{
+	struct disk_wait *wait = xcalloc(1, sizeof *wait);
+	wait->token = ++core->token_last;
+	wait->kind = kind;
+	wait->owner = owner;
+	hmap_add(&core->reads, &wait->node, hash_u64(wait->token));
+	return wait->token;
+}
+
+uint64_t core_read(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key)
+{
+	struct action *a = actions_add(core->out, ACT_READ);
+	a->read.token = add_wait(core, kind, owner);
+	a->read.key = *key;
+	core->stats.disk_reads++;
+	return a->read.token;
+}
+
+uint64_t core_scan(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_scan *scan)
+{
+	struct action *a = actions_add(core->out, ACT_SCAN);
+	a->scan.token = add_wait(core, kind, owner);
+	a->scan.scan = *scan;
+	return a->scan.token;
+}
+
+void core_peer(struct node_core *core, node_id index, struct slice address)
+{
+	struct action *a = actions_add(core->out, ACT_PEER);
+	a->peer.index = index;
+	a->peer.address = actions_copy_slice(core->out, address);
+}
+
+void core_stop(struct node_core *core, enum kv_status status, const char *why)
+{
+	struct action *a = actions_add(core->out, ACT_STOP);
+	a->stop.status = status;
+	a->stop.why = actions_copy_slice(core->out, slice_str(why));
+}
+
+void core_save_map(struct node_core *core, const struct map_desc *desc)
+{
+	struct action *a = actions_add(core->out, ACT_SAVE_MAP);
+	/* The description may live in a message or in a formation that ends before the actions are carried out. */
+	struct cluster_map *copy = cluster_map_new(desc);
+	a->save_map.map = actions_hold_map(core->out, copy);
+}
+
+struct place core_locate(const struct node_core *core, struct slice key)
+{
+	uint64_t hash = key_hash(key);
+	struct place p;
+	p.partition = hash_partition(hash, core->map->desc.partitions);
+	p.leaf = hash_leaf(hash, core->map->desc.partitions);
+	p.row = cluster_map_row(core->map, p.partition);
+	return p;
+}
+
+/* ---- the clock's durable limit ---- */
+
+static void reserve_clock(struct node_core *core)
+{
+	hlc_t limit = hlc_wants_limit(&core->clock, core->now.wall_us, HLC_LIMIT_AHEAD_MS);
+	if (limit == 0 || core->limit_token != 0)
+		return;
+	char *name = actions_alloc(core->out, 32);
+	int size = snprintf(name, 32, "hlc_limit/%u", core->config.shard);
+	KV_ASSERT(size > 0 && size < 32);
+	uint8_t *value = actions_alloc(core->out, 8);
+	store_le64(value, limit);
+	struct disk_put put = {.key = {.table = DISK_META, .key = slice_of(name, (size_t)size)},
+			       .value = slice_of(value, 8)};
+	core->limit_next = limit;
+	core->limit_token = core_write(core, &put, 1);
+}
+
+static void clock_written(struct node_core *core)
+{
+	if (core->limit_token == 0 || core->write_done < core->limit_token)
+		return;
+	hlc_set_limit(&core->clock, core->limit_next);
+	core->limit_token = 0;
+}
+
+bool node_core_is_ready(const struct node_core *core)
+{
+	return core->map && core->clock.limit > core->boot_limit &&
+	       hlc_from_wall_us(core->now.wall_us) > core->boot_limit;
+}
+
+/* ---- the map ---- */
+
+static void take_map(struct node_core *core, const struct map_desc *desc)
+{
+	if (core->map && core->map->desc.epoch >= desc->epoch)
+		return;
+	cluster_map_free(core->map);
+	core->map = cluster_map_new(desc);
+	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
+	core->self = self ? self->index : NODE_NONE;
+	if (!self || self->state == NODE_REMOVED) {
+		core_stop(core, KV_IDENTITY, "this node's identity is not, or no longer, part of the cluster");
+		return;
+	}
+	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
+	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
+		const struct map_node *node = &core->map->desc.nodes[i];
+		if (node->index != core->self)
+			core_peer(core, node->index, node->peer_address);
+	}
+	detector_set_map(core);
+	hints_set_map(core);
+}
+
+enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
+{
+	if (!core->map)
+		return KV_OK;
+	char theirs[UUID_TEXT_SIZE], ours[UUID_TEXT_SIZE];
+	uuid_format(&hello->cluster, theirs);
+	uuid_format(&core->map->desc.cluster, ours);
+	if (!uuid_is_zero(&hello->cluster) && !uuid_equal(&hello->cluster, &core->map->desc.cluster))
+		return error_set(err, KV_WRONG_CLUSTER, "this node belongs to cluster %s, not to %s", ours, theirs);
+	if (uuid_is_zero(&hello->cluster))
+		return KV_OK; /* it has no map yet and may only be told one */
+	const struct map_node *node = cluster_map_find(core->map, &hello->node);
+	uuid_format(&hello->node, theirs);
+	if (!node || node->state == NODE_REMOVED)
+		return error_set(err, KV_IDENTITY,
+				 "node identity %s is not part of the cluster; it may not come back under it",
+				 theirs);
+	struct peer *p = &core->detector.peers[node->index];
+	if (hello->incarnation < p->incarnation)
+		return error_set(
+			err, KV_IDENTITY,
+			"node identity %s was seen in start %llu, this is start %llu: an older or copied data directory",
+			theirs, (unsigned long long)p->incarnation, (unsigned long long)hello->incarnation);
+	if (hello->incarnation == p->incarnation && p->boot_nonce != 0 && hello->boot_nonce != p->boot_nonce)
+		return error_set(err, KV_IDENTITY,
+				 "another process already runs as node identity %s: a copied data directory",
+				 theirs);
+	p->incarnation = hello->incarnation;
+	p->boot_nonce = hello->boot_nonce;
+	return KV_OK;
+}
+
+void node_core_hello(const struct node_core *core, struct msg_hello *ret)
+{
+	*ret = (struct msg_hello){
+		.kind = HELLO_PEER,
+		.node = core->config.node,
+		.index = core->map ? core->self : NODE_NONE,
+		.incarnation = core->config.incarnation,
+		.boot_nonce = core->config.boot_nonce,
+		.name = core->config.name,
+		.peer_address = core->config.peer_address,
+		.map_epoch = node_core_epoch(core),
+		.shards = core->config.shard_count,
+	};
+	if (core->map)
+		ret->cluster = core->map->desc.cluster;
+}
+
+uint32_t node_core_partitions(const struct node_core *core) { return core->map ? core->map->desc.partitions : 0; }
+
+uint64_t node_core_epoch(const struct node_core *core) { return core->map ? core->map->desc.epoch : 0; }
+
+node_id node_core_index(const struct node_core *core) { return core->map ? core->self : NODE_NONE; }
+
+/* ---- requests ---- */
+
+static void answer_error(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *req,
+			 enum kv_status status, const char *text)
+{
+	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
+	m->shard = req->shard;
+	m->result.status = status;
+	m->result.message = slice_str(text);
+	m->result.retry_after_ms = status_class(status) == STATUS_RETRY ? OVERLOAD_RETRY_MS : 0;
+	if (ev)
+		core_reply(core, ev->request.client, m);
+	else
+		core_send(core, from, m);
+}
+
+/** What is wrong with the request itself: KV_OK if nothing. */
+static enum kv_status check_request(const struct node_core *core, const struct msg *m, const char **ret_text)
+{
+	const struct msg_request *r = &m->request;
+	*ret_text = NULL;
+	if (m->opcode != OP_GET && m->opcode != OP_PUT && m->opcode != OP_DEL && m->opcode != OP_SCAN) {
+		*ret_text = "this version does not know that operation; upgrade the node";
+		return KV_UNSUPPORTED;
+	}
+	if (r->level == LEVEL_SESSION || r->level == LEVEL_BOUNDED || r->has_expected || r->if_present ||
+	    r->session.size > 0) {
+		*ret_text = "this version knows levels strong and eventual, and no conditions";
+		return KV_UNSUPPORTED;
+	}
+	if (m->opcode == OP_SCAN) {
+		*ret_text = "the partition is not below the map's number of partitions";
+		return r->partition < core->map->desc.partitions ? KV_OK : KV_INVALID;
+	}
+	if (r->value.size > core->config.value_size_max) {
+		*ret_text = "the value is larger than this node's limit (limits.value_size)";
+		return KV_TOO_LARGE;
+	}
+	if (m->opcode == OP_PUT && r->value_hash != 0 && r->value_hash != hash64(r->value)) {
+		*ret_text = "the value does not match the checksum sent with it; send it again";
+		return KV_CORRUPT;
+	}
+	return KV_OK;
+}
+
+/** Whether the core may take work on now. */
+static enum kv_status check_state(const struct node_core *core, const char **ret_text)
+{
+	if (!core->map) {
+		*ret_text = "the node is not part of a cluster yet; run 'kvctl cluster init'";
+		return KV_NOT_READY;
+	}
+	if (!node_core_is_ready(core)) {
+		*ret_text = "the node has just started and waits for its clock; try again shortly";
+		return KV_NOT_READY;
+	}
+	if (detector_clock_is_off(core)) {
+		*ret_text =
+			"this node's clock is more than 500 ms from the others'; correct it (NTP) or use another node";
+		return KV_CLOCK;
+	}
+	if (core->op_count >= core->config.ops_max) {
+		*ret_text = "too many requests in flight on this node; slow down or use another node";
+		return KV_OVERLOADED;
+	}
+	return KV_OK;
+}
+
+static void make_request_id(struct node_core *core, struct op *op)
+{
+	if (!request_id_is_none(op->rid) || op->opcode == OP_GET || op->opcode == OP_SCAN)
+		return;
+	op->rid = (struct request_id){.client = core->config.boot_nonce | 1, .seq = core_next_id(core)};
+	op->t0 = 0;
+}
+
+static void start_op(struct node_core *core, struct op *op, const struct msg *m)
+{
+	bool own = row_position(&op->row, core->self) >= 0;
+	if (m->opcode == OP_SCAN && (own || m->request.raw)) {
+		op_scan_start(core, op, m);
+	} else if (!own && !m->request.forwarded) {
+		op->class = &op_forward_class;
+		op_forward_start(core, op, m);
+	} else if (!own) {
+		op_fail(core, op, KV_STALE, /* in_doubt= */ false,
+			"this node is no replica of the key; refresh the map");
+		op_free(core, op);
+	} else if (m->opcode == OP_GET) {
+		op_get_start(core, op);
+	} else {
+		make_request_id(core, op);
+		if (op->level == LEVEL_STRONG)
+			op_update_start(core, op);
+		else
+			op_put_start(core, op);
+	}
+}
+
+static const struct op_class *class_of(const struct msg *m)
+{
+	if (m->opcode == OP_SCAN)
+		return &op_scan_class;
+	if (m->opcode == OP_GET)
+		return &op_get_class;
+	return m->request.level == LEVEL_STRONG ? &op_update_class : &op_put_class;
+}
+
+/** A client's request, ours (EV) or forwarded by FROM (EV NULL). */
+static void handle_request(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *m,
+			   usec_t arrived_us)
+{
+	const char *text = NULL;
+	enum kv_status status = check_state(core, &text);
+	if (status == KV_OK)
+		status = check_request(core, m, &text);
+	struct op *op = status == KV_OK ? op_new(core, class_of(m), m, arrived_us) : NULL;
+	if (status == KV_OK && !op) {
+		status = KV_OVERLOADED;
+		text = "out of memory for the request";
+	}
+	if (status != KV_OK) {
+		core->stats.ops_overloaded += status == KV_OVERLOADED;
+		answer_error(core, ev, from, m, status, text);
+		return;
+	}
+	if (ev)
+		op_from_client(op, ev->request.client);
+	else
+		op_from_node(op, from, m);
+	if (op_is_late(core, op)) {
+		op_fail(core, op, KV_DEADLINE, /* in_doubt= */ false,
+			"the deadline had passed when the request was taken up");
+		op_free(core, op);
+		return;
+	}
+	start_op(core, op, m);
+}
+
+static void handle_map_request(struct node_core *core, const struct node_event *ev, const struct msg *m)
+{
+	struct msg *reply = core_msg(core, OP_MAP, m->id, /* reply= */ true);
+	reply->map.status = core->map ? KV_OK : KV_NOT_READY;
+	reply->map.have_epoch = node_core_epoch(core);
+	if (core->map && m->map.have_epoch < core->map->desc.epoch)
+		reply->map.map = &core->map->desc;
+	core_reply(core, ev->request.client, reply);
+}
+
+static void on_request(struct node_core *core, const struct node_event *ev)
+{
+	const struct msg *m = ev->request.msg;
+	core_observe(core, m->hlc);
+	if (m->opcode == OP_MAP)
+		handle_map_request(core, ev, m);
+	else if (m->opcode == OP_CLUSTER_INIT)
+		form_start(core, ev->request.client, m, ev->request.arrived_us);
+	else if (opcode_is_client(m->opcode))
+		handle_request(core, ev, NODE_NONE, m, ev->request.arrived_us);
+	else
+		answer_error(core, ev, NODE_NONE, m, KV_UNSUPPORTED, "clients may not send that operation");
+}
+
+/* ---- messages ---- */
+
+/** A reply whose versions no correct clock can have made is treated as lost. */
+static bool answer_is_sane(const struct node_core *core, const struct msg_replica_reply *a)
+{
+	return !core_is_ahead(core, a->record.ver) && !core_is_ahead(core, a->promise) &&
+	       !core_is_ahead(core, a->stored);
+}
+
+static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
+{
+	const struct msg_replica_reply *a = &m->answer;
+	if (m->opcode == OP_PUSH && hints_push_done(core, m))
+		return;
+	struct msg refused = *m;
+	if (!answer_is_sane(core, a)) {
+		refused.answer = (struct msg_replica_reply){.partition = a->partition, .answer = ANSWER_CLOCK};
+		m = &refused;
+	}
+	core_observe(core, a->record.ver.hlc);
+	core_observe(core, a->promise.hlc);
+	core_observe(core, a->stored.hlc);
+	op_replica_answer(core, from, m);
+}
+
+static void on_heartbeat(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->reply)
+		detector_answer(core, from, m);
+	else
+		detector_heartbeat(core, from, m);
+}
+
+static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->reply)
+		hints_granted(core, from, m);
+	else
+		hints_grant(core, from, m);
+}
+
+static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
+{
+	core_observe(core, m->hlc);
+	switch (m->opcode) {
+	case OP_INIT_RESERVE:
+		if (m->reply)
+			form_reserved(core, m);
+		else
+			form_reserve(core, m);
+		return;
+	case OP_MAP_PUSH:
+		if (m->reply)
+			form_map_acked(core, from, m);
+		else
+			form_map_pushed(core, from, m);
+		return;
+	default:
+		break;
+	}
+	if (!core->map || !cluster_map_node(core->map, from))
+		return; /* not one of us */
+	if (m->opcode == OP_MAP_PULL)
+		form_map_pulled(core, from, m);
+	else if (m->opcode == OP_HEARTBEAT)
+		on_heartbeat(core, from, m);
+	else if (m->opcode == OP_HINT_OPEN)
+		on_hint_open(core, from, m);
+	else if (opcode_is_replica(m->opcode) && m->reply)
+		on_replica_answer(core, from, m);
+	else if (opcode_is_replica(m->opcode))
+		replica_request(core, from, m, arrived_us);
+	else if (opcode_is_client(m->opcode) && m->reply)
+		op_forward_answer(core, m);
+	else if (opcode_is_client(m->opcode))
+		handle_request(core, NULL, from, m, arrived_us);
+}
+
+/* ---- disk ---- */
+
+static struct disk_wait take_wait(struct node_core *core, uint64_t token)
+{
+	struct hmap_node *node = hmap_first_same(&core->reads, hash_u64(token));
+	while (node && container_of(node, struct disk_wait, node)->token != token)
+		node = hmap_next_same(node);
+	KV_ASSERT(node);
+	struct disk_wait *at = container_of(node, struct disk_wait, node);
+	struct disk_wait wait = *at;
+	hmap_remove(&core->reads, node);
+	free(at);
+	return wait;
+}
+
+static void on_read_done(struct node_core *core, const struct node_event *ev)
+{
+	struct disk_wait wait = take_wait(core, ev->read.token);
+	if (wait.kind == WAIT_SLOT)
+		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
+	else if (wait.kind == WAIT_HINT_READ)
+		hints_read_done(core, wait.owner, ev->read.found, ev->read.value);
+	else if (wait.kind == WAIT_HINT_DIRTY)
+		hints_dirty_read(core, wait.owner, ev->read.found, ev->read.value);
+	else
+		KV_UNREACHABLE("reads are for slots and hints");
+}
+
+static void on_scan_done(struct node_core *core, const struct node_event *ev)
+{
+	struct disk_wait wait = take_wait(core, ev->scan.token);
+	if (wait.kind == WAIT_HINT_SCAN)
+		hints_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_SCAN)
+		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else
+		KV_UNREACHABLE("scans are for hints and clients");
+}
+
+static void on_write_done(struct node_core *core, const struct node_event *ev)
+{
+	KV_ASSERT(ev->write.token <= core->write_issued);
+	core->write_done = MAX(core->write_done, ev->write.token);
+	clock_written(core);
+	replica_written(core);
+}
+
+/* ---- time ---- */
+
+static void run_timers(struct node_core *core)
+{
+	struct iheap_item *item;
+	while ((item = iheap_first(&core->timers)) && item->key <= core->now.mono_us) {
+		struct op *op = container_of(item, struct op, timer);
+		iheap_remove(&core->timers, item);
+		op->class->timer(core, op);
+	}
+}
+
+static void refill_repairs(struct node_core *core)
+{
+	usec_t passed_us = MIN(core->now.mono_us - core->repair_refill_us, USEC_PER_SEC);
+	uint32_t fresh = (uint32_t)(passed_us * READ_REPAIR_RATE_PER_SEC / USEC_PER_SEC);
+	if (fresh == 0)
+		return;
+	core->repair_tokens = MIN(core->repair_tokens + fresh, READ_REPAIR_RATE_PER_SEC);
+	core->repair_refill_us = core->now.mono_us;
+}
+
+static void on_tick(struct node_core *core)
+{
+	reserve_clock(core);
+	form_tick(core);
+	if (!core->map)
+		return;
+	refill_repairs(core);
+	detector_tick(core);
+	hints_tick(core);
+	slots_sweep(&core->slots, core->now.mono_us, core->config.slots_max);
+}
+
+usec_t node_core_deadline_us(const struct node_core *core)
+{
+	const struct iheap_item *item = iheap_first(&core->timers);
+	usec_t tick_us = core->now.mono_us + TICK_US;
+	return item ? MIN(item->key, tick_us) : tick_us;
+}
+
+/* ---- the step ---- */
+
+static void run_local(struct node_core *core)
+{
+	struct ilink *link;
+	while ((link = ilist_pop_front(&core->local))) {
+		const struct local_msg *local = container_of(link, struct local_msg, link);
+		on_message(core, core->self, local->msg, core->now.mono_us);
+	}
+}
+
+void node_core_start(struct node_core *core, struct moment now, struct actions *out)
+{
+	core->now = now;
+	core->out = out;
+	core->repair_refill_us = now.mono_us;
+	core->hints.granted_us = now.mono_us;
+	if (core->config.map)
+		take_map(core, core->config.map);
+	core->config.map = NULL;
+	reserve_clock(core);
+	core->out = NULL;
+}
+
+void node_core_step(struct node_core *core, const struct node_event *event, struct actions *out)
+{
+	KV_ASSERT(event->now.mono_us >= core->now.mono_us);
+	core->now = event->now;
+	core->out = out;
+	switch (event->kind) {
+	case EV_REQUEST:
+		on_request(core, event);
+		break;
+	case EV_MESSAGE:
+		on_message(core, event->message.from, event->message.msg, event->message.arrived_us);
+		break;
+	case EV_READ_DONE:
+		on_read_done(core, event);
+		break;
+	case EV_WRITE_DONE:
+		on_write_done(core, event);
+		break;
+	case EV_SCAN_DONE:
+		on_scan_done(core, event);
+		break;
+	case EV_MAP_SAVED:
+		take_map(core, event->map.map);
+		form_map_saved(core);
+		break;
+	case EV_TICK:
+		on_tick(core);
+		break;
+	}
+	run_timers(core);
+	run_local(core);
+	core->out = NULL;
+}
+
+void node_core_stats(const struct node_core *core, struct core_stats *ret)
+{
+	*ret = core->stats;
+	ret->ops_in_flight = core->op_count;
+	ret->slots = core->slots.map.count;
+	ret->slots_evicted = core->slots.evicted;
+	ret->hints_pending = 0;
+	ret->partitions_dirty = 0;
+	ret->peer_count = 0;
+	for (node_id i = 0; core->map && i < core->map->desc.node_count; i++) {
+		node_id index = core->map->desc.nodes[i].index;
+		ret->hints_pending += hints_pending(core, index);
+		ret->partitions_dirty += hints_dirty(core, index);
+		ret->peers[ret->peer_count++] = (struct status_peer){
+			.index = index,
+			.state = detector_state(core, index),
+			.round_trip_us = core->detector.peers[index].round_trip_us,
+			.hints_pending = hints_pending(core, index),
+			.partitions_dirty = hints_dirty(core, index),
+		};
+	}
+}

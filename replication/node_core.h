@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * One core: the whole protocol for the partitions of one shard, as a deterministic function of events.
+ *
+ * A node runs one core a shard. Cores of a node share nothing; each has its own clock (under the node's durable limits),
+ * failure detector, hints and operations. A core coordinates client requests and serves as a replica at the same time;
+ * messages to itself do not leave it.
+ *
+ * One thread. See replication/step.h for events, actions and who owns what.
+ */
+#ifndef KV_REPLICATION_NODE_CORE_H
+#define KV_REPLICATION_NODE_CORE_H
+
+#include "replication/step.h"
+
+struct node_core;
+
+/** What a core is told once. Slices are copied. */
+struct core_config {
+	uint64_t seed;  /* of the core's own random numbers */
+	uint32_t shard; /* this core, below shard_count */
+	uint32_t shard_count;
+	struct uuid node;     /* durable identity */
+	uint64_t incarnation; /* starts of this node, this one included: 1 or more */
+	uint64_t boot_nonce;  /* random at each start */
+	struct slice name, peer_address, client_address, zone; /* offered when a cluster is formed */
+	uint32_t weight;
+	hlc_t hlc_limit;            /* greatest limit any core of this node ever made durable; 0 on first start */
+	const struct map_desc *map; /* durable map, or NULL before the node is part of a cluster */
+	uint32_t value_size_max;
+	uint32_t ops_max;          /* client operations in flight; 0 = OPS_MAX */
+	uint32_t slots_max;        /* keys with volatile state; 0 = SLOTS_MAX */
+	uint64_t hints_max;        /* pending hints a target; 0 = HINT_KEYS_MAX */
+	uint32_t hint_rate;        /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
+	usec_t replica_timeout_us; /* 0 = REPLICA_TIMEOUT_US */
+};
+
+/** A core that has not started; never NULL. */
+struct node_core *node_core_new(const struct core_config *config);
+void node_core_free(struct node_core *core);
+
+/** First call after new, once: tells the peers' addresses, reserves clock time, counts the hints left from before. */
+void node_core_start(struct node_core *core, struct moment now, struct actions *out);
+
+/**
+ * Advances the core by one event. Actions are appended to OUT. Never blocks, never fails: what a limit forbids is
+ * answered with KV_OVERLOADED, what the sender did wrong with a typed error.
+ */
+void node_core_step(struct node_core *core, const struct node_event *event, struct actions *out);
+
+/** Monotonic time by which the next EV_TICK is due. */
+usec_t node_core_deadline_us(const struct node_core *core);
+
+/**
+ * Judges the HELLO of a peer that connects: right cluster, known and not removed identity, not an older or copied
+ * process of an identity seen before. Returns KV_OK, KV_WRONG_CLUSTER or KV_IDENTITY with the reason in ERR.
+ */
+MUST_USE enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err);
+
+/** Fills a HELLO (or the reply to one) with what this core knows of itself; slices live as long as the core. */
+void node_core_hello(const struct node_core *core, struct msg_hello *ret);
+
+/** True once the core can issue versions: it has a map, its clock limit is durable and its clock has passed the old one. */
+bool node_core_is_ready(const struct node_core *core);
+
+/** Number of partitions in the node's map, 0 without one. */
+uint32_t node_core_partitions(const struct node_core *core);
+
+/** Epoch of the node's map, 0 without one; its own index, or NODE_NONE. */
+uint64_t node_core_epoch(const struct node_core *core);
+node_id node_core_index(const struct node_core *core);
+
+/** Counters since start and gauges of now. One table, so that names in status, metrics and docs agree. */
+#define CORE_COUNTERS(X)                                                                                           \
+	X(ops_started)    /* client operations coordinated here */                                                 \
+	X(ops_strong)     /* of them strong */                                                                     \
+	X(ops_in_flight)  /* gauge */                                                                              \
+	X(ops_overloaded) /* refused: too many in flight */                                                        \
+	X(ops_unavailable)                                                                                         \
+	X(ops_deadline)                                                                                            \
+	X(ops_in_doubt)                                                                                            \
+	X(ops_forwarded)    /* sent on to a replica */                                                             \
+	X(ballots)          /* prepare rounds */                                                                   \
+	X(ballot_retries)   /* of them after a rejected one */                                                     \
+	X(copies)           /* strong reads that wrote back */                                                     \
+	X(identity_rounds)  /* strong reads that needed a ballot */                                                \
+	X(read_repairs)     /* pushes to replicas that a read found stale */                                       \
+	X(replica_requests) /* served as a replica */                                                              \
+	X(replica_rejects)                                                                                         \
+	X(replica_expired) /* dropped: the deadline had passed */                                                  \
+	X(replica_clock_refused)                                                                                   \
+	X(replica_epoch_refused)                                                                                   \
+	X(disk_reads)                                                                                              \
+	X(disk_writes)   /* batches handed out */                                                                  \
+	X(slots)         /* gauge: keys with volatile state */                                                     \
+	X(slots_evicted) /* dropped early by raising a floor */                                                    \
+	X(hints_written)                                                                                           \
+	X(hints_pending) /* gauge, all targets */                                                                  \
+	X(hints_replayed)                                                                                          \
+	X(hints_expired)                                                                                           \
+	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
+	X(partitions_dirty) /* gauge, all targets */                                                               \
+	X(clock_waits)      /* requests refused because the clock's limit was not durable yet */
+
+struct core_stats {
+#define CORE_COUNTER_FIELD_(name) uint64_t name;
+	CORE_COUNTERS(CORE_COUNTER_FIELD_)
+#undef CORE_COUNTER_FIELD_
+	uint32_t peer_count;
+	struct status_peer peers[NODES_MAX];
+};
+
+void node_core_stats(const struct node_core *core, struct core_stats *ret);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/op.h"
+
+#include "proto/keyhash.h"
+
+static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)
+{
+	uint32_t ms = r->deadline_ms ? MIN(r->deadline_ms, DEADLINE_MAX_MS) : DEADLINE_DEFAULT_MS;
+	usec_t total_us = ms * USEC_PER_MSEC;
+	/* Answer a little early, so that the client hears it before its own clock runs out. */
+	return arrived_us + total_us - MIN(total_us / 10, ANSWER_MARGIN_MAX_US);
+}
+
+static void op_rekey(struct node_core *core, struct op *op)
+{
+	if (op->id)
+		hmap_remove(&core->ops, &op->node);
+	op->id = core_next_id(core);
+	hmap_add(&core->ops, &op->node, hash_u64(op->id));
+}
+
+struct op *op_new(struct node_core *core, const struct op_class *class, const struct msg *m, usec_t arrived_us)
+{
+	const struct msg_request *r = &m->request;
+	struct op *op = calloc(1, sizeof *op);
+	struct blob *key = blob_new(r->key);
+	bool has_value = m->opcode == OP_PUT;
+	struct blob *value = has_value ? blob_new(r->value) : NULL;
+	if (!op || !key || (has_value && !value)) {
+		free(op);
+		blob_unref(key);
+		blob_unref(value);
+		return NULL;
+	}
+	op->class = class;
+	op->opcode = m->opcode;
+	op->level = r->level;
+	op->acks = r->acks;
+	op->receipt_wanted = r->receipt_wanted;
+	op->rid = r->rid;
+	op->t0 = r->t0;
+	op->ttl_ms = r->ttl_ms;
+	op->fence = r->fence;
+	op->bucket = r->bucket;
+	op->key = key;
+	op->value = value;
+	op->value_hash = has_value ? hash64(r->value) : 0;
+	op->started_us = core->now.mono_us;
+	op->deadline_us = op_deadline(r, arrived_us);
+
+	struct place place = {.partition = r->partition};
+	if (m->opcode == OP_SCAN)
+		place.row = cluster_map_row(core->map, r->partition);
+	else
+		place = core_locate(core, r->key);
+	op->partition = place.partition;
+	op->leaf = place.leaf;
+	op->row = place.row;
+	memcpy(op->row_nodes, place.row.nodes, place.row.count * sizeof op->row_nodes[0]);
+	op->row.nodes = op->row_nodes;
+	op_rekey(core, op);
+	core->op_count++;
+	core->stats.ops_started++;
+	core->stats.ops_strong += op->level == LEVEL_STRONG;
+	return op;
+}
+
+void op_from_client(struct op *op, uint64_t client) { op->client = client; }
+
+void op_from_node(struct op *op, node_id from, const struct msg *m)
+{
+	op->remote = true;
+	op->from = from;
+	op->from_id = m->id;
+	op->from_shard = m->shard;
+}
+
+void op_forget_replies(struct op *op)
+{
+	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+		free(op->replies[i].carriers);
+		op->replies[i] = (struct op_reply){0};
+	}
+	record_copy_release(&op->best);
+	op->drop_max = VERSION_NONE;
+	op->fetch_tried = 0;
+	op->rejected = 0;
+}
+
+void op_free(struct node_core *core, struct op *op)
+{
+	KV_ASSERT(op->answered);
+	op_forget_replies(op);
+	hmap_remove(&core->ops, &op->node);
+	if (iheap_contains(&op->timer))
+		iheap_remove(&core->timers, &op->timer);
+	blob_unref(op->key);
+	blob_unref(op->value);
+	free(op);
+}
+
+void op_set_timer(struct node_core *core, struct op *op, usec_t at_us)
+{
+	iheap_set(&core->timers, &op->timer, at_us);
+}
+
+void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32_t need)
+{
+	op_rekey(core, op);
+	op->phase = phase;
+	op->phase_us = core->now.mono_us;
+	op->rounds++;
+	op->asked_hlc = core_clock(core);
+	quorum_init(&op->quorum, op->row.count, need);
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (!detector_is_reachable(core, op->row.nodes[i]))
+			quorum_add(&op->quorum, i, /* yes= */ false);
+	}
+	usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
+	/* A lost message costs one phase, not the operation: keep time for another try. */
+	usec_t wait_us = MIN(core->config.replica_timeout_us, left_us / 2);
+	op_set_timer(core, op, core->now.mono_us + MAX(wait_us, MIN(left_us, PHASE_TIMEOUT_MIN_US)));
+}
+
+struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode)
+{
+	struct msg *m = core_msg(core, opcode, op->id, /* reply= */ false);
+	actions_hold(core->out, op->key);
+	m->replica.partition = op->partition;
+	m->replica.bucket = op->bucket;
+	m->replica.key = blob_slice(op->key);
+	usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
+	m->replica.deadline_ms = (uint32_t)MAX(left_us / USEC_PER_MSEC, (usec_t)1);
+	return m;
+}
+
+void op_send(struct node_core *core, struct op *op, uint32_t position, struct msg *m)
+{
+	KV_ASSERT(position < op->row.count);
+	core_send(core, op->row.nodes[position], m);
+}
+
+void op_send_all(struct node_core *core, struct op *op, uint32_t bits, const struct msg *m)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if ((bits & 1u << i) && !(op->quorum.no & 1u << i))
+			op_send(core, op, i, actions_copy(core->out, m, sizeof *m));
+	}
+}
+
+bool op_back_off(struct node_core *core, struct op *op)
+{
+	uint32_t doublings = MIN(op->retries, 10u);
+	usec_t span_us = MIN(RETRY_BACKOFF_MIN_US << doublings, RETRY_BACKOFF_MAX_US);
+	usec_t at_us = core->now.mono_us + rng_between(&core->rng, span_us / 4, span_us);
+	op->retries++;
+	if (at_us >= op->deadline_us)
+		return false;
+	op_rekey(core, op); /* late answers to the phase before are not for us */
+	op->phase = PHASE_BACKOFF;
+	op_set_timer(core, op, at_us);
+	return true;
+}
+
+uint32_t op_reachable(const struct node_core *core, const struct op *op)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < op->row.count; i++)
+		count += detector_is_reachable(core, op->row.nodes[i]);
+	return count;
+}
+
+uint32_t op_need(const struct op *op)
+{
+	if (op->level == LEVEL_STRONG || op->acks == ACKS_MAJORITY)
+		return op_majority(op);
+	return op->acks == ACKS_ALL ? op->row.count : 1;
+}
+
+static bool is_better(const struct record *best, const struct record *rec)
+{
+	int order = version_compare(rec->ver, best->ver);
+	return order > 0 || (order == 0 && rec->has_value && !best->has_value);
+}
+
+bool op_note_record(struct op *op, uint32_t position, const struct msg_replica_reply *answer)
+{
+	struct op_reply *reply = &op->replies[position];
+	const struct record *rec = &answer->record;
+	/* A duplicate of an older answer must not take back what is known. */
+	if (!reply->valid || version_less(reply->ver, rec->ver)) {
+		reply->valid = true;
+		reply->ver = rec->ver;
+		reply->strong = !rec->weak;
+		reply->drop = answer->drop_floor;
+	}
+	op->drop_max = version_max(op->drop_max, reply->drop);
+	if (!is_better(&op->best.rec, rec))
+		return true;
+	return record_copy_set(&op->best, rec);
+}
+
+uint32_t op_strong_holders(const struct op *op, struct version ver)
+{
+	uint32_t bits = 0;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		const struct op_reply *r = &op->replies[i];
+		if (r->valid && r->strong && version_equal(r->ver, ver))
+			bits |= 1u << i;
+	}
+	return bits;
+}
+
+static void fill_receipt(const struct node_core *core, const struct op *op, struct msg_result *result)
+{
+	struct msg_receipt *r = &result->receipt;
+	result->has_receipt = true;
+	r->asked = op->level;
+	r->achieved = result->status == KV_OK || result->status == KV_NOT_FOUND ? op->level : LEVEL_DEFAULT;
+	r->version = result->version;
+	r->epoch = core->map->desc.epoch;
+	r->acks = quorum_count(op->quorum.yes);
+	r->hinted = quorum_count(op->hinted);
+	r->rounds = op->rounds;
+	r->repaired = op->repaired;
+	r->replica_count = op->row.count;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		bool has = op->holders & 1u << i;
+		r->replicas[i] = (struct receipt_replica){
+			.node = op->row.nodes[i],
+			.ver = has ? op->version : op->replies[i].ver,
+			.status = has || op->replies[i].valid ? KV_OK : KV_UNAVAILABLE,
+		};
+	}
+}
+
+struct msg *op_result(struct node_core *core, const struct op *op, enum kv_status status)
+{
+	struct msg *m = core_msg(core, op->opcode, op->remote ? op->from_id : 0, /* reply= */ true);
+	m->shard = op->from_shard;
+	m->result.status = status;
+	return m;
+}
+
+void op_answer(struct node_core *core, struct op *op, struct msg *m)
+{
+	KV_ASSERT(!op->answered);
+	KV_ASSERT(core->op_count > 0);
+	op->answered = true;
+	core->op_count--;
+	if (op->receipt_wanted)
+		fill_receipt(core, op, &m->result);
+	core->stats.ops_unavailable += m->result.status == KV_UNAVAILABLE;
+	core->stats.ops_deadline += m->result.status == KV_DEADLINE;
+	core->stats.ops_in_doubt += m->result.in_doubt;
+	if (op->remote)
+		core_send(core, op->from, m);
+	else
+		core_reply(core, op->client, m);
+}
+
+void op_fail(struct node_core *core, struct op *op, enum kv_status status, bool in_doubt, const char *text)
+{
+	struct msg *m = op_result(core, op, status);
+	m->result.in_doubt = in_doubt;
+	m->result.message = actions_copy_slice(core->out, slice_str(text));
+	m->result.version = in_doubt ? op->version : VERSION_NONE;
+	m->result.try_other = status == KV_UNAVAILABLE || status == KV_CLOCK;
+	op_answer(core, op, m);
+}
+
+void op_hint(struct node_core *core, struct op *op, uint32_t position)
+{
+	if (op->hinted & 1u << position || op->row.nodes[position] == core->self)
+		return;
+	op->hinted |= 1u << position;
+	hints_add(core, op->row.nodes[position], op->partition, op->leaf, op->bucket, blob_slice(op->key),
+		  op->version, op->level == LEVEL_STRONG, op->opcode == OP_DEL);
+}
+
+void op_finish_write(struct node_core *core, struct op *op)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (!(op->holders & 1u << i))
+			op_hint(core, op, i);
+	}
+	op_free(core, op);
+}
+
+void op_linger(struct node_core *core, struct op *op)
+{
+	KV_ASSERT(op->answered);
+	blob_unref(op->value);
+	op->value = NULL;
+	op_set_timer(core, op, op->phase_us + core->config.replica_timeout_us);
+}
+
+enum op_sight op_judge(const struct node_core *core, const struct op *op, hlc_t asked)
+{
+	const struct record *m = &op->best.rec;
+	if (record_hidden(m, asked) || version_at_most(m->ver, op->drop_max))
+		return SIGHT_HIDDEN;
+	/* Expired between the question and now: someone else may or may not have seen it gone. Ask again. */
+	return record_expired(m, core_clock(core)) ? SIGHT_AGAIN : SIGHT_VISIBLE;
+}
+
+void op_answer_record(struct node_core *core, struct op *op, bool visible)
+{
+	const struct record *rec = &op->best.rec;
+	struct msg *m = op_result(core, op, visible ? KV_OK : KV_NOT_FOUND);
+	m->result.version = rec->org;
+	if (visible) {
+		KV_ASSERT(rec->has_value);
+		actions_hold(core->out, op->best.value);
+		m->result.value = rec->value;
+		m->result.value_hash = rec->value_hash;
+		m->result.expires_ms = rec->expires_ms;
+	}
+	op_answer(core, op, m);
+}
+
+static struct op *op_find(const struct node_core *core, uint64_t id)
+{
+	struct hmap_node *node = hmap_first_same(&core->ops, hash_u64(id));
+	for (; node; node = hmap_next_same(node)) {
+		struct op *op = container_of(node, struct op, node);
+		if (op->id == id)
+			return op;
+	}
+	return NULL;
+}
+
+void op_replica_answer(struct node_core *core, node_id from, const struct msg *m)
+{
+	struct op *op = op_find(core, m->id);
+	if (!op || !op->class->answer)
+		return;
+	int position = row_position(&op->row, from);
+	if (position >= 0)
+		op->class->answer(core, op, (uint32_t)position, m);
+}
+
+void op_forward_answer(struct node_core *core, const struct msg *m)
+{
+	struct op *op = op_find(core, m->id);
+	if (op && op->class == &op_forward_class)
+		op->class->answer(core, op, 0, m);
+}

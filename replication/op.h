@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * One client operation in flight, coordinated by this core.
+ *
+ * An operation runs in phases. A phase sends one message to each replica of the key and collects answers under a message
+ * id of its own, so that answers of earlier phases are not mistaken for it. Every path ends in op_answer, exactly once; a
+ * write may live on for a while after it to see which replicas missed it, a read to repair stale ones.
+ */
+#ifndef KV_REPLICATION_OP_H
+#define KV_REPLICATION_OP_H
+
+#include "replication/core.h"
+#include "replication/quorum.h"
+
+struct op;
+
+/** What differs between kinds of operations. */
+struct op_class {
+	/** A replica's answer to the present phase. */
+	void (*answer)(struct node_core *core, struct op *op, uint32_t position, const struct msg *m);
+	/** The timer set by op_set_timer. */
+	void (*timer)(struct node_core *core, struct op *op);
+};
+
+enum op_phase {
+	PHASE_BACKOFF, /* waiting before the next try */
+	PHASE_READING,
+	PHASE_COPYING, /* a strong read makes what it saw stable */
+	PHASE_PREPARING,
+	PHASE_ACCEPTING,
+	PHASE_PUSHING,
+	PHASE_FORWARDING,
+	PHASE_SCANNING,
+};
+
+/** What an accept round writes. */
+enum accept_kind {
+	ACCEPT_MINE,     /* the operation's own value */
+	ACCEPT_ADOPT,    /* the record as it is: an attempt of this operation is in it */
+	ACCEPT_IDENTITY, /* the record as it is, for a read */
+};
+
+/** What is known of one replica of the key. */
+struct op_reply {
+	bool valid;  /* it told its record in this phase */
+	bool strong; /* holds ver strongly; absent counts as strong */
+	struct version ver;
+	struct version drop; /* drop floor of an absent one */
+	struct version memory_floor;
+	uint32_t carrier_count;
+	struct carrier *carriers; /* heap */
+};
+
+struct op {
+	struct hmap_node node; /* in core->ops by id */
+	struct iheap_item timer;
+	uint64_t id; /* of the present phase's messages */
+	const struct op_class *class;
+	enum op_phase phase;
+	bool answered;
+	usec_t started_us;
+	usec_t phase_us;    /* when the present phase began */
+	usec_t deadline_us; /* answer by then */
+
+	/* who asked */
+	bool remote;     /* another node forwarded it */
+	uint64_t client; /* !remote */
+	node_id from;    /* remote */
+	uint64_t from_id;
+	uint32_t from_shard;
+
+	/* what for */
+	uint16_t opcode;
+	enum msg_level level;
+	enum msg_acks acks;
+	bool receipt_wanted;
+	struct request_id rid;
+	hlc_t t0;
+	uint64_t ttl_ms;
+	uint64_t fence;
+	uint32_t bucket;
+	struct blob *key;
+	struct blob *value; /* NULL for reads and deletes */
+	uint64_t value_hash;
+
+	/* where */
+	uint16_t partition, leaf;
+	struct row row; /* nodes points into row_nodes */
+	node_id row_nodes[REPLICAS_MAX];
+
+	/* the present phase */
+	struct quorum quorum;
+	struct op_reply replies[REPLICAS_MAX];
+	struct record_copy best; /* greatest record told */
+	struct version drop_max; /* greatest drop floor told */
+	hlc_t asked_hlc;         /* cluster time carried by the phase's messages */
+	uint32_t fetch_tried;    /* bits: replicas asked again for the value */
+	uint32_t rejected;       /* bits: answered REJECT, or refused by clock */
+
+	/* of the whole operation */
+	struct version version; /* of the value written */
+	uint32_t holders;       /* bits: replicas known to have it */
+	uint32_t hinted;        /* bits: got a hint instead */
+	uint32_t rounds;        /* phases begun */
+	uint32_t retries;
+	bool repaired;
+	bool clock_refused; /* a replica found our versions too far ahead */
+
+	/* ballots */
+	struct version ballot;
+	enum accept_kind accept_kind;
+	uint32_t attempt_count;
+	struct version attempts[ATTEMPTS_MAX];
+	bool attempt_open;  /* an attempt was sent and not proven dead */
+	bool values_wanted; /* the next prepare asks for values */
+};
+
+/** A new operation for a request, its deadline running since ARRIVED_US. NULL when out of memory. */
+struct op *op_new(struct node_core *core, const struct op_class *class, const struct msg *m, usec_t arrived_us);
+
+/** Who asked: sets the fields for op_answer. */
+void op_from_client(struct op *op, uint64_t client);
+void op_from_node(struct op *op, node_id from, const struct msg *m);
+
+/** Ends it without an answer; memory goes. */
+void op_free(struct node_core *core, struct op *op);
+
+/** Begins a phase: new message id, NEED answers wanted, unreachable replicas counted as no, timer armed. */
+void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32_t need);
+
+/** A message of the present phase, filled with the key; the caller adds the body. */
+struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode);
+
+/** Sends M to the replica at POSITION. */
+void op_send(struct node_core *core, struct op *op, uint32_t position, struct msg *m);
+
+/** Sends M to each replica in BITS that is not already counted as no. */
+void op_send_all(struct node_core *core, struct op *op, uint32_t bits, const struct msg *m);
+
+void op_set_timer(struct node_core *core, struct op *op, usec_t at_us);
+
+/** Waits a random while and calls the class's timer in PHASE_BACKOFF; false if the deadline comes first. */
+MUST_USE bool op_back_off(struct node_core *core, struct op *op);
+
+/** Number of replicas that requests can be sent to. */
+uint32_t op_reachable(const struct node_core *core, const struct op *op);
+
+/** Answers it wants: 1, majority or all. */
+uint32_t op_need(const struct op *op);
+
+static inline uint32_t op_majority(const struct op *op) { return quorum_majority(op->row.count); }
+
+static inline uint32_t op_everyone(const struct op *op) { return (1u << op->row.count) - 1; }
+
+/** True if the deadline has come. */
+static inline bool op_is_late(const struct node_core *core, const struct op *op)
+{
+	return core->now.mono_us >= op->deadline_us;
+}
+
+/** Takes note of a record told by the replica at POSITION; false when out of memory. */
+MUST_USE bool op_note_record(struct op *op, uint32_t position, const struct msg_replica_reply *answer);
+
+/** Forgets what replicas told in the phase before. */
+void op_forget_replies(struct op *op);
+
+/** Replicas that hold VER strongly, as bits. */
+uint32_t op_strong_holders(const struct op *op, struct version ver);
+
+/** A result message for this operation, STATUS and nothing else; the caller may add to it. */
+struct msg *op_result(struct node_core *core, const struct op *op, enum kv_status status);
+
+/** Sends the answer. Counts it; the operation may live on to repair or hint. */
+void op_answer(struct node_core *core, struct op *op, struct msg *m);
+
+/** Answers an error with a text. */
+void op_fail(struct node_core *core, struct op *op, enum kv_status status, bool in_doubt, const char *text);
+
+/** Leaves hints for every replica that is not known to have the value, then frees. */
+void op_finish_write(struct node_core *core, struct op *op);
+
+/** Hints the replica at POSITION once. */
+void op_hint(struct node_core *core, struct op *op, uint32_t position);
+
+/** After the answer: waits for the other replicas, but not for long. */
+void op_linger(struct node_core *core, struct op *op);
+
+/* The kinds. Each takes over OP and answers it. */
+void op_get_start(struct node_core *core, struct op *op);
+void op_put_start(struct node_core *core, struct op *op);    /* eventual put, delete */
+void op_update_start(struct node_core *core, struct op *op); /* strong put, delete */
+void op_forward_start(struct node_core *core, struct op *op, const struct msg *m);
+void op_scan_start(struct node_core *core, struct op *op, const struct msg *m);
+
+extern const struct op_class op_get_class, op_put_class, op_update_class, op_forward_class, op_scan_class;
+
+/** A strong read that found no stable record goes on by ballot. */
+void op_update_identity(struct node_core *core, struct op *op);
+
+/** What a reader is told of the best record, given that ASKED is known at a majority. */
+enum op_sight { SIGHT_HIDDEN, SIGHT_VISIBLE, SIGHT_AGAIN };
+enum op_sight op_judge(const struct node_core *core, const struct op *op, hlc_t asked);
+
+/** Answers a read with the best record, or not found. */
+void op_answer_record(struct node_core *core, struct op *op, bool visible);
+
+/** Dispatch: the answer of a replica, of a node that an operation was forwarded to, and the page of a scan. */
+void op_replica_answer(struct node_core *core, node_id from, const struct msg *m);
+void op_forward_answer(struct node_core *core, const struct msg *m);
+void op_scan_done(struct node_core *core, struct op *op, const struct disk_row *rows, uint32_t count, bool done);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request for a key of which this node is no replica: sent on once, to a replica that answers in our place.
+ */
+#include "replication/op.h"
+
+void op_forward_start(struct node_core *core, struct op *op, const struct msg *m)
+{
+	op->phase = PHASE_FORWARDING;
+	op->phase_us = core->now.mono_us;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (!detector_is_reachable(core, op->row.nodes[i]))
+			continue;
+		struct msg *sent = core_msg(core, m->opcode, op->id, /* reply= */ false);
+		sent->shard = core->config.shard;
+		sent->request = m->request;
+		sent->request.forwarded = true;
+		usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
+		sent->request.deadline_ms = (uint32_t)MAX(left_us / USEC_PER_MSEC, (usec_t)1);
+		core->stats.ops_forwarded++;
+		core_send(core, op->row.nodes[i], sent);
+		op_set_timer(core, op, op->deadline_us);
+		return;
+	}
+	op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false, "no replica of the key can be reached");
+	op_free(core, op);
+}
+
+static void forward_on_answer(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)
+{
+	struct msg *reply = op_result(core, op, m->result.status);
+	reply->result = m->result;
+	op->receipt_wanted = false; /* the replica has filled it */
+	op_answer(core, op, reply);
+	op_free(core, op);
+}
+
+static void forward_on_timer(struct node_core *core, struct op *op)
+{
+	bool writes = op->opcode != OP_GET;
+	op_fail(core, op, writes ? KV_DEADLINE : KV_UNAVAILABLE, /* in_doubt= */ writes,
+		"the replica that the request was sent on to did not answer in time");
+	op_free(core, op);
+}
+
+const struct op_class op_forward_class = {.answer = forward_on_answer, .timer = forward_on_timer};

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads. All ask replicas for their record and answer the greatest.
+ *
+ * A strong read answers only what a majority holds strongly, making it so first where needed: by copying the
+ * greatest record to the others, or, where a ballot stands in the way, by a ballot of its own (op_update.c).
+ */
+#include "replication/op.h"
+
+static void get_read(struct node_core *core, struct op *op);
+
+static bool is_strong(const struct op *op) { return op->level == LEVEL_STRONG; }
+
+/** Position that is asked for the value: this node's own copy if it has one, else the first that can be reached. */
+static uint32_t value_position(const struct node_core *core, const struct op *op)
+{
+	int own = row_position(&op->row, core->self);
+	if (own >= 0)
+		return (uint32_t)own;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (detector_is_reachable(core, op->row.nodes[i]))
+			return i;
+	}
+	return 0;
+}
+
+static void get_unavailable(struct node_core *core, struct op *op)
+{
+	op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false,
+		"not enough replicas of the key answered; see 'kvctl status' for the nodes that are down");
+	op_free(core, op);
+}
+
+/** Tries again from the start, unless no quorum can be reached or time is up. */
+static void get_again(struct node_core *core, struct op *op)
+{
+	if (op_reachable(core, op) < op_need(op) || !op_back_off(core, op))
+		get_unavailable(core, op);
+}
+
+void op_get_start(struct node_core *core, struct op *op)
+{
+	KV_ASSERT(op->opcode == OP_GET);
+	get_read(core, op);
+}
+
+static void get_advance(struct node_core *core, struct op *op);
+
+static void get_read(struct node_core *core, struct op *op)
+{
+	op_forget_replies(op);
+	op->holders = 0;
+	op_begin(core, op, PHASE_READING, op_need(op));
+	uint32_t own = value_position(core, op);
+	uint32_t asked = op_everyone(op);
+	if (!is_strong(op) && op_need(op) == 1) {
+		asked = 1u << own;
+		for (uint32_t i = 0; i < op->row.count; i++) {
+			if (i != own)
+				quorum_add(&op->quorum, i, /* yes= */ false);
+		}
+	}
+	if (quorum_verdict(&op->quorum) == QUORUM_IMPOSSIBLE) {
+		get_unavailable(core, op);
+		return;
+	}
+	struct msg *m = op_message(core, op, OP_READ);
+	op_send_all(core, op, asked & ~(1u << own), m);
+	m->replica.want_value = true;
+	op_send_all(core, op, asked & 1u << own, m);
+}
+
+/** Asks a replica that has the greatest version for its value. */
+static void get_fetch(struct node_core *core, struct op *op)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		const struct op_reply *r = &op->replies[i];
+		if (!r->valid || !version_equal(r->ver, op->best.rec.ver) || op->fetch_tried & 1u << i)
+			continue;
+		op->fetch_tried |= 1u << i;
+		struct msg *m = op_message(core, op, OP_READ);
+		m->replica.want_value = true;
+		op_send(core, op, i, m);
+		return;
+	}
+	/* All were asked: the timer starts over if none answers. */
+}
+
+static bool value_is_missing(const struct op *op)
+{
+	const struct record *m = &op->best.rec;
+	return !version_is_none(m->ver) && !m->tombstone && !m->has_value;
+}
+
+/** Pushes the greatest record to replicas that told an older one. Not on the way to the answer. */
+static void get_repair(struct node_core *core, struct op *op)
+{
+	const struct record *best = &op->best.rec;
+	if (version_is_none(best->ver) || value_is_missing(op) || version_at_most(best->ver, op->drop_max))
+		return;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		const struct op_reply *r = &op->replies[i];
+		bool stale = r->valid && version_less(r->ver, best->ver) && !(op->holders & 1u << i);
+		if (!stale || core->repair_tokens == 0)
+			continue;
+		core->repair_tokens--;
+		core->stats.read_repairs++;
+		op->repaired = true;
+		struct msg *m = op_message(core, op, OP_PUSH);
+		m->replica.record = *best;
+		m->replica.record.weak = false;
+		m->replica.record.lin = actions_copy(core->out, best->lin, best->lin_count * sizeof best->lin[0]);
+		m->replica.read_epoch = core->map->desc.epoch;
+		m->replica.deadline_ms = 0;
+		m->id = core_next_id(core); /* nobody waits for the answer */
+		actions_hold(core->out, op->best.value);
+		op_send(core, op, i, m);
+	}
+}
+
+static void get_finish(struct node_core *core, struct op *op)
+{
+	get_repair(core, op);
+	op_free(core, op);
+}
+
+static void get_answer(struct node_core *core, struct op *op)
+{
+	enum op_sight sight = op_judge(core, op, is_strong(op) ? op->asked_hlc : core_clock(core));
+	if (sight == SIGHT_AGAIN) {
+		get_read(core, op);
+		return;
+	}
+	op_answer_record(core, op, sight == SIGHT_VISIBLE);
+	if (op->phase == PHASE_READING && !quorum_complete(&op->quorum))
+		op_linger(core, op);
+	else
+		get_finish(core, op);
+}
+
+/** Makes the greatest record stable at a majority. */
+static void get_copy(struct node_core *core, struct op *op)
+{
+	struct version m_ver = op->best.rec.ver;
+	hlc_t asked = op->asked_hlc;
+	uint32_t holders = op_strong_holders(op, m_ver);
+	core->stats.copies++;
+	op_begin(core, op, PHASE_COPYING, op_majority(op));
+	op->asked_hlc = asked;
+	op->holders = holders;
+	op->version = m_ver;
+	op->repaired = true;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (holders & 1u << i)
+			quorum_add(&op->quorum, i, /* yes= */ true);
+	}
+	if (quorum_verdict(&op->quorum) == QUORUM_IMPOSSIBLE) {
+		get_again(core, op);
+		return;
+	}
+	struct msg *m = op_message(core, op, OP_COPY);
+	m->replica.record = op->best.rec;
+	m->replica.record.weak = false;
+	m->replica.record.lin =
+		actions_copy(core->out, op->best.rec.lin, op->best.rec.lin_count * sizeof op->best.rec.lin[0]);
+	actions_hold(core->out, op->best.value);
+	op_send_all(core, op, op_everyone(op) & ~holders, m);
+}
+
+/** Enough replicas have told their record: can it be answered? */
+static void get_evaluate(struct node_core *core, struct op *op)
+{
+	struct version m = op->best.rec.ver;
+	bool gone = version_at_most(m, op->drop_max);
+	bool stable = !is_strong(op) || gone || quorum_count(op_strong_holders(op, m)) >= op_majority(op);
+	if (!gone && value_is_missing(op))
+		get_fetch(core, op);
+	else if (stable)
+		get_answer(core, op);
+	else
+		get_copy(core, op);
+}
+
+static void get_advance(struct node_core *core, struct op *op)
+{
+	switch (quorum_verdict(&op->quorum)) {
+	case QUORUM_PENDING:
+		return;
+	case QUORUM_IMPOSSIBLE:
+		if (op->phase == PHASE_COPYING && op->rejected && op_reachable(core, op) >= op_majority(op))
+			op_update_identity(core, op);
+		else
+			get_again(core, op);
+		return;
+	case QUORUM_REACHED:
+		if (op->phase == PHASE_COPYING)
+			get_answer(core, op);
+		else
+			get_evaluate(core, op);
+		return;
+	}
+}
+
+static void get_record_told(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)
+{
+	bool told = m->answer.answer == ANSWER_RECORD;
+	if (told && !op_note_record(op, position, &m->answer)) {
+		if (!op->answered)
+			op_fail(core, op, KV_OVERLOADED, false, "out of memory for the value read");
+		op_free(core, op);
+		return;
+	}
+	quorum_add(&op->quorum, position, told);
+	if (!op->answered)
+		get_advance(core, op);
+	else if (quorum_complete(&op->quorum))
+		get_finish(core, op);
+}
+
+static void get_on_answer(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)
+{
+	if (op->phase == PHASE_READING) {
+		get_record_told(core, op, position, m);
+	} else if (op->phase == PHASE_COPYING) {
+		bool acked = m->answer.answer == ANSWER_ACK;
+		op->holders |= acked ? 1u << position : 0;
+		op->rejected |= m->answer.answer == ANSWER_REJECT ? 1u << position : 0;
+		quorum_add(&op->quorum, position, acked);
+		get_advance(core, op);
+	}
+}
+
+static void get_on_timer(struct node_core *core, struct op *op)
+{
+	if (op->answered)
+		get_finish(core, op);
+	else if (op_is_late(core, op))
+		get_unavailable(core, op);
+	else if (op->phase == PHASE_BACKOFF)
+		get_read(core, op);
+	else
+		get_again(core, op);
+}
+
+const struct op_class op_get_class = {.answer = get_on_answer, .timer = get_on_timer};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Eventual put and delete: one version for ever, pushed to all replicas, answered when as many have stored it as the
+ * client asked for. The rest gets it as well, or a hint.
+ */
+#include "replication/op.h"
+
+static bool put_choose_version(struct node_core *core, struct op *op)
+{
+	/* A client that fixed time and id makes every retry, through any node, the same write. */
+	if (op->t0 != 0 && !request_id_is_none(op->rid)) {
+		op->version = version_of_request(op->t0, op->rid);
+		return true;
+	}
+	return core_fresh_version(core, &op->version);
+}
+
+static void put_fill_record(const struct op *op, struct record *r)
+{
+	*r = (struct record){
+		.ver = op->version,
+		.org = op->version,
+		.tombstone = op->opcode == OP_DEL,
+		.rid = op->rid,
+		.fence = op->fence,
+	};
+	if (op->opcode == OP_DEL)
+		return;
+	r->has_value = true;
+	r->value = blob_slice(op->value);
+	r->value_size = (uint32_t)op->value->size;
+	r->value_hash = op->value_hash;
+	r->expires_ms = op->ttl_ms ? hlc_ms(op->version.hlc) + op->ttl_ms : 0;
+}
+
+/** To all that have not answered: the same bytes under the same version, so that sending them again is harmless. */
+static void put_send(struct node_core *core, struct op *op)
+{
+	struct msg *m = op_message(core, op, OP_PUSH);
+	put_fill_record(op, &m->replica.record);
+	m->replica.read_epoch = core->map->desc.epoch;
+	actions_hold(core->out, op->value);
+	op_send_all(core, op, op_everyone(op) & ~op->quorum.yes, m);
+}
+
+void op_put_start(struct node_core *core, struct op *op)
+{
+	KV_ASSERT(op->opcode == OP_PUT || op->opcode == OP_DEL);
+	uint32_t need = op_need(op);
+	if (op_reachable(core, op) < need) {
+		op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false,
+			"fewer replicas than acks asks for can be reached; ask for fewer or see 'kvctl status'");
+		op_free(core, op);
+		return;
+	}
+	if (!put_choose_version(core, op)) {
+		op_fail(core, op, KV_NOT_READY, /* in_doubt= */ false,
+			"the node's clock is not ready; try again shortly");
+		op_free(core, op);
+		return;
+	}
+	op_begin(core, op, PHASE_PUSHING, need);
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->quorum.no & 1u << i)
+			op_hint(core, op, i);
+	}
+	put_send(core, op);
+}
+
+/** The copies already sent may be stored at any time, so a failure is always in doubt. */
+static void put_give_up(struct node_core *core, struct op *op)
+{
+	enum kv_status status = op->clock_refused ? KV_CLOCK : KV_DEADLINE;
+	const char *text = op->clock_refused
+				   ? "replicas refused the write: the clock it was made with is ahead of theirs"
+				   : "fewer replicas than acks asks for answered in time";
+	op_fail(core, op, status, /* in_doubt= */ true, text);
+	op_finish_write(core, op);
+}
+
+static void put_advance(struct node_core *core, struct op *op)
+{
+	switch (quorum_verdict(&op->quorum)) {
+	case QUORUM_PENDING:
+		return;
+	case QUORUM_IMPOSSIBLE:
+		put_give_up(core, op);
+		return;
+	case QUORUM_REACHED: {
+		struct msg *m = op_result(core, op, KV_OK);
+		m->result.version = op->version;
+		op_answer(core, op, m);
+		if (quorum_complete(&op->quorum))
+			op_finish_write(core, op);
+		else
+			op_linger(core, op);
+		return;
+	}
+	}
+}
+
+static void put_on_answer(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)
+{
+	bool stored = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
+	op->holders |= stored ? 1u << position : 0;
+	op->clock_refused |= m->answer.answer == ANSWER_CLOCK;
+	quorum_add(&op->quorum, position, stored);
+	if (!op->answered)
+		put_advance(core, op);
+	else if (quorum_complete(&op->quorum))
+		op_finish_write(core, op);
+}
+
+static void put_on_timer(struct node_core *core, struct op *op)
+{
+	if (op->answered) {
+		op_finish_write(core, op);
+	} else if (op_is_late(core, op)) {
+		put_give_up(core, op);
+	} else {
+		put_send(core, op);
+		op_set_timer(core, op, op->deadline_us);
+	}
+}
+
+const struct op_class op_put_class = {.answer = put_on_answer, .timer = put_on_timer};

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/replica.h"
+
+#include "proto/keyhash.h"
+
+/** An answer that waits until a write is durable. */
+struct held_reply {
+	struct ilink link;
+	uint64_t token;
+	node_id to;
+	struct msg msg;
+	struct blob *bytes; /* what msg.answer.record points into */
+	struct carrier carriers[];
+};
+
+static void answer_plain(struct node_core *core, node_id to, const struct msg *req, enum replica_answer answer)
+{
+	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
+	m->answer.partition = req->replica.partition;
+	m->answer.answer = answer;
+	if (answer == ANSWER_EPOCH && core->map)
+		m->answer.config_epoch = cluster_map_row(core->map, req->replica.partition).config_epoch;
+	core_send(core, to, m);
+}
+
+static void answer_now(struct node_core *core, node_id to, const struct msg *m, struct blob *bytes)
+{
+	struct msg *copy = actions_copy(core->out, m, sizeof *m);
+	copy->answer.carriers =
+		actions_copy(core->out, m->answer.carriers, m->answer.carrier_count * sizeof m->answer.carriers[0]);
+	actions_hold(core->out, bytes);
+	core_send(core, to, copy);
+}
+
+/** Most answers wait for the newest write, so the place is looked for from the end. */
+static void hold_in_order(struct node_core *core, struct held_reply *held)
+{
+	struct ilink *before = core->held.head.prev;
+	while (before != &core->held.head && container_of(before, struct held_reply, link)->token > held->token)
+		before = before->prev;
+	ilist_insert_after(before, &held->link);
+}
+
+static void answer_held(struct node_core *core, node_id to, const struct msg *m, struct slot *slot)
+{
+	size_t carriers_size = m->answer.carrier_count * sizeof m->answer.carriers[0];
+	struct held_reply *held = xmalloc(sizeof *held + carriers_size);
+	*held = (struct held_reply){.token = slot->write_token, .to = to, .msg = *m};
+	held->bytes = slot->bytes ? blob_ref(slot->bytes) : NULL;
+	if (carriers_size > 0)
+		memcpy(held->carriers, m->answer.carriers, carriers_size);
+	held->msg.answer.carriers = held->carriers;
+	hold_in_order(core, held);
+}
+
+/** Sends the answer now, or when the key's last write is durable. */
+static void answer(struct node_core *core, node_id to, const struct msg *m, struct slot *slot)
+{
+	if (slot->write_token > core->write_done)
+		answer_held(core, to, m, slot);
+	else
+		answer_now(core, to, m, slot->bytes);
+}
+
+static bool store_record(struct node_core *core, struct slot *slot, const struct record *rec, bool weak)
+{
+	struct record to_store = *rec;
+	to_store.weak = weak;
+	struct blob *bytes = record_encode(&to_store);
+	if (!bytes)
+		return false;
+	struct record stored;
+	enum kv_status status = record_decode(blob_slice(bytes), &stored);
+	KV_ASSERT(status == KV_OK);
+	acceptor_store(&slot->key_state, &stored, core->now.mono_us);
+	blob_unref(slot->bytes);
+	slot->bytes = bytes;
+
+	struct disk_put put = {
+		.key = {.table = DISK_DATA,
+			.partition = slot->partition,
+			.leaf = slot->leaf,
+			.bucket = slot->bucket,
+			.key = blob_slice(slot->key)},
+		.value = blob_slice(bytes),
+	};
+	actions_hold(core->out, bytes);
+	actions_hold(core->out, slot->key);
+	slot->write_token = core_write(core, &put, 1);
+	if (ilink_is_linked(&slot->write_link))
+		ilist_remove(&slot->write_link);
+	ilist_push_back(&core->slots.writing, &slot->write_link);
+	return true;
+}
+
+static bool value_is_whole(const struct record *rec)
+{
+	return rec->tombstone || (rec->has_value && hash64(rec->value) == rec->value_hash);
+}
+
+/** Carries REQ out on a loaded key and fills the answer; false if nothing can be answered but BUSY. */
+static bool serve(struct node_core *core, struct slot *slot, const struct msg *req, struct carrier *carriers,
+		  struct msg_replica_reply *ret)
+{
+	struct key_state *k = &slot->key_state;
+	const struct partition_floors *f = slots_floors(&core->slots, slot->partition);
+	const struct msg_replica *r = &req->replica;
+	bool weak = false;
+	acceptor_age(k, core->now.mono_us);
+	switch (req->opcode) {
+	case OP_READ:
+		acceptor_read(k, f, ret);
+		break;
+	case OP_PREPARE:
+		/* A promise lives in memory; after a restart the clock's durable limit stands for it. */
+		if (r->ballot.hlc > core->clock.limit)
+			return false;
+		acceptor_prepare(k, f, r, carriers, ret);
+		break;
+	case OP_ACCEPT:
+	case OP_COPY:
+		if (acceptor_accept(k, f, &r->record, req->opcode == OP_ACCEPT, ret) == ACCEPTOR_STORE)
+			return store_record(core, slot, &r->record, /* weak= */ false);
+		break;
+	case OP_PUSH: {
+		uint64_t config_epoch = cluster_map_row(core->map, slot->partition).config_epoch;
+		if (acceptor_push(k, f, &r->record, r->read_epoch, config_epoch, ret, &weak) == ACCEPTOR_STORE)
+			return store_record(core, slot, &r->record, weak);
+		break;
+	}
+	default:
+		KV_UNREACHABLE("replica_request lets only replica opcodes pass");
+	}
+	return true;
+}
+
+/** A record goes out whole only where its value is wanted. */
+static void trim_value(const struct msg_replica *req, uint16_t opcode, struct msg_replica_reply *ret)
+{
+	bool wanted = opcode == OP_READ ? req->want_value : opcode == OP_PREPARE;
+	if (wanted || !ret->record.has_value)
+		return;
+	ret->record.has_value = false;
+	ret->record.value = slice_of(NULL, 0);
+}
+
+static void serve_loaded(struct node_core *core, struct slot *slot, node_id from, const struct msg *req)
+{
+	KV_ASSERT(slot->state == SLOT_READY);
+	struct carrier carriers[CARRIERS_MAX];
+	struct msg m = {.opcode = req->opcode, .id = req->id, .reply = true};
+	m.answer.partition = slot->partition;
+	if (!serve(core, slot, req, carriers, &m.answer)) {
+		answer_plain(core, from, req, ANSWER_BUSY);
+		return;
+	}
+	trim_value(&req->replica, req->opcode, &m.answer);
+	core->stats.replica_rejects += m.answer.answer == ANSWER_REJECT;
+	answer(core, from, &m, slot);
+}
+
+static bool is_expired(const struct node_core *core, const struct msg *req, usec_t arrived_us)
+{
+	return req->replica.deadline_ms != 0 &&
+	       core->now.mono_us >= arrived_us + req->replica.deadline_ms * USEC_PER_MSEC;
+}
+
+/** What can be refused without knowing the key: 0 if nothing. */
+static enum replica_answer refuse(struct node_core *core, node_id from, const struct msg *req)
+{
+	const struct msg_replica *r = &req->replica;
+	struct row row = cluster_map_row(core->map, r->partition);
+	if (req->epoch < row.config_epoch || row_position(&row, core->self) < 0) {
+		core->stats.replica_epoch_refused++;
+		return ANSWER_EPOCH;
+	}
+	if (req->epoch > core->map->desc.epoch) {
+		struct msg *pull = core_msg(core, OP_MAP_PULL, core_next_id(core), false);
+		pull->map.have_epoch = core->map->desc.epoch;
+		core_send(core, from, pull);
+		return ANSWER_BUSY;
+	}
+	struct version v = req->opcode == OP_PREPARE ? r->ballot : r->record.ver;
+	if (req->opcode != OP_READ && core_is_ahead(core, v)) {
+		core->stats.replica_clock_refused++;
+		return ANSWER_CLOCK;
+	}
+	bool stores = req->opcode == OP_ACCEPT || req->opcode == OP_COPY || req->opcode == OP_PUSH;
+	if (stores && !value_is_whole(&r->record))
+		return ANSWER_BUSY;
+	return 0;
+}
+
+static void park(struct node_core *core, struct slot *slot, node_id from, const struct msg *req, usec_t arrived_us)
+{
+	struct parked *p = slot->waiting_count < SLOT_QUEUE_MAX ? parked_new(from, arrived_us, req) : NULL;
+	if (!p) {
+		answer_plain(core, from, req, ANSWER_BUSY);
+		return;
+	}
+	ilist_push_back(&slot->waiting, &p->link);
+	slot->waiting_count++;
+	if (slot->state == SLOT_LOADING)
+		return;
+	slot->state = SLOT_LOADING;
+	struct disk_key key = {.table = DISK_DATA,
+			       .partition = slot->partition,
+			       .leaf = slot->leaf,
+			       .bucket = slot->bucket,
+			       .key = blob_slice(slot->key)};
+	actions_hold(core->out, slot->key);
+	slot->read_token = core_read(core, WAIT_SLOT, slot, &key);
+}
+
+/** True if the message's key and partition belong together: a peer with another idea of placement is refused. */
+static bool is_placed_well(const struct node_core *core, const struct msg_replica *r)
+{
+	return core->map && r->partition < core->map->desc.partitions &&
+	       hash_partition(key_hash(r->key), core->map->desc.partitions) == r->partition;
+}
+
+void replica_request(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
+{
+	const struct msg_replica *r = &m->replica;
+	KV_ASSERT(opcode_is_replica(m->opcode) && !m->reply);
+	core->stats.replica_requests++;
+	if (is_expired(core, m, arrived_us)) {
+		core->stats.replica_expired++;
+		return;
+	}
+	if (!is_placed_well(core, r)) {
+		answer_plain(core, from, m, ANSWER_BUSY);
+		return;
+	}
+	enum replica_answer refusal = refuse(core, from, m);
+	if (refusal) {
+		answer_plain(core, from, m, refusal);
+		return;
+	}
+	struct slot *slot = slots_find(&core->slots, r->bucket, r->key);
+	if (!slot) {
+		uint16_t leaf = hash_leaf(key_hash(r->key), core->map->desc.partitions);
+		slot = slots_add(&core->slots, r->partition, leaf, r->bucket, r->key, core->now.mono_us);
+	}
+	slots_touch(&core->slots, slot, core->now.mono_us);
+	if (slot->state != SLOT_READY) {
+		park(core, slot, from, m, arrived_us);
+		if (slot->state == SLOT_COLD)
+			slots_settle(&core->slots, slot);
+		return;
+	}
+	serve_loaded(core, slot, from, m);
+	slots_settle(&core->slots, slot);
+}
+
+void replica_loaded(struct node_core *core, struct slot *slot, bool found, struct slice bytes)
+{
+	KV_ASSERT(slot->state == SLOT_LOADING);
+	KV_ASSERT(!slot->bytes && version_is_none(slot->key_state.rec.ver));
+	slot->state = SLOT_READY;
+	if (found) {
+		slot->bytes = blob_new(bytes);
+		KV_ASSERT(slot->bytes);
+		if (record_decode(blob_slice(slot->bytes), &slot->key_state.rec) != KV_OK) {
+			core_stop(core, KV_CORRUPT,
+				  "a stored record does not match its checksum; replace this node");
+			return;
+		}
+	}
+	struct ilink *link;
+	while ((link = ilist_pop_front(&slot->waiting))) {
+		struct parked *p = container_of(link, struct parked, link);
+		slot->waiting_count--;
+		if (is_expired(core, &p->msg, p->arrived_us))
+			core->stats.replica_expired++;
+		else
+			serve_loaded(core, slot, p->from, &p->msg);
+		free(p);
+	}
+	slots_settle(&core->slots, slot);
+}
+
+void replica_written(struct node_core *core)
+{
+	struct ilink *link;
+	while ((link = ilist_first(&core->held))) {
+		struct held_reply *held = container_of(link, struct held_reply, link);
+		if (held->token > core->write_done)
+			break;
+		ilist_remove(link);
+		answer_now(core, held->to, &held->msg, held->bytes);
+		blob_unref(held->bytes);
+		free(held);
+	}
+	while ((link = ilist_first(&core->slots.writing))) {
+		struct slot *slot = container_of(link, struct slot, write_link);
+		if (slot->write_token > core->write_done)
+			break;
+		ilist_remove(link);
+		slots_settle(&core->slots, slot);
+	}
+}
+
+void replica_release(struct node_core *core)
+{
+	struct ilink *link;
+	while ((link = ilist_pop_front(&core->held))) {
+		struct held_reply *held = container_of(link, struct held_reply, link);
+		blob_unref(held->bytes);
+		free(held);
+	}
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/slot.h"
+
+#include "base/hash.h"
+
+static uint64_t slot_hash(uint32_t bucket, struct slice key) { return hash64_seeded(key, bucket); }
+
+void slots_init(struct slots *s)
+{
+	*s = (struct slots){0};
+	ilist_init(&s->by_age);
+	ilist_init(&s->writing);
+}
+
+static void slot_free(struct slots *s, struct slot *slot)
+{
+	struct ilink *link;
+	while ((link = ilist_pop_front(&slot->waiting)))
+		free(container_of(link, struct parked, link));
+	if (ilink_is_linked(&slot->write_link))
+		ilist_remove(&slot->write_link);
+	ilist_remove(&slot->age_link);
+	hmap_remove(&s->map, &slot->node);
+	key_state_release(&slot->key_state);
+	blob_unref(slot->bytes);
+	blob_unref(slot->key);
+	free(slot);
+}
+
+void slots_release(struct slots *s)
+{
+	struct ilink *link;
+	while ((link = ilist_first(&s->by_age)))
+		slot_free(s, container_of(link, struct slot, age_link));
+	hmap_release(&s->map);
+	free(s->floors);
+	s->floors = NULL;
+}
+
+void slots_set_partitions(struct slots *s, uint32_t partitions, struct version boot)
+{
+	KV_ASSERT(!s->floors || s->partitions == partitions);
+	if (s->floors)
+		return;
+	s->partitions = partitions;
+	s->floors = xcalloc(partitions, sizeof s->floors[0]);
+	for (uint32_t i = 0; i < partitions; i++) {
+		s->floors[i].promise = boot;
+		s->floors[i].memory = boot;
+	}
+}
+
+struct partition_floors *slots_floors(struct slots *s, uint16_t partition)
+{
+	KV_ASSERT(partition < s->partitions);
+	return &s->floors[partition];
+}
+
+struct slot *slots_find(const struct slots *s, uint32_t bucket, struct slice key)
+{
+	struct hmap_node *node = hmap_first_same(&s->map, slot_hash(bucket, key));
+	for (; node; node = hmap_next_same(node)) {
+		struct slot *slot = container_of(node, struct slot, node);
+		if (slot->bucket == bucket && slice_equal(blob_slice(slot->key), key))
+			return slot;
+	}
+	return NULL;
+}
+
+struct slot *slots_add(struct slots *s, uint16_t partition, uint16_t leaf, uint32_t bucket, struct slice key,
+		       usec_t now_us)
+{
+	KV_ASSERT(!slots_find(s, bucket, key));
+	struct slot *slot = xcalloc(1, sizeof *slot);
+	slot->partition = partition;
+	slot->leaf = leaf;
+	slot->bucket = bucket;
+	slot->key = blob_new(key);
+	KV_ASSERT(slot->key);
+	slot->used_us = now_us;
+	ilist_init(&slot->waiting);
+	hmap_add(&s->map, &slot->node, slot_hash(bucket, key));
+	ilist_push_back(&s->by_age, &slot->age_link);
+	return slot;
+}
+
+void slots_touch(struct slots *s, struct slot *slot, usec_t now_us)
+{
+	slot->used_us = now_us;
+	ilist_remove(&slot->age_link);
+	ilist_push_back(&s->by_age, &slot->age_link);
+}
+
+bool slot_is_idle(const struct slot *slot)
+{
+	return slot->state != SLOT_LOADING && !ilink_is_linked(&slot->write_link);
+}
+
+static void drop_record(struct slot *slot)
+{
+	KV_ASSERT(slot_is_idle(slot));
+	slot->key_state.rec = (struct record){0};
+	blob_unref(slot->bytes);
+	slot->bytes = NULL;
+	slot->state = SLOT_COLD;
+}
+
+static bool nothing_volatile(const struct slots *s, const struct slot *slot)
+{
+	const struct key_state *k = &slot->key_state;
+	const struct partition_floors *f = &s->floors[slot->partition];
+	return k->mem_count == 0 && version_at_most(k->promised, f->promise) &&
+	       version_at_most(k->mem_floor, f->memory);
+}
+
+void slots_settle(struct slots *s, struct slot *slot)
+{
+	if (!slot_is_idle(slot))
+		return;
+	if (nothing_volatile(s, slot)) {
+		slot_free(s, slot);
+		return;
+	}
+	/* The slot stays for its promise or memory; a small record stays with it and saves the next read. */
+	if (slot->state == SLOT_READY && slot->bytes && slot->bytes->size > SLOT_RECORD_KEEP)
+		drop_record(slot);
+}
+
+/** Replaces what the slot knows by floors that say "it may have been so": only ever causes rejects and doubt. */
+static void evict(struct slots *s, struct slot *slot)
+{
+	struct key_state *k = &slot->key_state;
+	struct partition_floors *f = slots_floors(s, slot->partition);
+	drop_record(slot);
+	f->promise = version_max(f->promise, k->promised);
+	f->memory = version_max(f->memory, k->mem_floor);
+	for (uint32_t i = 0; i < k->mem_count; i++)
+		f->memory = version_max(f->memory, k->mem[i]->ver);
+	slot_free(s, slot);
+}
+
+void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
+{
+	struct ilink *link = ilist_first(&s->by_age);
+	while (link) {
+		struct slot *slot = container_of(link, struct slot, age_link);
+		bool old = slot->used_us + MEM_AGE_US <= now_us;
+		bool crowded = s->map.count > count_max;
+		if (!old && !crowded)
+			break;
+		link = ilist_next(&s->by_age, link);
+		if (!slot_is_idle(slot))
+			continue;
+		s->evicted += !old;
+		evict(s, slot);
+	}
+}
+
+struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m)
+{
+	const struct msg_replica *src = &m->replica;
+	size_t attempts_size = src->attempt_count * sizeof src->attempts[0];
+	size_t lin_size = src->record.lin_count * sizeof src->record.lin[0];
+	size_t value_size = src->record.value.size;
+	struct parked *p = malloc(sizeof *p + attempts_size + lin_size + src->key.size + value_size);
+	if (!p)
+		return NULL;
+	*p = (struct parked){.from = from, .arrived_us = arrived_us, .msg = *m};
+	struct msg_replica *dst = &p->msg.replica;
+	uint8_t *at = (uint8_t *)(p + 1);
+	if (attempts_size > 0)
+		dst->attempts = memcpy(at, src->attempts, attempts_size);
+	at += attempts_size;
+	if (lin_size > 0)
+		dst->record.lin = memcpy(at, src->record.lin, lin_size);
+	at += lin_size;
+	dst->key = slice_of(memcpy(at, src->key.data, src->key.size), src->key.size);
+	at += src->key.size;
+	if (value_size > 0)
+		memcpy(at, src->record.value.data, value_size);
+	if (src->record.has_value)
+		dst->record.value = slice_of(at, value_size);
+	return p;
+}

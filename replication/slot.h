@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Keys with something in memory: a record being read or written, a promise, or a memory of overwritten copies.
+ *
+ * All handling of one key goes through its slot, in order of arrival. A write is applied to the slot at once and becomes
+ * durable later; answers that depend on it wait for that. An idle slot drops its record as soon as the disk has
+ * it, and the rest after MEM_AGE_US, or earlier when there are too many slots, by raising the partition's floors.
+ */
+#ifndef KV_REPLICATION_SLOT_H
+#define KV_REPLICATION_SLOT_H
+
+#include "base/hmap.h"
+#include "base/ilist.h"
+#include "replication/acceptor.h"
+#include "replication/actions.h"
+
+enum slot_state {
+	SLOT_COLD,    /* the record is on disk only */
+	SLOT_LOADING, /* asked for */
+	SLOT_READY,   /* rec is what the disk has or will have */
+};
+
+struct slot {
+	struct hmap_node node;
+	struct ilink age_link;   /* in slots.by_age, least recently used first */
+	struct ilink write_link; /* in slots.writing while a write is not durable */
+	uint16_t partition;
+	uint16_t leaf;
+	uint32_t bucket;
+	struct blob *key;
+	enum slot_state state;
+	uint64_t read_token;  /* while LOADING */
+	uint64_t write_token; /* last write of this key; durable once the core's written token reached it */
+	struct key_state key_state;
+	struct blob *bytes;   /* the record as encoded; key_state.rec points into it */
+	struct ilist waiting; /* of struct parked, while LOADING */
+	uint32_t waiting_count;
+	usec_t used_us;
+};
+
+/** A request that waits for its key's record. One allocation holds everything it points to. */
+struct parked {
+	struct ilink link;
+	node_id from;
+	usec_t arrived_us;
+	struct msg msg;
+};
+
+struct slots {
+	struct hmap map;
+	struct ilist by_age;
+	struct ilist writing; /* in order of write_token */
+	uint32_t partitions;
+	struct partition_floors *floors; /* one a partition */
+	uint64_t evicted;
+};
+
+void slots_init(struct slots *s);
+void slots_release(struct slots *s);
+
+/** Sets the number of partitions, once, with all volatile floors at BOOT. */
+void slots_set_partitions(struct slots *s, uint32_t partitions, struct version boot);
+
+struct partition_floors *slots_floors(struct slots *s, uint16_t partition);
+
+/** The key's slot or NULL. */
+struct slot *slots_find(const struct slots *s, uint32_t bucket, struct slice key);
+
+/** A new cold slot; the key must not have one. Marks it used at NOW_US. */
+struct slot *slots_add(struct slots *s, uint16_t partition, uint16_t leaf, uint32_t bucket, struct slice key,
+		       usec_t now_us);
+
+/** Marks it used. */
+void slots_touch(struct slots *s, struct slot *slot, usec_t now_us);
+
+/** True if nothing is in progress on the key: it may be dropped with its floors raised. */
+bool slot_is_idle(const struct slot *slot);
+
+/** Called when a slot became idle: drops the record, and the slot if nothing volatile is left. */
+void slots_settle(struct slots *s, struct slot *slot);
+
+/** Drops slots that have been idle for MEM_AGE_US, and the oldest idle ones while there are more than COUNT_MAX. */
+void slots_sweep(struct slots *s, usec_t now_us, size_t count_max);
+
+/** Deep copy of a replica message for the slot's queue; NULL when out of memory. Free with free(). */
+struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m);
+
+#endif
