@@ -21,7 +21,8 @@ LIBC = set('''
 
 # What compilers add by themselves.
 COMPILER = ['_GLOBAL_OFFSET_TABLE_', '__asan_*', '__ubsan_*', '__tsan_*', '__sanitizer_*', '__gcov_*', '__llvm_*',
-            '___asan_*', '__odr_asan*', '__start___*', '__stop___*', '__lsan_*']
+            '___asan_*', '__odr_asan*', '__start___*', '__stop___*', '__lsan_*',
+            '__popcount?i2', '__parity?i2', '__clz?i2', '__ctz?i2', '__udiv?i3', '__umod?i3', '__div?i3', '__mod?i3']
 
 # Of the base layer everything but what touches the world: clocks, the machine's randomness, the log.
 BASE_IMPURE = ['clock_*', 'rng_entropy*', 'log_*']
