@@ -34,8 +34,7 @@ static usec_t node_time_of(const struct sim_node *n, usec_t mono_us)
 	if (mono_us <= now_mono_us)
 		return n->sim->now_us + 1;
 	usec_t wait_us = MIN(mono_us - now_mono_us, 3600 * USEC_PER_SEC);
-	return n->sim->now_us + wait_us + wait_us / 1000 +
-	       2000; /* late rather than early: clocks differ by 500 ppm */
+	return n->sim->now_us + wait_us + wait_us / 2000 + 1; /* drift is at most 500 ppm */
 }
 
 /* --- actions --- */
