@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "proto/frame.h"
 #include "proto/msg.h"
+#include "proto/opcode.h"
 
 /**
  * Appends M as one whole frame, header, meta and value, to OUT. On an error OUT is as it was:
@@ -42,8 +43,15 @@ MUST_USE enum kv_status codec_encode_head(const struct msg *m, struct buf *head,
 MUST_USE enum kv_status codec_decode(const struct frame_header *header, struct slice meta, struct slice value,
 				     struct arena *arena, struct msg *ret);
 
-/** Cap for the arena of one decode: enough for every message that keeps the rules, and a bound for those that do not. */
-static inline size_t codec_arena_max(size_t meta_size) { return ((size_t)64 << 10) + 16 * meta_size; }
+/**
+ * Cap for the arena of one decode: enough for every message that keeps the rules, because their counts are bounded, and
+ * a bound for those that do not. Only what is used is allocated.
+ */
+static inline size_t codec_arena_max(uint16_t opcode, size_t meta_size)
+{
+	size_t counted = opcode_is_admin_sized(opcode) ? (size_t)2 << 20 : (size_t)64 << 10;
+	return counted + 4 * meta_size;
+}
 
 /**
  * The cluster map as it is stored: 16 bytes of format version, size and checksum, then the same protobuf as on the
@@ -54,7 +62,7 @@ MUST_USE enum kv_status codec_map_encode(const struct map_desc *map, struct buf 
 /**
  * Reads a stored map. *ret points into ARENA only. KV_CORRUPT if the bytes are cut or do not match their checksum,
  * KV_UNSUPPORTED if a later format wrote them, KV_INVALID if the map breaks a rule, KV_TOO_LARGE at a limit or the
- * arena's cap (codec_arena_max(stored.size) is enough). *ret is undefined on errors.
+ * arena's cap (codec_arena_max(OP_MAP, stored.size) is enough). *ret is undefined on errors.
  */
 MUST_USE enum kv_status codec_map_decode(struct slice stored, struct arena *arena, struct map_desc *ret);
 

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/opcode.h"
+#include "tests/support/msg_gen.h"
+
+#define DIFFER_UNLESS(same, name)                                                                                  \
+	do {                                                                                                       \
+		if (!(same))                                                                                       \
+			return name;                                                                               \
+	} while (0)
+#define SAME(field)         DIFFER_UNLESS(a->field == b->field, #field)
+#define SAME_BYTES(field)   DIFFER_UNLESS(slice_equal(a->field, b->field), #field)
+#define SAME_UUID(field)    DIFFER_UNLESS(uuid_equal(&a->field, &b->field), #field)
+#define SAME_VERSION(field) DIFFER_UNLESS(same_version(a->field, b->field), #field)
+#define SAME_PART(difference)                                                                                      \
+	do {                                                                                                       \
+		const char *part_ = difference;                                                                    \
+		if (part_)                                                                                         \
+			return part_;                                                                              \
+	} while (0)
+
+static bool same_version(struct version a, struct version b) { return a.hlc == b.hlc && a.id == b.id; }
+
+static const char *differ_hello(const struct msg_hello *a, const struct msg_hello *b)
+{
+	SAME(kind);
+	SAME(proto_min);
+	SAME(proto_max);
+	SAME(features);
+	SAME_UUID(cluster);
+	SAME_UUID(node);
+	SAME(index);
+	SAME(incarnation);
+	SAME(boot_nonce);
+	SAME_BYTES(name);
+	SAME_BYTES(peer_address);
+	SAME(map_epoch);
+	SAME(frame_size_max);
+	SAME(window);
+	SAME(shards);
+	SAME_BYTES(auth_mechanisms);
+	SAME(status);
+	SAME_BYTES(message);
+	return NULL;
+}
+
+static const char *differ_request(const struct msg_request *a, const struct msg_request *b)
+{
+	SAME(bucket);
+	SAME_BYTES(key);
+	SAME_BYTES(value);
+	SAME(value_hash);
+	SAME(level);
+	SAME(acks);
+	SAME(deadline_ms);
+	SAME(staleness_ms);
+	SAME(rid.client);
+	SAME(rid.seq);
+	SAME(t0);
+	SAME(attempt);
+	SAME(ttl_ms);
+	SAME(fence);
+	SAME(has_expected);
+	SAME_VERSION(expected);
+	SAME(if_present);
+	SAME(delta);
+	SAME_BYTES(session);
+	SAME(trace.trace_hi);
+	SAME(trace.trace_lo);
+	SAME(trace.span);
+	SAME(trace.sampled);
+	SAME(receipt_wanted);
+	SAME(forwarded);
+	SAME(partition);
+	SAME_BYTES(cursor);
+	SAME_BYTES(prefix);
+	SAME(limit);
+	SAME(raw);
+	return NULL;
+}
+
+static const char *differ_receipt(const struct msg_receipt *a, const struct msg_receipt *b)
+{
+	SAME(asked);
+	SAME(achieved);
+	SAME_VERSION(version);
+	SAME(epoch);
+	SAME(acks);
+	SAME(hinted);
+	SAME(rounds);
+	SAME(staleness_ms);
+	SAME(repaired);
+	SAME(replica_count);
+	for (uint32_t i = 0; i < a->replica_count; i++) {
+		SAME(replicas[i].node);
+		SAME_VERSION(replicas[i].ver);
+		SAME(replicas[i].status);
+	}
+	return NULL;
+}
+
+static const char *differ_result(const struct msg_result *a, const struct msg_result *b)
+{
+	SAME(status);
+	SAME(in_doubt);
+	SAME(retry_after_ms);
+	SAME_BYTES(message);
+	SAME_VERSION(version);
+	SAME_BYTES(value);
+	SAME(value_hash);
+	SAME(expires_ms);
+	SAME(try_other);
+	SAME(row_count);
+	for (uint16_t i = 0; i < a->row_count; i++)
+		SAME(row[i]);
+	SAME_BYTES(session);
+	SAME(has_receipt);
+	if (a->has_receipt)
+		SAME_PART(differ_receipt(&a->receipt, &b->receipt));
+	SAME(item_count);
+	for (uint32_t i = 0; i < a->item_count; i++) {
+		SAME_BYTES(items[i].key);
+		SAME_BYTES(items[i].value);
+		SAME_VERSION(items[i].ver);
+		SAME_VERSION(items[i].org);
+		SAME(items[i].expires_ms);
+		SAME(items[i].value_hash);
+		SAME(items[i].tombstone);
+		SAME(items[i].weak);
+		SAME(items[i].strong);
+	}
+	SAME_BYTES(cursor);
+	return NULL;
+}
+
+static const char *differ_record(const struct record *a, const struct record *b)
+{
+	SAME_VERSION(ver);
+	SAME_VERSION(org);
+	SAME(weak);
+	SAME(tombstone);
+	SAME(strong);
+	SAME(has_value);
+	SAME(rid.client);
+	SAME(rid.seq);
+	SAME(result);
+	SAME(expires_ms);
+	SAME(fence);
+	SAME(value_hash);
+	SAME(value_size);
+	SAME_VERSION(lin_floor);
+	SAME(lin_count);
+	for (uint32_t i = 0; i < a->lin_count; i++) {
+		SAME_VERSION(lin[i].ver);
+		SAME(lin[i].rid.client);
+		SAME(lin[i].rid.seq);
+		SAME(lin[i].result);
+	}
+	SAME_BYTES(value);
+	return NULL;
+}
+
+static const char *differ_replica(const struct msg_replica *a, const struct msg_replica *b)
+{
+	SAME(partition);
+	SAME(bucket);
+	SAME_BYTES(key);
+	SAME(deadline_ms);
+	SAME(want_value);
+	SAME(hinted);
+	SAME_VERSION(ballot);
+	SAME(rid.client);
+	SAME(rid.seq);
+	SAME(attempt_count);
+	for (uint32_t i = 0; i < a->attempt_count; i++)
+		SAME_VERSION(attempts[i]);
+	SAME(read_epoch);
+	return differ_record(&a->record, &b->record);
+}
+
+static const char *differ_answer(const struct msg_replica_reply *a, const struct msg_replica_reply *b)
+{
+	SAME(partition);
+	SAME(answer);
+	SAME_VERSION(drop_floor);
+	SAME_VERSION(promise);
+	SAME_VERSION(stored);
+	SAME(above);
+	SAME(no_promise);
+	SAME(out);
+	SAME_VERSION(memory_floor);
+	SAME(carrier_count);
+	for (uint32_t i = 0; i < a->carrier_count; i++) {
+		SAME_VERSION(carriers[i].copy);
+		SAME_VERSION(carriers[i].attempt);
+		SAME(carriers[i].result);
+	}
+	SAME(config_epoch);
+	return differ_record(&a->record, &b->record);
+}
+
+static const char *differ_heartbeat(const struct msg_heartbeat *a, const struct msg_heartbeat *b)
+{
+	SAME(seq);
+	SAME(sent_us);
+	SAME(incarnation);
+	SAME(map_epoch);
+	SAME(health);
+	SAME(queue_us);
+	SAME(disk_p99_us);
+	SAME(disk_free_pct);
+	return NULL;
+}
+
+static const char *differ_hint(const struct msg_hint *a, const struct msg_hint *b)
+{
+	SAME(pending);
+	SAME(granted);
+	SAME(pace_ms);
+	return NULL;
+}
+
+static const char *differ_node(const struct map_node *a, const struct map_node *b)
+{
+	SAME(index);
+	SAME_UUID(uuid);
+	SAME(state);
+	SAME_BYTES(name);
+	SAME_BYTES(peer_address);
+	SAME_BYTES(client_address);
+	SAME_BYTES(zone);
+	SAME(weight);
+	SAME(features);
+	return NULL;
+}
+
+static const char *differ_move(const struct map_move *a, const struct map_move *b)
+{
+	SAME(partition);
+	SAME(old_count);
+	SAME(new_count);
+	for (uint16_t i = 0; i < a->old_count; i++)
+		SAME(old_row[i]);
+	for (uint16_t i = 0; i < a->new_count; i++)
+		SAME(new_row[i]);
+	SAME(stage);
+	SAME_UUID(session);
+	return NULL;
+}
+
+const char *msg_map_difference(const struct map_desc *a, const struct map_desc *b)
+{
+	SAME_UUID(cluster);
+	SAME_BYTES(name);
+	SAME(epoch);
+	SAME(partitions);
+	SAME(replicas);
+	SAME(node_count);
+	for (uint32_t i = 0; i < a->node_count; i++)
+		SAME_PART(differ_node(&a->nodes[i], &b->nodes[i]));
+	for (uint32_t i = 0; i < a->partitions * a->replicas; i++)
+		SAME(rows[i]);
+	for (uint32_t i = 0; i < a->partitions; i++)
+		SAME(config_epochs[i]);
+	SAME(move_count);
+	for (uint32_t i = 0; i < a->move_count; i++)
+		SAME_PART(differ_move(&a->moves[i], &b->moves[i]));
+	SAME(voter_count);
+	for (uint32_t i = 0; i < a->voter_count; i++)
+		SAME(voters[i]);
+	SAME(voter_next_count);
+	for (uint32_t i = 0; i < a->voter_next_count; i++)
+		SAME(voters_next[i]);
+	SAME(feature_level);
+	return NULL;
+}
+
+static const char *differ_map(const struct msg_map *a, const struct msg_map *b)
+{
+	SAME(status);
+	SAME(have_epoch);
+	DIFFER_UNLESS(!a->map == !b->map, "map");
+	return a->map ? msg_map_difference(a->map, b->map) : NULL;
+}
+
+static const char *differ_init(const struct msg_init *a, const struct msg_init *b)
+{
+	SAME_UUID(cluster);
+	SAME(from);
+	SAME(index);
+	SAME_BYTES(from_address);
+	SAME(status);
+	SAME_BYTES(message);
+	return differ_node(&a->self, &b->self);
+}
+
+static const char *differ_cluster_init(const struct msg_cluster_init *a, const struct msg_cluster_init *b)
+{
+	SAME_BYTES(name);
+	SAME(partitions);
+	SAME(replicas);
+	SAME(deadline_ms);
+	SAME(address_count);
+	for (uint32_t i = 0; i < a->address_count; i++)
+		SAME_BYTES(addresses[i]);
+	return NULL;
+}
+
+static const char *differ_status(const struct msg_status *a, const struct msg_status *b)
+{
+	SAME(status);
+	SAME_BYTES(message);
+	SAME_UUID(cluster);
+	SAME_UUID(node);
+	SAME(index);
+	SAME(incarnation);
+	SAME(map_epoch);
+	SAME(uptime_ms);
+	SAME(shards);
+	SAME(ready);
+	SAME_BYTES(version);
+	SAME_BYTES(name);
+	SAME(peer_count);
+	for (uint32_t i = 0; i < a->peer_count; i++) {
+		SAME(peers[i].index);
+		SAME(peers[i].state);
+		SAME(peers[i].round_trip_us);
+		SAME(peers[i].hints_pending);
+		SAME(peers[i].partitions_dirty);
+	}
+	SAME(counter_count);
+	for (uint32_t i = 0; i < a->counter_count; i++) {
+		SAME_BYTES(counters[i].name);
+		SAME(counters[i].value);
+	}
+	return NULL;
+}
+
+const char *msg_difference(const struct msg *a, const struct msg *b)
+{
+	SAME(opcode);
+	SAME(reply);
+	SAME(id);
+	SAME(hlc);
+	SAME(epoch);
+	SAME(shard);
+	switch (opcode_body(a->opcode, a->reply)) {
+	case BODY_UNKNOWN:
+	case BODY_NONE:
+		return NULL;
+	case BODY_HELLO:
+		return differ_hello(&a->hello, &b->hello);
+	case BODY_REQUEST:
+		return differ_request(&a->request, &b->request);
+	case BODY_RESULT:
+		return differ_result(&a->result, &b->result);
+	case BODY_REPLICA:
+		return differ_replica(&a->replica, &b->replica);
+	case BODY_ANSWER:
+		return differ_answer(&a->answer, &b->answer);
+	case BODY_HEARTBEAT:
+		return differ_heartbeat(&a->heartbeat, &b->heartbeat);
+	case BODY_HINT:
+		return differ_hint(&a->hint, &b->hint);
+	case BODY_MAP:
+		return differ_map(&a->map, &b->map);
+	case BODY_INIT:
+		return differ_init(&a->init, &b->init);
+	case BODY_CLUSTER_INIT:
+		return differ_cluster_init(&a->cluster_init, &b->cluster_init);
+	case BODY_STATUS:
+		return differ_status(&a->status, &b->status);
+	}
+	KV_UNREACHABLE("message body");
+}

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/msg_gen.h"
+
+#include "base/hash.h"
+#include "proto/opcode.h"
+
+const struct msg_kind msg_kinds[] = {
+	{OP_HELLO, false},       {OP_HELLO, true},         {OP_PING, false},        {OP_PING, true},
+	{OP_GOAWAY, false},      {OP_ERROR, false},        {OP_ERROR, true},        {OP_GET, false},
+	{OP_GET, true},          {OP_PUT, false},          {OP_PUT, true},          {OP_DEL, false},
+	{OP_DEL, true},          {OP_CAS, false},          {OP_CAS, true},          {OP_ADD, false},
+	{OP_ADD, true},          {OP_MGET, false},         {OP_MGET, true},         {OP_MPUT, false},
+	{OP_MPUT, true},         {OP_SCAN, false},         {OP_SCAN, true},         {OP_WAIT, false},
+	{OP_WAIT, true},         {OP_MAP, false},          {OP_MAP, true},          {OP_APPEND, false},
+	{OP_APPEND, true},       {OP_OUTCOME, false},      {OP_OUTCOME, true},      {OP_READ, false},
+	{OP_READ, true},         {OP_PUSH, false},         {OP_PUSH, true},         {OP_PREPARE, false},
+	{OP_PREPARE, true},      {OP_ACCEPT, false},       {OP_ACCEPT, true},       {OP_COPY, false},
+	{OP_COPY, true},         {OP_MAP_PUSH, false},     {OP_MAP_PUSH, true},     {OP_MAP_PULL, false},
+	{OP_MAP_PULL, true},     {OP_HINT_OPEN, true},     {OP_HINT_OPEN, false},   {OP_HEARTBEAT, false},
+	{OP_HEARTBEAT, true},    {OP_STATUS, false},       {OP_STATUS, true},       {OP_CLUSTER_INIT, false},
+	{OP_CLUSTER_INIT, true}, {OP_INIT_RESERVE, false}, {OP_INIT_RESERVE, true},
+};
+const size_t msg_kind_count = ARRAY_SIZE(msg_kinds);
+
+/** Any width from 0 to BITS bits is as likely as any other. */
+static uint64_t number(struct rng *rng, unsigned bits)
+{
+	uint64_t width = rng_between(rng, 0, bits);
+	return width == 0 ? 0 : rng_next(rng) >> (64 - width);
+}
+
+static uint32_t number32(struct rng *rng) { return (uint32_t)number(rng, 32); }
+
+static bool coin(struct rng *rng) { return rng_chance(rng, 500000); }
+
+/** MIN to MAX, mostly near MIN. */
+static uint32_t length(struct rng *rng, uint32_t min, uint32_t max)
+{
+	if (rng_chance(rng, 20000))
+		return max;
+	uint32_t top = rng_chance(rng, 50000) ? max : MIN(max, min + 40);
+	return (uint32_t)rng_between(rng, min, top);
+}
+
+static void *allocate(struct arena *arena, size_t size)
+{
+	void *at = arena_alloc(arena, size);
+	KV_ASSERT(at);
+	memset(at, 0, size);
+	return at;
+}
+
+static struct slice bytes(struct rng *rng, struct arena *arena, uint32_t min, uint32_t max)
+{
+	uint32_t size = length(rng, min, max);
+	if (size == 0)
+		return slice_of(NULL, 0);
+	uint8_t *at = allocate(arena, size);
+	for (uint32_t i = 0; i < size; i++)
+		at[i] = (uint8_t)rng_next(rng);
+	return slice_of(at, size);
+}
+
+static struct version version(struct rng *rng)
+{
+	if (rng_chance(rng, 200000))
+		return (struct version){0};
+	return (struct version){.hlc = number(rng, 64), .id = number(rng, 64)};
+}
+
+static struct version version_not_zero(struct rng *rng)
+{
+	return (struct version){.hlc = number(rng, 64) | 1, .id = number(rng, 64)};
+}
+
+static struct request_id request_id(struct rng *rng)
+{
+	return (struct request_id){.client = number(rng, 64), .seq = number(rng, 64)};
+}
+
+static struct uuid uuid(struct rng *rng)
+{
+	struct uuid id;
+	for (size_t i = 0; i < sizeof id.bytes; i++)
+		id.bytes[i] = (uint8_t)rng_between(rng, 1, 255);
+	return id;
+}
+
+static struct uuid uuid_or_none(struct rng *rng) { return coin(rng) ? uuid(rng) : (struct uuid){0}; }
+
+static node_id node(struct rng *rng) { return rng_chance(rng, 200000) ? NODE_NONE : (node_id)number(rng, 16); }
+
+static enum kv_status status(struct rng *rng) { return (enum kv_status)rng_between(rng, 0, coin(rng) ? 0 : 30); }
+
+static void gen_hello(struct rng *rng, struct arena *arena, struct msg_hello *h)
+{
+	h->kind = coin(rng) ? HELLO_CLIENT : HELLO_PEER;
+	h->proto_min = number32(rng) | 1;
+	uint32_t proto_max = number32(rng);
+	h->proto_max = MAX(h->proto_min, proto_max);
+	h->features = number(rng, 64);
+	h->cluster = uuid_or_none(rng);
+	h->node = uuid_or_none(rng);
+	h->index = node(rng);
+	h->incarnation = number(rng, 64);
+	h->boot_nonce = number(rng, 64);
+	h->name = bytes(rng, arena, 0, NAME_SIZE_MAX);
+	h->peer_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX);
+	h->map_epoch = number(rng, 64);
+	h->frame_size_max = number32(rng);
+	h->window = number32(rng);
+	h->shards = number32(rng);
+	h->auth_mechanisms = bytes(rng, arena, 0, AUTH_MECHANISMS_SIZE_MAX);
+	h->status = status(rng);
+	h->message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX);
+}
+
+static void gen_request(struct rng *rng, struct arena *arena, uint16_t opcode, struct msg_request *r)
+{
+	r->bucket = number32(rng);
+	r->key = bytes(rng, arena, opcode_needs_key(opcode) ? 1 : 0, KEY_SIZE_MAX);
+	r->value = opcode_sends_value(opcode) ? bytes(rng, arena, 0, 1u << 16) : slice_of(NULL, 0);
+	r->value_hash = coin(rng) ? hash64(r->value) : 0;
+	r->level = (enum msg_level)rng_between(rng, LEVEL_DEFAULT, LEVEL_STRONG);
+	r->acks = (enum msg_acks)rng_between(rng, ACKS_DEFAULT, ACKS_ALL);
+	r->deadline_ms = (uint32_t)rng_between(rng, 0, DEADLINE_MAX_MS);
+	r->staleness_ms = number32(rng);
+	r->rid = request_id(rng);
+	r->t0 = number(rng, 64);
+	r->attempt = number32(rng);
+	r->ttl_ms = number(rng, 47);
+	r->fence = number(rng, 64);
+	r->has_expected = coin(rng);
+	if (r->has_expected)
+		r->expected = version(rng);
+	r->if_present = coin(rng);
+	r->delta = (int64_t)number(rng, 64);
+	r->session = bytes(rng, arena, 0, SESSION_TOKEN_SIZE_MAX);
+	r->trace = (struct trace_context){
+		.trace_hi = number(rng, 64),
+		.trace_lo = number(rng, 64),
+		.span = number(rng, 64),
+		.sampled = coin(rng),
+	};
+	r->receipt_wanted = coin(rng);
+	r->forwarded = coin(rng);
+	r->partition = (uint16_t)rng_below(rng, PARTITIONS_MAX);
+	r->cursor = bytes(rng, arena, 0, CURSOR_SIZE_MAX);
+	r->prefix = bytes(rng, arena, 0, KEY_SIZE_MAX);
+	r->limit = length(rng, 0, SCAN_ITEMS_MAX);
+	r->raw = coin(rng);
+}
+
+static void gen_receipt(struct rng *rng, struct msg_receipt *r)
+{
+	r->asked = (enum msg_level)rng_between(rng, LEVEL_DEFAULT, LEVEL_STRONG);
+	r->achieved = (enum msg_level)rng_between(rng, LEVEL_DEFAULT, LEVEL_STRONG);
+	r->version = version(rng);
+	r->epoch = number(rng, 64);
+	r->acks = number32(rng);
+	r->hinted = number32(rng);
+	r->rounds = number32(rng);
+	r->staleness_ms = number32(rng);
+	r->repaired = coin(rng);
+	r->replica_count = (uint32_t)rng_between(rng, 0, ROW_MAX);
+	for (uint32_t i = 0; i < r->replica_count; i++) {
+		r->replicas[i].node = node(rng);
+		r->replicas[i].ver = version(rng);
+		r->replicas[i].status = status(rng);
+	}
+}
+
+static void gen_page(struct rng *rng, struct arena *arena, struct msg_result *r)
+{
+	r->item_count = length(rng, 0, SCAN_ITEMS_MAX);
+	struct scan_item *items = allocate(arena, r->item_count * sizeof *items);
+	bool many = r->item_count > 100;
+	for (uint32_t i = 0; i < r->item_count; i++) {
+		struct scan_item *item = &items[i];
+		item->key = bytes(rng, arena, 1, many ? 64 : KEY_SIZE_MAX);
+		item->tombstone = rng_chance(rng, 100000);
+		item->value = item->tombstone ? slice_of(NULL, 0) : bytes(rng, arena, 0, many ? 256 : 1u << 14);
+		item->ver = version(rng);
+		item->org = coin(rng) ? item->ver : version(rng);
+		item->expires_ms = number(rng, 64);
+		item->value_hash = number(rng, 64);
+		item->weak = coin(rng);
+		item->strong = coin(rng);
+	}
+	r->items = items;
+	r->cursor = bytes(rng, arena, 0, CURSOR_SIZE_MAX);
+}
+
+static void gen_result(struct rng *rng, struct arena *arena, uint16_t opcode, struct msg_result *r)
+{
+	r->status = status(rng);
+	r->in_doubt = coin(rng);
+	r->retry_after_ms = number32(rng);
+	r->message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX);
+	r->version = version(rng);
+	r->value_hash = number(rng, 64);
+	r->expires_ms = number(rng, 64);
+	r->try_other = coin(rng);
+	r->row_count = (uint16_t)rng_between(rng, 0, ROW_MAX);
+	for (uint16_t i = 0; i < r->row_count; i++)
+		r->row[i] = (node_id)number(rng, 16);
+	r->session = bytes(rng, arena, 0, SESSION_TOKEN_SIZE_MAX);
+	r->has_receipt = coin(rng);
+	if (r->has_receipt)
+		gen_receipt(rng, &r->receipt);
+	if (opcode == OP_SCAN)
+		gen_page(rng, arena, r);
+	else if (opcode_is_client(opcode) || opcode == OP_PING)
+		r->value = bytes(rng, arena, 0, 1u << 16);
+}
+
+/** STORED: as ACCEPT, COPY and PUSH carry it, with its value unless a tombstone. */
+static void gen_record(struct rng *rng, struct arena *arena, bool stored, struct record *r)
+{
+	r->ver = stored ? version_not_zero(rng) : version(rng);
+	r->org = coin(rng) ? r->ver : version(rng);
+	r->weak = coin(rng);
+	r->tombstone = coin(rng);
+	r->strong = coin(rng);
+	bool absent = r->ver.hlc == 0 && r->ver.id == 0;
+	r->has_value = !r->tombstone && !absent && (stored || coin(rng));
+	r->rid = request_id(rng);
+	r->result = number(rng, 64);
+	r->expires_ms = number(rng, 64);
+	r->fence = number(rng, 64);
+	r->value_hash = number(rng, 64);
+	r->value_size = (uint32_t)number(rng, 24);
+	r->lin_floor = version(rng);
+	if (r->has_value) {
+		r->value = bytes(rng, arena, 0, 1u << 16);
+		r->value_size = (uint32_t)r->value.size;
+	}
+	r->lin_count = (uint32_t)rng_between(rng, 0, coin(rng) ? 2 : LIN_MAX);
+	struct lineage *lin = allocate(arena, r->lin_count * sizeof *lin);
+	for (uint32_t i = 0; i < r->lin_count; i++)
+		lin[i] = (struct lineage){.ver = version(rng), .rid = request_id(rng), .result = number(rng, 64)};
+	r->lin = lin;
+}
+
+static uint16_t partition(struct rng *rng)
+{
+	return rng_chance(rng, 50000) ? PARTITION_META : (uint16_t)rng_below(rng, PARTITIONS_MAX);
+}
+
+static void gen_replica(struct rng *rng, struct arena *arena, uint16_t opcode, struct msg_replica *r)
+{
+	r->partition = partition(rng);
+	r->bucket = number32(rng);
+	r->key = bytes(rng, arena, 1, KEY_SIZE_MAX);
+	r->deadline_ms = (uint32_t)rng_between(rng, 0, DEADLINE_MAX_MS);
+	r->want_value = coin(rng);
+	r->hinted = coin(rng);
+	r->ballot = opcode == OP_PREPARE ? version_not_zero(rng) : version(rng);
+	r->rid = request_id(rng);
+	r->attempt_count = (uint32_t)rng_between(rng, 0, ATTEMPTS_MAX);
+	struct version *attempts = allocate(arena, r->attempt_count * sizeof *attempts);
+	for (uint32_t i = 0; i < r->attempt_count; i++)
+		attempts[i] = version(rng);
+	r->attempts = attempts;
+	if (opcode_sends_record(opcode))
+		gen_record(rng, arena, /* stored= */ true, &r->record);
+	r->read_epoch = number(rng, 64);
+}
+
+static void gen_answer(struct rng *rng, struct arena *arena, struct msg_replica_reply *r)
+{
+	r->partition = partition(rng);
+	r->answer = (enum replica_answer)rng_between(rng, ANSWER_RECORD, ANSWER_BUSY);
+	if (r->answer == ANSWER_RECORD || r->answer == ANSWER_PROMISE)
+		gen_record(rng, arena, /* stored= */ false, &r->record);
+	r->drop_floor = version(rng);
+	r->promise = version(rng);
+	r->stored = version(rng);
+	r->above = coin(rng);
+	r->no_promise = coin(rng);
+	r->out = coin(rng);
+	r->memory_floor = version(rng);
+	r->carrier_count = (uint32_t)rng_between(rng, 0, CARRIERS_MAX);
+	struct carrier *carriers = allocate(arena, r->carrier_count * sizeof *carriers);
+	for (uint32_t i = 0; i < r->carrier_count; i++)
+		carriers[i] = (struct carrier){
+			.copy = version(rng),
+			.attempt = version(rng),
+			.result = number(rng, 64),
+		};
+	r->carriers = carriers;
+	r->config_epoch = number(rng, 64);
+}
+
+static struct map_node map_node(struct rng *rng, struct arena *arena, node_id index)
+{
+	return (struct map_node){
+		.index = index,
+		.uuid = uuid(rng),
+		.state = (enum node_state)rng_between(rng, NODE_JOINING, NODE_REMOVED),
+		.name = bytes(rng, arena, 0, NAME_SIZE_MAX),
+		.peer_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX),
+		.client_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX),
+		.zone = bytes(rng, arena, 0, NAME_SIZE_MAX),
+		.weight = number32(rng),
+		.features = number(rng, 64),
+	};
+}
+
+/** COUNT distinct nodes: a run of neighbours on the ring of indexes. */
+static void gen_row(struct rng *rng, uint32_t node_count, uint32_t count, node_id *row)
+{
+	uint64_t first = rng_below(rng, node_count);
+	for (uint32_t i = 0; i < count; i++)
+		row[i] = (node_id)((first + i) % node_count);
+}
+
+static void gen_moves(struct rng *rng, struct arena *arena, struct map_desc *map)
+{
+	map->move_count = (uint32_t)rng_below(rng, 8);
+	struct map_move *moves = allocate(arena, map->move_count * sizeof *moves);
+	uint32_t most = MIN(map->node_count, REPLICAS_MAX);
+	for (uint32_t i = 0; i < map->move_count; i++) {
+		moves[i].partition = (uint16_t)rng_below(rng, map->partitions);
+		moves[i].old_count = (uint16_t)rng_between(rng, 0, most);
+		moves[i].new_count = (uint16_t)rng_between(rng, 0, most);
+		gen_row(rng, map->node_count, moves[i].old_count, moves[i].old_row);
+		gen_row(rng, map->node_count, moves[i].new_count, moves[i].new_row);
+		moves[i].stage = number32(rng);
+		moves[i].session = uuid_or_none(rng);
+	}
+	map->moves = moves;
+}
+
+void msg_gen_map(struct rng *rng, struct arena *arena, struct map_desc *ret)
+{
+	*ret = (struct map_desc){.cluster = uuid(rng)};
+	ret->name = bytes(rng, arena, 0, NAME_SIZE_MAX);
+	ret->epoch = number(rng, 64) | 1;
+	ret->partitions = PARTITIONS_MIN << rng_below(rng, rng_chance(rng, 50000) ? 9 : 4);
+	ret->node_count = length(rng, 1, NODES_MAX);
+	ret->replicas = (uint32_t)rng_between(rng, 1, MIN(ret->node_count, REPLICAS_MAX));
+	struct map_node *nodes = allocate(arena, ret->node_count * sizeof *nodes);
+	for (uint32_t i = 0; i < ret->node_count; i++)
+		nodes[i] = map_node(rng, arena, (node_id)i);
+	ret->nodes = nodes;
+	node_id *rows = allocate(arena, (size_t)ret->partitions * ret->replicas * sizeof *rows);
+	uint64_t *epochs = allocate(arena, ret->partitions * sizeof *epochs);
+	for (uint32_t p = 0; p < ret->partitions; p++) {
+		gen_row(rng, ret->node_count, ret->replicas, &rows[p * ret->replicas]);
+		epochs[p] = number(rng, 64);
+	}
+	ret->rows = rows;
+	ret->config_epochs = epochs;
+	gen_moves(rng, arena, ret);
+	ret->voter_count = (uint32_t)rng_between(rng, 0, MIN(ret->node_count, VOTERS_MAX));
+	gen_row(rng, ret->node_count, ret->voter_count, ret->voters);
+	ret->voter_next_count = (uint32_t)rng_between(rng, 0, MIN(ret->node_count, VOTERS_MAX));
+	gen_row(rng, ret->node_count, ret->voter_next_count, ret->voters_next);
+	ret->feature_level = number(rng, 64);
+}
+
+static void gen_map(struct rng *rng, struct arena *arena, struct msg_map *m)
+{
+	m->status = status(rng);
+	m->have_epoch = number(rng, 64);
+	if (coin(rng))
+		return;
+	struct map_desc *map = allocate(arena, sizeof *map);
+	msg_gen_map(rng, arena, map);
+	m->map = map;
+}
+
+static void gen_init(struct rng *rng, struct arena *arena, bool reply, struct msg_init *i)
+{
+	i->cluster = uuid_or_none(rng);
+	i->from = node(rng);
+	i->index = node(rng);
+	i->from_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX);
+	i->status = status(rng);
+	i->message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX);
+	i->self.index = NODE_NONE;
+	if (reply)
+		i->self = map_node(rng, arena, node(rng));
+}
+
+static void gen_cluster_init(struct rng *rng, struct arena *arena, struct msg_cluster_init *c)
+{
+	c->name = bytes(rng, arena, 0, NAME_SIZE_MAX);
+	c->partitions = coin(rng) ? 0 : PARTITIONS_MIN << rng_below(rng, 9);
+	c->replicas = (uint32_t)rng_between(rng, 0, REPLICAS_MAX);
+	c->deadline_ms = (uint32_t)rng_between(rng, 0, DEADLINE_MAX_MS);
+	c->address_count = length(rng, 1, NODES_MAX);
+	struct slice *addresses = allocate(arena, c->address_count * sizeof *addresses);
+	for (uint32_t i = 0; i < c->address_count; i++)
+		addresses[i] = bytes(rng, arena, 1, ADDRESS_SIZE_MAX);
+	c->addresses = addresses;
+}
+
+static void gen_status(struct rng *rng, struct arena *arena, struct msg_status *s)
+{
+	s->status = status(rng);
+	s->message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX);
+	s->cluster = uuid_or_none(rng);
+	s->node = uuid_or_none(rng);
+	s->index = node(rng);
+	s->incarnation = number(rng, 64);
+	s->map_epoch = number(rng, 64);
+	s->uptime_ms = number(rng, 64);
+	s->shards = number32(rng);
+	s->ready = coin(rng);
+	s->version = bytes(rng, arena, 0, NAME_SIZE_MAX);
+	s->name = bytes(rng, arena, 0, NAME_SIZE_MAX);
+	s->peer_count = length(rng, 0, NODES_MAX);
+	struct status_peer *peers = allocate(arena, s->peer_count * sizeof *peers);
+	for (uint32_t i = 0; i < s->peer_count; i++)
+		peers[i] = (struct status_peer){
+			.index = node(rng),
+			.state = (uint32_t)rng_between(rng, 1, 4),
+			.round_trip_us = number(rng, 64),
+			.hints_pending = number(rng, 64),
+			.partitions_dirty = number32(rng),
+		};
+	s->peers = peers;
+	s->counter_count = length(rng, 0, STATUS_COUNTERS_MAX);
+	struct status_counter *counters = allocate(arena, s->counter_count * sizeof *counters);
+	for (uint32_t i = 0; i < s->counter_count; i++) {
+		counters[i].name = bytes(rng, arena, 1, NAME_SIZE_MAX);
+		counters[i].value = number(rng, 64);
+	}
+	s->counters = counters;
+}
+
+void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct msg *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	ret->opcode = kind.opcode;
+	ret->reply = kind.reply;
+	ret->id = number(rng, 64);
+	ret->hlc = number(rng, 64);
+	ret->epoch = number(rng, 64);
+	ret->shard = number32(rng);
+	switch (opcode_body(kind.opcode, kind.reply)) {
+	case BODY_NONE:
+		return;
+	case BODY_HELLO:
+		gen_hello(rng, arena, &ret->hello);
+		return;
+	case BODY_REQUEST:
+		gen_request(rng, arena, kind.opcode, &ret->request);
+		return;
+	case BODY_RESULT:
+		gen_result(rng, arena, kind.opcode, &ret->result);
+		return;
+	case BODY_REPLICA:
+		gen_replica(rng, arena, kind.opcode, &ret->replica);
+		return;
+	case BODY_ANSWER:
+		gen_answer(rng, arena, &ret->answer);
+		return;
+	case BODY_HEARTBEAT:
+		ret->heartbeat = (struct msg_heartbeat){
+			.seq = number(rng, 64),
+			.sent_us = number(rng, 64),
+			.incarnation = number(rng, 64),
+			.map_epoch = number(rng, 64),
+			.health = (uint32_t)rng_between(rng, 0, 7),
+			.queue_us = number32(rng),
+			.disk_p99_us = number32(rng),
+			.disk_free_pct = (uint32_t)rng_between(rng, 0, 100),
+		};
+		return;
+	case BODY_HINT:
+		ret->hint = (struct msg_hint){
+			.pending = number(rng, 64),
+			.granted = number32(rng),
+			.pace_ms = number32(rng),
+		};
+		return;
+	case BODY_MAP:
+		gen_map(rng, arena, &ret->map);
+		return;
+	case BODY_INIT:
+		gen_init(rng, arena, kind.reply, &ret->init);
+		return;
+	case BODY_CLUSTER_INIT:
+		gen_cluster_init(rng, arena, &ret->cluster_init);
+		return;
+	case BODY_STATUS:
+		gen_status(rng, arena, &ret->status);
+		return;
+	case BODY_UNKNOWN:
+		break;
+	}
+	KV_UNREACHABLE("an opcode without a body");
+}
