@@ -14,7 +14,6 @@
 #include "base/buf.h"
 #include "proto/frame.h"
 #include "proto/msg.h"
-#include "proto/opcode.h"
 
 /**
  * Appends M as one whole frame, header, meta and value, to OUT. On an error OUT is as it was:
@@ -44,13 +43,14 @@ MUST_USE enum kv_status codec_decode(const struct frame_header *header, struct s
 				     struct arena *arena, struct msg *ret);
 
 /**
- * Cap for the arena of one decode: enough for every message that keeps the rules, because their counts are bounded, and
- * a bound for those that do not. Only what is used is allocated.
+ * Cap for the arena of one decode: enough for every message that keeps the rules, and a bound for those that do not.
+ * Short elements unpack to many times their size, but the rules bound how many there are. Only what is used is allocated.
  */
-static inline size_t codec_arena_max(uint16_t opcode, size_t meta_size)
+static inline size_t codec_arena_max(size_t meta_size)
 {
-	size_t counted = opcode_is_admin_sized(opcode) ? (size_t)2 << 20 : (size_t)64 << 10;
-	return counted + 4 * meta_size;
+	size_t dense = ((size_t)64 << 10) + 80 * meta_size;
+	size_t counted = ((size_t)2 << 20) + 4 * meta_size;
+	return MIN(dense, counted);
 }
 
 /**
@@ -62,7 +62,7 @@ MUST_USE enum kv_status codec_map_encode(const struct map_desc *map, struct buf 
 /**
  * Reads a stored map. *ret points into ARENA only. KV_CORRUPT if the bytes are cut or do not match their checksum,
  * KV_UNSUPPORTED if a later format wrote them, KV_INVALID if the map breaks a rule, KV_TOO_LARGE at a limit or the
- * arena's cap (codec_arena_max(OP_MAP, stored.size) is enough). *ret is undefined on errors.
+ * arena's cap (codec_arena_max(stored.size) is enough). *ret is undefined on errors.
  */
 MUST_USE enum kv_status codec_map_decode(struct slice stored, struct arena *arena, struct map_desc *ret);
 

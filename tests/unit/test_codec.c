@@ -45,7 +45,7 @@ static void bench_make(struct bench *b, struct msg_kind kind, struct msg *ret, s
 	msg_gen(&b->rng, kind, &b->made, ret);
 	assert_int_equal(codec_encode(ret, &b->frame), KV_OK);
 	assert_true(frame_split(buf_slice(&b->frame), ret_parts));
-	b->read.limit = codec_arena_max(kind.opcode, ret_parts->meta.size);
+	b->read.limit = codec_arena_max(ret_parts->meta.size);
 }
 
 static void assert_same(const struct msg *a, const struct msg *b)
@@ -156,7 +156,7 @@ static enum kv_status decode_copy(struct bench *b, const struct frame_header *h,
 		memcpy(value_copy, value.data, value.size);
 	struct msg read;
 	arena_reset(&b->read);
-	b->read.limit = codec_arena_max(h->opcode, meta.size);
+	b->read.limit = codec_arena_max(meta.size);
 	enum kv_status status = codec_decode(&header, slice_of(meta_copy, meta.size),
 					     slice_of(value_copy, value.size), &b->read, &read);
 	if (status == KV_OK)
@@ -272,7 +272,7 @@ static void assert_fits_its_arena(const struct msg *m)
 	struct msg read;
 	assert_int_equal(codec_encode(m, &frame), KV_OK);
 	assert_true(frame_split(buf_slice(&frame), &parts));
-	CLEANUP(arena_release) struct arena arena = ARENA_INIT(codec_arena_max(m->opcode, parts.meta.size));
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(codec_arena_max(parts.meta.size));
 	assert_int_equal(codec_decode(&parts.header, parts.meta, parts.value, &arena, &read), KV_OK);
 	assert_same(m, &read);
 }
@@ -419,7 +419,7 @@ static void a_stored_map_comes_back(void **state)
 		bench_reset(&b);
 		msg_gen_map(&b.rng, &b.made, &made);
 		assert_int_equal(codec_map_encode(&made, &b.frame), KV_OK);
-		b.read.limit = codec_arena_max(OP_MAP, b.frame.size);
+		b.read.limit = codec_arena_max(b.frame.size);
 		assert_int_equal(codec_map_decode(buf_slice(&b.frame), &b.read, &read), KV_OK);
 		const char *field = msg_map_difference(&made, &read);
 		if (field)
