@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/limits.h"
+#include "server/address.h"
+#include "server/config_yaml.h"
+
+enum { FILE_SIZE_MAX = 1 << 20, SHARDS_MAX = 64 };
+
+#define KEY(section_, name_, kind_, fallback_, min_, max_, field_)                                                 \
+	{                                                                                                          \
+		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .min = min_,             \
+		.max = max_, .offset = offsetof(struct config, field_)                                             \
+	}
+#define MIB ((uint64_t)1 << 20)
+
+/* Keys of one section stand together. */
+static const struct config_key keys[] = {
+	KEY("node", "name", CONFIG_NAME, "", 0, NAME_SIZE_MAX, node_name),
+	KEY("node", "data_dir", CONFIG_TEXT, NULL, 1, 3072, node_data_dir),
+	KEY("node", "zone", CONFIG_NAME, "", 0, NAME_SIZE_MAX, node_zone),
+	KEY("node", "weight", CONFIG_COUNT, "100", 1, 10000, node_weight),
+	KEY("listen", "client", CONFIG_ADDRESS, "127.0.0.1:7001", 1, ADDRESS_SIZE_MAX - 1, listen_client),
+	KEY("listen", "peer", CONFIG_ADDRESS, "127.0.0.1:7101", 1, ADDRESS_SIZE_MAX - 1, listen_peer),
+	KEY("", "shards", CONFIG_COUNT, "0", 0, SHARDS_MAX, shards),
+	KEY("", "insecure", CONFIG_BOOL, "false", 0, 0, insecure),
+	KEY("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
+	KEY("limits", "inflight", CONFIG_COUNT, "256", 1, 65536, limits_inflight),
+	KEY("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations),
+	KEY("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
+	KEY("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
+	KEY("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
+	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
+	KEY("storage", "write_buffer_size", CONFIG_SIZE, "64MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
+	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),
+	KEY("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
+	KEY("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
+	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms),
+};
+
+_Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "tables sized by it");
+_Static_assert(CONNECTIONS_DEFAULT_MAX == 12000 && CONN_INFLIGHT_MAX == 256 && OPS_MAX == 4096, "defaults above");
+_Static_assert(VALUE_SIZE_DEFAULT_MAX == 1 << 20, "defaults above");
+
+const struct config_key *config_keys(size_t *ret_count)
+{
+	*ret_count = ARRAY_SIZE(keys);
+	return keys;
+}
+
+void config_key_path(const struct config_key *key, struct buf *out)
+{
+	if (key->section[0])
+		buf_printf(out, "%s.", key->section);
+	buf_append_str(out, key->name);
+}
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+static const struct unit size_units[] = {
+	{"B", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}, {NULL, 0}};
+static const struct unit duration_units[] = {
+	{"us", 1}, {"ms", 1000}, {"s", 1000000}, {"m", 60 * 1000000}, {NULL, 0}};
+static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
+
+/** A whole number and one of the units, with nothing around them; false also on overflow. */
+static bool number_parse(const char *text, const struct unit *units, uint64_t *ret)
+{
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	char *end;
+	errno = 0;
+	unsigned long long number = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	for (const struct unit *unit = units; unit->name; unit++) {
+		if (strcmp(unit->name, end) == 0)
+			return !__builtin_mul_overflow(number, unit->factor, ret);
+	}
+	return false;
+}
+
+static void number_format(struct buf *out, uint64_t value, const struct unit *units)
+{
+	const struct unit *best = units;
+	for (const struct unit *unit = units; unit->name; unit++) {
+		if (value >= unit->factor && value % unit->factor == 0)
+			best = unit;
+	}
+	buf_printf(out, "%llu%s", (unsigned long long)(value / best->factor), best->name);
+}
+
+/** Says what the key takes, after "...: ". */
+static void explain(const struct config_key *key, struct buf *why)
+{
+	const struct unit *units = no_units;
+	switch (key->kind) {
+	case CONFIG_TEXT:
+		buf_printf(why, "allowed are %llu to %llu characters", (unsigned long long)key->min,
+			   (unsigned long long)key->max);
+		return;
+	case CONFIG_NAME:
+		buf_printf(why, "allowed are up to %llu letters, digits, '-', '_' and '.'",
+			   (unsigned long long)key->max);
+		return;
+	case CONFIG_ADDRESS:
+		buf_append_str(why, "write host:port, like 127.0.0.1:7001 or [::1]:7001");
+		return;
+	case CONFIG_BOOL:
+		buf_append_str(why, "write true or false");
+		return;
+	case CONFIG_LEVEL:
+		buf_append_str(why, "allowed are debug, info, warn, error");
+		return;
+	case CONFIG_FORMAT:
+		buf_append_str(why, "allowed are logfmt, json");
+		return;
+	case CONFIG_OFFSET:
+		buf_printf(why, "allowed are whole numbers from -%llu to %llu", (unsigned long long)key->max,
+			   (unsigned long long)key->max);
+		return;
+	case CONFIG_SIZE:
+		units = size_units;
+		buf_append_str(why, "write a whole number with B, KiB, MiB or GiB, from ");
+		break;
+	case CONFIG_DURATION:
+		units = duration_units;
+		buf_append_str(why, "write a whole number with us, ms, s or m, from ");
+		break;
+	case CONFIG_COUNT:
+		buf_append_str(why, "write a whole number from ");
+		break;
+	}
+	number_format(why, key->min, units);
+	buf_append_str(why, " to ");
+	number_format(why, key->max, units);
+}
+
+static bool name_is_valid(const char *text)
+{
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
+}
+
+static bool text_store(const struct config_key *key, const char *text, char **ret)
+{
+	size_t size = strlen(text);
+	if (size < key->min || size > key->max)
+		return false;
+	if (key->kind == CONFIG_NAME && !name_is_valid(text))
+		return false;
+	char host[ADDRESS_SIZE_MAX];
+	uint16_t port;
+	if (key->kind == CONFIG_ADDRESS && !address_split(slice_str(text), host, &port))
+		return false;
+	free(*ret);
+	*ret = xstrdup(text);
+	return true;
+}
+
+static bool bool_store(const char *text, bool *ret)
+{
+	*ret = strcmp(text, "true") == 0;
+	return *ret || strcmp(text, "false") == 0;
+}
+
+static bool offset_store(const struct config_key *key, const char *text, int64_t *ret)
+{
+	bool negative = text[0] == '-';
+	uint64_t number;
+	if (!number_parse(text + negative, no_units, &number) || number > key->max)
+		return false;
+	*ret = negative ? -(int64_t)number : (int64_t)number;
+	return true;
+}
+
+static bool number_store(const struct config_key *key, const char *text, const struct unit *units, uint64_t *ret)
+{
+	uint64_t number;
+	if (!number_parse(text, units, &number) || number < key->min || number > key->max)
+		return false;
+	*ret = number;
+	return true;
+}
+
+/** Parses TEXT into the key's field; false leaves the field alone. */
+static bool store_value(struct config *c, const struct config_key *key, const char *text)
+{
+	void *field = (char *)c + key->offset;
+	switch (key->kind) {
+	case CONFIG_TEXT:
+	case CONFIG_NAME:
+	case CONFIG_ADDRESS:
+		return text_store(key, text, field);
+	case CONFIG_COUNT:
+		return number_store(key, text, no_units, field);
+	case CONFIG_SIZE:
+		return number_store(key, text, size_units, field);
+	case CONFIG_DURATION:
+		return number_store(key, text, duration_units, field);
+	case CONFIG_OFFSET:
+		return offset_store(key, text, field);
+	case CONFIG_BOOL:
+		return bool_store(text, field);
+	case CONFIG_LEVEL:
+		return log_level_parse(text, field);
+	case CONFIG_FORMAT:
+		return log_format_parse(text, field);
+	}
+	KV_UNREACHABLE("config kind");
+}
+
+/** The override's name: KVD_NODE_DATA_DIR. */
+static const char *environment_name(const struct config_key *key, struct buf *out)
+{
+	buf_printf(out, "KVD_%s%s%s", key->section, key->section[0] ? "_" : "", key->name);
+	char *text = (char *)out->data;
+	for (size_t i = 0; i < out->size; i++)
+		text[i] = (char)toupper((unsigned char)text[i]);
+	return buf_cstr(out);
+}
+
+static const char *environment_value(char *const *environment, const char *name)
+{
+	size_t size = strlen(name);
+	for (; environment && *environment; environment++) {
+		if (strncmp(*environment, name, size) == 0 && (*environment)[size] == '=')
+			return *environment + size + 1;
+	}
+	return NULL;
+}
+
+/** Takes one key's value from where it is given first. Appends to WHY what is wrong with it. */
+static bool take_value(struct config *c, const struct config_key *key, const struct config_text *text,
+		       const char *file, char *const *environment, struct buf *why)
+{
+	CLEANUP(buf_release) struct buf variable = BUF_INIT;
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	config_key_path(key, &path);
+	environment_name(key, &variable);
+	const char *value = environment_value(environment, buf_cstr(&variable));
+	if (value) {
+		if (store_value(c, key, value))
+			return true;
+		buf_printf(why, "%s in the environment: ", buf_cstr(&variable));
+	} else if (text->value) {
+		value = text->value;
+		if (store_value(c, key, value))
+			return true;
+		buf_printf(why, "%s:%u: %s: ", file, text->line, buf_cstr(&path));
+	} else if (key->fallback) {
+		bool stored = store_value(c, key, key->fallback);
+		KV_ASSERT(stored);
+		return true;
+	} else {
+		buf_printf(why, "%s: %s is missing; set it there or as %s\n", file, buf_cstr(&path),
+			   buf_cstr(&variable));
+		return false;
+	}
+	buf_printf(why, "\"%.60s\" is not allowed; ", value);
+	explain(key, why);
+	buf_append_str(why, "\n");
+	return false;
+}
+
+static unsigned line_of(const struct config_text *texts, size_t offset)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (keys[i].offset == offset)
+			return texts[i].line;
+	}
+	KV_UNREACHABLE("no such field");
+}
+
+/** Without encryption only loopback is safe; an address the others cannot dial helps nobody. */
+static bool check_address(const struct config *c, const char *path, const char *text, unsigned line,
+			  const char *file, struct buf *why)
+{
+	struct address address;
+	bool numeric = address_resolve(slice_str(text), /* numeric_only: */ true, &address, NULL) == KV_OK;
+	if (numeric && address_is_any(&address)) {
+		buf_printf(
+			why,
+			"%s:%u: %s: %s stands for every interface; write the address that clients and nodes dial\n",
+			file, line, path, text);
+		return false;
+	}
+	bool loopback = numeric ? address_is_loopback(&address) : strncmp(text, "localhost:", 10) == 0;
+	if (!loopback && !c->insecure) {
+		buf_printf(
+			why,
+			"%s:%u: %s: %s is not loopback and connections are not encrypted; use a 127.0.0.1 address, or "
+			"set insecure: true if the network is trusted\n",
+			file, line, path, text);
+		return false;
+	}
+	return true;
+}
+
+static bool check_whole(struct config *c, const struct config_text *texts, const char *file, struct buf *why)
+{
+	bool good = check_address(c, "listen.client", c->listen_client,
+				  line_of(texts, offsetof(struct config, listen_client)), file, why);
+	good &= check_address(c, "listen.peer", c->listen_peer,
+			      line_of(texts, offsetof(struct config, listen_peer)), file, why);
+	char host[ADDRESS_SIZE_MAX];
+	uint16_t port = 0;
+	bool split = address_split(slice_str(c->listen_peer), host, &port);
+	KV_ASSERT(split);
+	if (port != 0 && strcmp(c->listen_client, c->listen_peer) == 0) {
+		buf_printf(why, "%s:%u: listen.client and listen.peer are both %s; give them two ports\n", file,
+			   line_of(texts, offsetof(struct config, listen_peer)), c->listen_peer);
+		good = false;
+	}
+	return good;
+}
+
+static void fill_automatic(struct config *c)
+{
+	if (c->shards == 0) {
+		long cores = sysconf(_SC_NPROCESSORS_ONLN);
+		c->shards = cores <= 4 ? 1 : MIN((uint64_t)cores / 2, (uint64_t)16);
+	}
+	if (c->node_name[0] == '\0') {
+		char host[NAME_SIZE_MAX + 1] = "";
+		if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0' || !name_is_valid(host))
+			snprintf(host, sizeof host, "kvd");
+		free(c->node_name);
+		c->node_name = xstrdup(host);
+	}
+}
+
+enum kv_status config_parse(struct slice yaml, const char *file, char *const *environment, struct config *ret,
+			    struct buf *why)
+{
+	struct config_text texts[ARRAY_SIZE(keys)] = {{0}};
+	struct config c = {0};
+	enum kv_status status = config_yaml_parse(yaml, file, keys, ARRAY_SIZE(keys), texts, why);
+	if (status == KV_OK) {
+		bool good = true;
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+			good &= take_value(&c, &keys[i], &texts[i], file, environment, why);
+		if (!good || !check_whole(&c, texts, file, why))
+			status = KV_INVALID;
+	}
+	config_yaml_release(texts, ARRAY_SIZE(texts));
+	if (status != KV_OK) {
+		config_release(&c);
+		return status;
+	}
+	fill_automatic(&c);
+	*ret = c;
+	return KV_OK;
+}
+
+static enum kv_status read_file(const char *file, struct buf *ret, struct buf *why)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	struct stat about;
+	if (fd < 0 || fstat(fd, &about) != 0) {
+		buf_printf(why, "%s: cannot be read: %s\n", file, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return KV_IO;
+	}
+	ssize_t size = 0;
+	do {
+		ret->size += (size_t)size;
+		buf_reserve(ret, 4096);
+		size = read(fd, ret->data + ret->size, 4096);
+	} while (size > 0 && ret->size <= FILE_SIZE_MAX);
+	int failed = errno;
+	close(fd);
+	if (size == 0)
+		return KV_OK;
+	buf_printf(why, "%s: %s\n", file,
+		   size < 0 ? strerror(failed) : "larger than 1 MiB; this is no configuration");
+	return size < 0 ? KV_IO : KV_INVALID;
+}
+
+enum kv_status config_load(const char *file, char *const *environment, struct config *ret, struct buf *why)
+{
+	CLEANUP(buf_release) struct buf yaml = BUF_INIT;
+	if (file) {
+		enum kv_status status = read_file(file, &yaml, why);
+		if (status != KV_OK)
+			return status;
+	}
+	return config_parse(buf_slice(&yaml), file ? file : "configuration", environment, ret, why);
+}
+
+void config_release(struct config *c)
+{
+	free(c->node_name);
+	free(c->node_data_dir);
+	free(c->node_zone);
+	free(c->listen_client);
+	free(c->listen_peer);
+	*c = (struct config){0};
+}

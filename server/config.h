@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What an operator may set: one table of keys, from which come the schema of the file, the defaults, the names of the
+ * environment's overrides and the check that docs/configuration.md is complete.
+ *
+ * A value comes from the environment (KVD_<SECTION>_<KEY>, without section KVD_<KEY>), else from the file, else from
+ * the table. Anything unknown, out of range or contradictory is refused with the place and with what is allowed.
+ */
+#ifndef KV_SERVER_CONFIG_H
+#define KV_SERVER_CONFIG_H
+
+#include "base/buf.h"
+#include "base/klog.h"
+#include "base/status.h"
+#include "base/types.h"
+
+/** Owned strings are never NULL after a successful load. */
+struct config {
+	/* node */
+	char *node_name; /* the host's name if none was given */
+	char *node_data_dir;
+	char *node_zone;
+	uint64_t node_weight;
+	/* listen */
+	char *listen_client, *listen_peer; /* host:port; port 0: any, kept over restarts */
+	/* without section */
+	uint64_t shards; /* 1 or more after a load */
+	bool insecure;
+	/* limits */
+	uint64_t limits_connections;
+	uint64_t limits_inflight;   /* unanswered requests a connection */
+	uint64_t limits_operations; /* client operations in flight a shard */
+	uint64_t limits_value_size; /* bytes */
+	uint64_t limits_memory;     /* bytes, buffers of all connections */
+	usec_t limits_drain_us;
+	/* storage */
+	uint64_t storage_cache_size, storage_write_buffer_size; /* bytes */
+	uint64_t storage_reader_threads;
+	/* log */
+	enum log_level log_level;
+	enum log_format log_format;
+	/* test */
+	int64_t test_wall_offset_ms;
+};
+
+enum config_kind {
+	CONFIG_TEXT,
+	CONFIG_NAME,    /* letters, digits, '-', '_', '.' */
+	CONFIG_ADDRESS, /* host:port */
+	CONFIG_COUNT,
+	CONFIG_OFFSET,   /* whole number with sign */
+	CONFIG_SIZE,     /* bytes; in text with a unit */
+	CONFIG_DURATION, /* microseconds; in text with a unit */
+	CONFIG_BOOL,
+	CONFIG_LEVEL,  /* of the log */
+	CONFIG_FORMAT, /* of the log */
+};
+
+/** One key. Static storage. */
+struct config_key {
+	const char *section; /* "" for none */
+	const char *name;
+	enum config_kind kind;
+	const char *fallback; /* as text; NULL: must be given */
+	uint64_t min, max;    /* of numbers, and of the length of texts */
+	size_t offset;        /* in struct config */
+};
+
+#define CONFIG_KEYS_MAX 32
+
+const struct config_key *config_keys(size_t *ret_count);
+
+/** "node.data_dir", or the name alone for keys without section. */
+void config_key_path(const struct config_key *key, struct buf *out);
+
+/**
+ * Reads the file's text. FILE is only its name for messages. ENVIRONMENT is as in environ; NULL for none. RET is
+ * released by config_release. Otherwise KV_INVALID, with one line a mistake in WHY; ret is untouched.
+ */
+MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, char *const *environment,
+				     struct config *ret, struct buf *why);
+
+/** The same for a file on disk; file NULL: defaults and environment only. KV_IO if the file cannot be read. */
+MUST_USE enum kv_status config_load(const char *file, char *const *environment, struct config *ret,
+				    struct buf *why);
+
+/** Accepts a zeroed struct. Fits CLEANUP. */
+void config_release(struct config *config);
+
+#endif
