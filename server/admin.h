@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The node as it sees itself: the answer to STATUS, put together from what all shards and the server count.
+ *
+ * Numbers are at most SHARD_PUBLISH_US old.
+ */
+#ifndef KV_SERVER_ADMIN_H
+#define KV_SERVER_ADMIN_H
+
+#include "base/arena.h"
+#include "server/conn.h"
+#include "server/server.h"
+
+/** Fills RET; slices and arrays live in ARENA or as long as the server. KV_OVERLOADED if ARENA's cap is too low. */
+MUST_USE enum kv_status admin_status(struct server *server, struct arena *arena, struct msg_status *ret);
+
+/** Answers a STATUS request. */
+void admin_reply_status(struct server *server, struct conn *c, const struct msg *request);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/commit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "server/fatal.h"
+
+/* One engine batch at most; a longer queue is split, so that memory for the batch stays bounded. */
+enum { GROUP_BYTES_MAX = 8 << 20, GROUP_OPS_MAX = 16384 };
+
+struct commit {
+	struct store *store;
+	struct mpsc queue;
+	int wake_fd;
+	pthread_t thread;
+	_Atomic bool stopping;
+	struct store_op *ops; /* of the group being built */
+	size_t ops_capacity;
+	struct commit_stats stats;
+};
+
+static void count(_Atomic uint64_t *counter, uint64_t add)
+{
+	/* One writer: a plain load and store would do; relaxed keeps readers on other threads defined. */
+	atomic_fetch_add_explicit(counter, add, memory_order_relaxed);
+}
+
+static void ops_reserve(struct commit *c, size_t need)
+{
+	if (need <= c->ops_capacity)
+		return;
+	c->ops_capacity = MAX(need, c->ops_capacity * 2);
+	c->ops = xrealloc(c->ops, c->ops_capacity * sizeof *c->ops);
+}
+
+/** Takes writes from *PENDING until the group is full; returns the number of operations in it. */
+static size_t gather(struct commit *c, struct mpsc_node **pending, struct mpsc_node **ret_end, size_t *ret_bytes)
+{
+	size_t ops = 0, bytes = 0;
+	uint64_t writes = 0;
+	struct mpsc_node *node = *pending;
+	while (node) {
+		struct commit_write *write = container_of(node, struct commit_write, link);
+		if (ops > 0 && (bytes >= GROUP_BYTES_MAX || ops + write->count > GROUP_OPS_MAX))
+			break;
+		ops_reserve(c, ops + write->count);
+		memcpy(c->ops + ops, write->ops, write->count * sizeof *write->ops);
+		ops += write->count;
+		for (size_t i = 0; i < write->count; i++)
+			bytes += write->ops[i].key.size + write->ops[i].value.size;
+		writes++;
+		node = node->next;
+	}
+	count(&c->stats.writes, writes);
+	*ret_end = node;
+	*ret_bytes = bytes;
+	return ops;
+}
+
+static void commit_group(struct commit *c, struct mpsc_node **pending)
+{
+	struct mpsc_node *end;
+	size_t bytes;
+	size_t ops = gather(c, pending, &end, &bytes);
+	usec_t start_us = clock_mono_us();
+	enum kv_status status = store_write(c->store, c->ops, ops, /* sync: */ true);
+	if (status != KV_OK)
+		fatal_store("commit.failed", status);
+	usec_t took_us = clock_mono_us() - start_us;
+	count(&c->stats.groups, 1);
+	count(&c->stats.records, ops);
+	count(&c->stats.bytes, bytes);
+	count(&c->stats.busy_us, took_us);
+	if (took_us > atomic_load_explicit(&c->stats.group_us_max, memory_order_relaxed))
+		atomic_store_explicit(&c->stats.group_us_max, took_us, memory_order_relaxed);
+	struct mpsc_node *node = *pending;
+	while (node != end) {
+		struct commit_write *write = container_of(node, struct commit_write, link);
+		node = node->next; /* its owner may free it as soon as it is posted */
+		loop_post(write->owner, &write->done);
+	}
+	*pending = end;
+}
+
+static void *commit_main(void *data)
+{
+	struct commit *c = data;
+	for (;;) {
+		bool stopping = atomic_load_explicit(&c->stopping, memory_order_acquire);
+		struct mpsc_node *pending = mpsc_take_all(&c->queue);
+		if (!pending && stopping)
+			return NULL;
+		while (pending)
+			commit_group(c, &pending);
+		uint64_t wakes;
+		if (!stopping && read(c->wake_fd, &wakes, sizeof wakes) < 0)
+			KV_ASSERT(errno == EINTR);
+	}
+}
+
+static void wake(struct commit *c)
+{
+	uint64_t one = 1;
+	ssize_t size;
+	do
+		size = write(c->wake_fd, &one, sizeof one);
+	while (size < 0 && errno == EINTR);
+	KV_ASSERT(size == sizeof one);
+}
+
+struct commit *commit_new(struct store *store)
+{
+	struct commit *c = xcalloc(1, sizeof *c);
+	c->store = store;
+	c->wake_fd = eventfd(0, EFD_CLOEXEC);
+	KV_ASSERT(c->wake_fd >= 0);
+	int failed = pthread_create(&c->thread, NULL, commit_main, c);
+	KV_ASSERT(failed == 0);
+	pthread_setname_np(c->thread, "kvd-commit");
+	return c;
+}
+
+void commit_free(struct commit *c)
+{
+	if (!c)
+		return;
+	atomic_store_explicit(&c->stopping, true, memory_order_release);
+	wake(c);
+	pthread_join(c->thread, NULL);
+	close(c->wake_fd);
+	free(c->ops);
+	free(c);
+}
+
+void commit_submit(struct commit *c, struct commit_write *write)
+{
+	KV_ASSERT(write->count > 0);
+	KV_ASSERT(write->owner);
+	if (mpsc_push(&c->queue, &write->link))
+		wake(c);
+}
+
+const struct commit_stats *commit_stats(const struct commit *c) { return &c->stats; }

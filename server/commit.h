@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Group commit: one thread a node that makes the writes of all shards durable with as few syncs as possible.
+ *
+ * The thread takes everything that was queued, writes it as one batch with one sync, and posts each write back to its
+ * shard's loop. While it syncs, the next group gathers. Writes of one shard become durable, and come back, in the order
+ * in which the shard queued them. An engine error is fatal: what is on disk is then uncertain, so the process logs it and
+ * aborts; the node's quorum repairs what the restart does not bring back.
+ */
+#ifndef KV_SERVER_COMMIT_H
+#define KV_SERVER_COMMIT_H
+
+#include "server/loop.h"
+#include "storage/store.h"
+
+/** One atomic write. Embedded in the caller's struct, which holds the operations' bytes. */
+struct commit_write {
+	struct loop_item done;      /* public: run is called on OWNER's loop when the write is durable */
+	struct mpsc_node link;      /* private */
+	struct loop *owner;         /* public */
+	const struct store_op *ops; /* public; they and their bytes live until done runs */
+	size_t count;               /* public: 1 or more */
+};
+
+/** Monotonic, written by the commit thread, readable by any. */
+struct commit_stats {
+	_Atomic uint64_t groups;  /* batches handed to the engine, each with one sync */
+	_Atomic uint64_t writes;  /* of the shards, in those batches */
+	_Atomic uint64_t records; /* rows changed by them */
+	_Atomic uint64_t bytes;   /* of their keys and values */
+	_Atomic uint64_t busy_us; /* time spent in the engine */
+	_Atomic uint64_t group_us_max;
+};
+
+struct commit;
+
+/** Starts the thread. STORE outlives the commit. Never NULL. */
+struct commit *commit_new(struct store *store);
+
+/** Ends the thread after everything queued is durable and posted back. NULL is allowed. */
+void commit_free(struct commit *c);
+
+/** Queues WRITE. Any thread. */
+void commit_submit(struct commit *c, struct commit_write *write);
+
+const struct commit_stats *commit_stats(const struct commit *c);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/fatal.h"
+
+#include "base/klog.h"
+
+static struct store *explained;
+static bool (*explain_fn)(struct store *store, struct error *ret);
+
+void fatal_set_store(struct store *store, bool (*explain)(struct store *store, struct error *ret))
+{
+	explained = store;
+	explain_fn = explain;
+}
+
+void fatal_store(const char *event, enum kv_status status)
+{
+	struct error error;
+	bool known = explained && explain_fn(explained, &error);
+	log_error(event, L_STR("status", status_name(status)),
+		  L_STR("reason", known ? error.message : status_text(status)),
+		  L_STR("action",
+			"the process stops: what is on disk is uncertain; check the disk, then start it again"));
+	abort();
+}

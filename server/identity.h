@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Who this node is: an identity minted at its first start, kept in the engine and, for people and scripts, in the plain
+ * file IDENTITY. Both must agree.
+ *
+ * A replica's promises are on its disk, so an identity may never go on without the data it made promises about, nor live
+ * twice. What looks like either is refused at start: a lost or foreign engine, a copied directory, a removed node.
+ */
+#ifndef KV_SERVER_IDENTITY_H
+#define KV_SERVER_IDENTITY_H
+
+#include "base/status.h"
+#include "base/types.h"
+#include "proto/msg.h"
+#include "storage/store.h"
+
+#define IDENTITY_FILE     "IDENTITY"
+#define IDENTITY_NEW_FILE "IDENTITY.new" /* of a first start that has not finished */
+
+struct identity {
+	struct uuid node;
+	uint64_t incarnation; /* starts so far, this one included */
+	uint64_t boot_nonce;  /* random at each start */
+};
+
+/**
+ * Reads or mints the identity and counts this start, durably. Called once a process, before anything else is written.
+ * KV_IDENTITY: refused; KV_IO, KV_CORRUPT: the disk. ERR says what to do.
+ */
+MUST_USE enum kv_status identity_start(const char *data_dir, struct store *store, struct identity *ret,
+				       struct error *err);
+
+/**
+ * Checks the identity against the node's durable map and the address it listens on for peers. KV_IDENTITY: this node was
+ * removed, is not in the map, or the directory was copied from the node that is.
+ */
+MUST_USE enum kv_status identity_check_map(const struct identity *identity, const struct map_desc *map,
+					   const char *peer_address, struct error *err);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kvd: one node of a cluster. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/klog.h"
+#include "server/config.h"
+#include "server/server.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 11 };
+
+struct options {
+	const char *config_file;
+	bool check_only;
+	bool dev;
+};
+
+static const char usage[] =
+	"Usage: kvd --config FILE\n"
+	"       kvd --dev [--config FILE]\n"
+	"\n"
+	"One node of a kvd cluster. Ends with SIGTERM or SIGINT, after running requests are answered.\n"
+	"\n"
+	"  -c, --config FILE   configuration (YAML); docs/configuration.md lists the keys\n"
+	"      --check-config  check the configuration and exit: 0 good, 2 not\n"
+	"      --dev           a cluster of one node in a temporary directory, which is removed at the end\n"
+	"      --version       print the version and exit\n"
+	"  -h, --help          print this and exit\n"
+	"\n"
+	"KVD_<SECTION>_<KEY> in the environment overrides a key, e.g. KVD_NODE_DATA_DIR.\n";
+
+/** Returns -1 to go on, or the exit code. */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+	enum { OPT_CHECK = 256, OPT_DEV, OPT_VERSION };
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, OPT_CHECK},
+		{"dev", no_argument, NULL, OPT_DEV},      {"version", no_argument, NULL, OPT_VERSION},
+		{"help", no_argument, NULL, 'h'},         {0},
+	};
+	for (int option; (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
+		switch (option) {
+		case 'c':
+			ret->config_file = optarg;
+			break;
+		case OPT_CHECK:
+			ret->check_only = true;
+			break;
+		case OPT_DEV:
+			ret->dev = true;
+			break;
+		case OPT_VERSION:
+			printf("kvd %s\n", KVD_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs("Try kvd --help.\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "kvd: unexpected argument \"%s\"\nTry kvd --help.\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (!ret->config_file && !ret->dev && !ret->check_only) {
+		fputs("kvd: no configuration; give --config FILE, or --dev for a node to try things on\n", stderr);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *at)
+{
+	return remove(path);
+}
+
+/** A server that does not handle SIGPIPE by itself, and takes SIGTERM and SIGINT through a descriptor. */
+static void block_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+static int serve(const struct config *config, bool dev)
+{
+	struct server server;
+	struct error error;
+	enum kv_status status = server_open(&server, config, &error);
+	if (status != KV_OK) {
+		log_error("server.refused", L_STR("status", status_name(status)), L_STR("reason", error.message));
+		return status == KV_IDENTITY || status == KV_REFUSED ? EXIT_REFUSED : EXIT_FAILED;
+	}
+	server_start(&server, dev);
+	int code = server_run(&server);
+	server_close(&server);
+	return code;
+}
+
+/** Makes the directory of --dev and has the configuration use it; NULL if that failed or the user named one. */
+static const char *dev_directory(char path[64])
+{
+	if (getenv("KVD_NODE_DATA_DIR"))
+		return NULL;
+	snprintf(path, 64, "/tmp/kvd-dev-XXXXXX");
+	if (!mkdtemp(path)) {
+		fprintf(stderr, "kvd: cannot make a temporary directory: %s\n", strerror(errno));
+		return NULL;
+	}
+	setenv("KVD_NODE_DATA_DIR", path, /* overwrite: */ 1);
+	return path;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {0};
+	int code = parse_options(argc, argv, &options);
+	if (code >= 0)
+		return code;
+	char path[64];
+	const char *temporary = options.dev && !options.check_only ? dev_directory(path) : NULL;
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	enum kv_status status = config_load(options.config_file, environ, &config, &why);
+	if (status != KV_OK) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		code = EXIT_USAGE;
+	} else if (options.check_only) {
+		printf("%s: good\n", options.config_file ? options.config_file : "configuration");
+		code = 0;
+	} else {
+		log_configure(config.log_level, config.log_format);
+		block_signals();
+		code = serve(&config, options.dev);
+	}
+	if (temporary)
+		nftw(temporary, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	return code;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * One node: the engine, the threads around it, the shards, the two doors (clients, nodes), from start to drained stop.
+ *
+ * What the shards share is here: immutable after the start, atomic, or behind its own lock.
+ *
+ * Threads: one a shard, one commit thread, a few readers; the thread that calls server_run waits for signals and for
+ * the shards. server_open, server_run and server_close are for one thread.
+ */
+#ifndef KV_SERVER_SERVER_H
+#define KV_SERVER_SERVER_H
+
+#include "server/budget.h"
+#include "server/commit.h"
+#include "server/config.h"
+#include "server/identity.h"
+#include "server/listener.h"
+#include "server/reader.h"
+#include "server/stats.h"
+
+struct shard;
+
+#define PEER_CONNECTIONS_MAX 4096u
+
+/** A listening address of the node. */
+struct server_door {
+	struct server *server;
+	enum hello_kind kind;               /* who may come in here */
+	int fd;                             /* bound, not yet listened on by a loop; -1 after that */
+	char address[ADDRESS_SIZE_MAX + 8]; /* host:port with the real port */
+	struct listener listener;           /* on shard 0's thread */
+};
+
+struct server {
+	const struct config *config; /* read-only after server_open, and down to shards */
+	struct identity identity;
+	struct store *store;
+	struct commit *commit;
+	struct reader *reader;
+	bool in_cluster; /* when it started */
+	usec_t started_us;
+	uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
+	uint32_t shard_count;
+	struct shard **shards;
+	struct server_door client_door, peer_door;
+	struct budget budget;      /* shared */
+	struct server_stats stats; /* shared */
+	uint32_t next_shard;       /* private to shard 0's thread */
+	int wake_fd;               /* of server_run: a shard went quiet, or failed */
+	_Atomic bool failed;
+	bool running;
+};
+
+/**
+ * Opens the data directory, checks the identity, binds the addresses and writes them to DATA_DIR/addresses. CONFIG
+ * outlives the server. After an error, said in ERR, the server is closed. Signals are blocked by the caller.
+ */
+MUST_USE enum kv_status server_open(struct server *s, const struct config *config, struct error *err);
+
+/** Starts the threads and opens the doors. FORM: also forms a cluster of this one node, if it is in none. */
+void server_start(struct server *s, bool form);
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains: no new connections, running requests are answered as long as
+ * limits.drain allows (a second signal ends that), all writes are durable. Returns the process's exit code.
+ */
+int server_run(struct server *s);
+
+/** Ends all threads and closes the engine. Accepts a server that did not open or start. */
+void server_close(struct server *s);
+
+/** The node cannot go on: logged here, server_run returns 1. Any thread. */
+void server_fail(struct server *s, enum kv_status status, struct slice why);
+
+#endif
