@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/test.h"
+
+#include "replication/acceptor.h"
+
+static struct version ver(uint64_t n) { return (struct version){.hlc = n, .id = 0}; }
+
+static struct record rec(uint64_t n)
+{
+	return (struct record){.ver = ver(n), .org = ver(n), .rid = {n, n}, .has_value = true};
+}
+
+static struct msg_replica_reply prepare(struct key_state *k, const struct partition_floors *f, uint64_t ballot,
+					struct carrier carriers[CARRIERS_MAX], const struct version *attempts,
+					uint32_t count)
+{
+	struct msg_replica req = {.ballot = ver(ballot), .attempts = attempts, .attempt_count = count};
+	struct msg_replica_reply ret = {0};
+	acceptor_prepare(k, f, &req, carriers, &ret);
+	return ret;
+}
+
+/** Accepts version N (storing it if told to) and gives the answer. */
+static struct msg_replica_reply accept(struct key_state *k, const struct partition_floors *f, uint64_t n, bool own)
+{
+	struct record r = rec(n);
+	struct msg_replica_reply ret = {0};
+	if (acceptor_accept(k, f, &r, own, &ret) == ACCEPTOR_STORE)
+		acceptor_store(k, &r, 0);
+	return ret;
+}
+
+static struct msg_replica_reply push(struct key_state *k, const struct partition_floors *f, uint64_t n)
+{
+	struct record r = rec(n);
+	struct msg_replica_reply ret = {0};
+	if (acceptor_push(k, f, &r, 1, 1, &ret, &r.weak) == ACCEPTOR_STORE)
+		acceptor_store(k, &r, 0);
+	return ret;
+}
+
+static void a_promise_refuses_lower_ballots_and_accepts(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	struct carrier c[CARRIERS_MAX];
+	assert_int_equal(prepare(&k, &f, 10, c, NULL, 0).answer, ANSWER_PROMISE);
+	assert_int_equal(prepare(&k, &f, 10, c, NULL, 0).answer, ANSWER_REJECT);
+	assert_int_equal(prepare(&k, &f, 9, c, NULL, 0).answer, ANSWER_REJECT);
+	struct msg_replica_reply low = accept(&k, &f, 9, true);
+	assert_int_equal(low.answer, ANSWER_REJECT);
+	assert_true(version_equal(low.promise, ver(10)));
+	assert_true(low.out);
+	assert_false(low.no_promise);
+	assert_int_equal(accept(&k, &f, 10, true).answer, ANSWER_ACK);
+	key_state_release(&k);
+}
+
+static void nothing_is_accepted_at_or_below_what_is_stored(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	struct carrier c[CARRIERS_MAX];
+	accept(&k, &f, 10, true);
+	struct msg_replica_reply low = accept(&k, &f, 5, true);
+	assert_int_equal(low.answer, ANSWER_REJECT);
+	assert_true(low.above);
+	assert_true(low.no_promise);
+	assert_int_equal(accept(&k, &f, 10, true).answer, ANSWER_ACK); /* a duplicate */
+	assert_int_equal(prepare(&k, &f, 10, c, NULL, 0).answer, ANSWER_REJECT);
+	key_state_release(&k);
+}
+
+static void a_copy_below_what_is_stored_is_never_acknowledged(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	accept(&k, &f, 5, true);
+	accept(&k, &f, 10, true);
+	/* 5 was here, so the attempt itself is acknowledged, but not a copy made by a reader. */
+	assert_int_equal(accept(&k, &f, 5, /* own= */ true).answer, ANSWER_ACK);
+	assert_int_equal(accept(&k, &f, 5, /* own= */ false).answer, ANSWER_REJECT);
+	key_state_release(&k);
+}
+
+static void a_push_below_a_promise_is_weak_and_cannot_become_strong(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	struct carrier c[CARRIERS_MAX];
+	prepare(&k, &f, 10, c, NULL, 0);
+	assert_int_equal(push(&k, &f, 7).answer, ANSWER_STORED);
+	assert_true(k.rec.weak);
+	assert_true(version_equal(k.promised, ver(10)));
+	assert_int_equal(accept(&k, &f, 7, /* own= */ false).answer, ANSWER_REJECT);
+	assert_int_equal(push(&k, &f, 7).answer, ANSWER_OLD);
+	assert_int_equal(push(&k, &f, 12).answer, ANSWER_STORED);
+	assert_false(k.rec.weak);
+	assert_int_equal(k.mem_count, 0); /* the weak copy is not remembered */
+	key_state_release(&k);
+}
+
+static void a_weak_copy_is_no_carrier(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	struct carrier c[CARRIERS_MAX];
+	struct version seven = ver(7);
+	prepare(&k, &f, 10, c, NULL, 0);
+	push(&k, &f, 7);
+	assert_int_equal(prepare(&k, &f, 11, c, &seven, 1).carrier_count, 0);
+	key_state_release(&k);
+}
+
+static void overwritten_copies_and_descendants_are_reported(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	struct carrier c[CARRIERS_MAX];
+	struct version five = ver(5);
+	accept(&k, &f, 5, true);
+	struct lineage lin[1] = {{.ver = five, .rid = {5, 5}}};
+	struct record child = rec(8);
+	child.lin = lin;
+	child.lin_count = 1;
+	acceptor_store(&k, &child, 0);
+	acceptor_store(&k, &(struct record){.ver = ver(9), .org = ver(9)}, 0);
+	struct msg_replica_reply r = prepare(&k, &f, 20, c, &five, 1);
+	assert_int_equal(r.carrier_count, 2);
+	assert_true(version_equal(c[0].copy, ver(5)) && version_equal(c[0].attempt, five));
+	assert_true(version_equal(c[1].copy, ver(8)) && version_equal(c[1].attempt, five));
+	key_state_release(&k);
+}
+
+static void forgetting_raises_the_memory_floor(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	for (uint64_t n = 1; n <= MEM_MAX + 2; n++)
+		accept(&k, &f, n, true);
+	assert_int_equal(k.mem_count, MEM_MAX);
+	assert_true(version_equal(acceptor_memory_floor(&k, &f), ver(1)));
+	assert_false(accept(&k, &f, 1, true).out); /* it may have been here */
+	acceptor_age(&k, MEM_AGE_US);
+	assert_int_equal(k.mem_count, 0);
+	assert_true(version_equal(acceptor_memory_floor(&k, &f), ver(MEM_MAX + 1)));
+	key_state_release(&k);
+}
+
+static void floors_after_a_restart_refuse_and_cast_doubt(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {.promise = ver(100), .memory = ver(100)};
+	struct carrier c[CARRIERS_MAX];
+	assert_int_equal(prepare(&k, &f, 100, c, NULL, 0).answer, ANSWER_REJECT);
+	assert_false(accept(&k, &f, 50, true).out);
+	push(&k, &f, 60);
+	assert_true(k.rec.weak);
+	assert_int_equal(prepare(&k, &f, 101, c, NULL, 0).answer, ANSWER_PROMISE);
+	key_state_release(&k);
+}
+
+static void a_sealed_version_is_refused_for_every_request(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {.seal = ver(10), .drop = ver(10)};
+	struct carrier c[CARRIERS_MAX];
+	assert_int_equal(push(&k, &f, 10).answer, ANSWER_OLD);
+	assert_int_equal(accept(&k, &f, 10, true).answer, ANSWER_REJECT);
+	assert_int_equal(prepare(&k, &f, 10, c, NULL, 0).answer, ANSWER_REJECT);
+	struct msg_replica_reply r = {0};
+	acceptor_read(&k, &f, &r);
+	assert_true(version_equal(r.drop_floor, ver(10)));
+	assert_true(version_equal(acceptor_memory_floor(&k, &f), ver(10)));
+	key_state_release(&k);
+}
+
+static void a_strong_record_read_in_an_older_epoch_is_not_stored(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {0};
+	struct record r = rec(5);
+	struct msg_replica_reply ret = {0};
+	bool weak;
+	r.strong = true;
+	assert_int_equal(acceptor_push(&k, &f, &r, 1, 2, &ret, &weak), ACCEPTOR_ANSWER);
+	assert_int_equal(ret.answer, ANSWER_OLD);
+	r.strong = false;
+	assert_int_equal(acceptor_push(&k, &f, &r, 1, 2, &ret, &weak), ACCEPTOR_STORE);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_promise_refuses_lower_ballots_and_accepts),
+		cmocka_unit_test(nothing_is_accepted_at_or_below_what_is_stored),
+		cmocka_unit_test(a_copy_below_what_is_stored_is_never_acknowledged),
+		cmocka_unit_test(a_push_below_a_promise_is_weak_and_cannot_become_strong),
+		cmocka_unit_test(a_weak_copy_is_no_carrier),
+		cmocka_unit_test(overwritten_copies_and_descendants_are_reported),
+		cmocka_unit_test(forgetting_raises_the_memory_floor),
+		cmocka_unit_test(floors_after_a_restart_refuse_and_cast_doubt),
+		cmocka_unit_test(a_sealed_version_is_refused_for_every_request),
+		cmocka_unit_test(a_strong_record_read_in_an_older_epoch_is_not_stored),
+	};
+	return test_run("acceptor", tests);
+}
