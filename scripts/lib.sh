@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shell functions the scripts share. Source it first: . "$(dirname "$0")/lib.sh"
+# shellcheck shell=sh disable=SC2034,SC2154
+
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+
+# Debian 12 names. What kvd and kvctl are built from, cmocka included because the tests are configured with them.
+BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libevent-dev libprotobuf-c-dev
+	protobuf-c-compiler libxxhash-dev libcyaml-dev libyaml-dev libjansson-dev libsmartcols-dev libcmocka-dev"
+# What scripts/test needs besides.
+TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps"
+
+say() {
+	printf '%s\n' "$*" >&2
+}
+
+die() {
+	say "$(basename "$0"): $*"
+	exit 1
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null 2>&1; then
+		sudo "$@"
+	else
+		die "needs root, or sudo, for: $*"
+	fi
+}
+
+package_is_installed() {
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Installs those of the named packages that are missing. On a system without dpkg it trusts that they are there.
+need_packages() {
+	command -v dpkg-query >/dev/null 2>&1 || return 0
+	missing=
+	for package in "$@"; do
+		package_is_installed "$package" || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	say "installing:$missing"
+	as_root apt-get update -qq >&2
+	# shellcheck disable=SC2086 # one word a package
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+}
+
+# Configures build directory $1 with $COMPILER (gcc by default) and the meson options that follow; again with others applies
+# those. Quiet unless it fails.
+configure() {
+	directory=$1
+	shift
+	[ ! -f "$directory/build.ninja" ] || set -- --reconfigure "$@"
+	output=$(CC=${COMPILER:-gcc} meson setup "$directory" "$ROOT" "$@" 2>&1) || {
+		say "$output"
+		return 1
+	}
+}
