@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "storage/rocks_options.h"
+#include "storage/wal_check.h"
 
 /* The column family "default" holds this one row, for the test at start-up. */
 #define PROBE_KEY   "probe"
@@ -380,6 +381,15 @@ static struct store_rocks *store_rocks_alloc(void)
 	return r;
 }
 
+/** Acknowledged writes may be gone: a node that went on without them would break promises it made to others. */
+static enum kv_status damage_error(const char *path, const char *what, struct error *err)
+{
+	return error_set(err, KV_CORRUPT,
+			 "the store in %.60s is damaged and was left as it is (%.60s): "
+			 "replace this node by an empty one, which copies from the others",
+			 path, what);
+}
+
 /** Makes the directory, and its name durable in the parent. */
 static enum kv_status directory_create(const char *path, struct error *err)
 {
@@ -398,19 +408,40 @@ static enum kv_status directory_create(const char *path, struct error *err)
 	return KV_OK;
 }
 
-/** True for a table file or a write-ahead log that holds something: what a store that was written to has. */
-static bool is_data_file(int directory, const char *name)
+/** What is in a data directory before RocksDB looks at it. */
+struct directory_state {
+	bool has_current;
+	bool has_data;       /* table files or logs that hold something: the store was written to */
+	enum kv_status logs; /* KV_CORRUPT if one is damaged where RocksDB would not notice */
+};
+
+static enum kv_status log_check(int directory, const char *name)
 {
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? KV_OK : KV_IO; /* a process that has it open may just delete it */
+	enum kv_status status = wal_check_file(fd);
+	close(fd);
+	return status;
+}
+
+static void directory_entry(int directory, const char *name, struct directory_state *state)
+{
+	if (strcmp(name, "CURRENT") == 0)
+		state->has_current = true;
 	const char *dot = strrchr(name, '.');
 	if (!dot || strspn(name, "0123456789") != (size_t)(dot - name))
-		return false;
+		return;
+	bool is_log = strcmp(dot, ".log") == 0;
 	struct stat st;
-	return (strcmp(dot, ".sst") == 0 || strcmp(dot, ".log") == 0) && fstatat(directory, name, &st, 0) == 0 &&
-	       st.st_size > 0;
+	if ((is_log || strcmp(dot, ".sst") == 0) && fstatat(directory, name, &st, 0) == 0 && st.st_size > 0)
+		state->has_data = true;
+	if (is_log && state->logs == KV_OK)
+		state->logs = log_check(directory, name);
 }
 
 /**
- * Looks at the directory before RocksDB does: it would take one whose CURRENT file is lost for a new one, and begin
+ * Looks at the directory before RocksDB does, which would take one whose CURRENT file is lost for a new one, and begin
  * an empty store on top of the old data.
  */
 static enum kv_status directory_check(const struct rocks_config *config, struct error *err)
@@ -425,20 +456,18 @@ static enum kv_status directory_check(const struct rocks_config *config, struct 
 	if (!directory)
 		return error_set(err, KV_IO, "cannot read the data directory %s: %s", config->path,
 				 strerror(errno));
-	bool has_current = false, has_data = false;
+	struct directory_state state = {.logs = KV_OK};
 	struct dirent *entry;
-	while ((entry = readdir(directory))) {
-		has_current |= strcmp(entry->d_name, "CURRENT") == 0;
-		has_data |= is_data_file(dirfd(directory), entry->d_name);
-	}
+	while ((entry = readdir(directory)))
+		directory_entry(dirfd(directory), entry->d_name, &state);
 	closedir(directory);
-	if (!has_current && has_data)
-		return error_set(
-			err, KV_CORRUPT,
-			"the store in %s has lost its file CURRENT; do not use its data: replace this node by an "
-			"empty one, which copies from the others",
-			config->path);
-	if (!has_current && !config->create_if_missing)
+	if (state.logs == KV_IO)
+		return error_set(err, KV_IO, "cannot read a log file in %s", config->path);
+	if (state.logs == KV_CORRUPT)
+		return damage_error(config->path, "a log file is damaged before its end", err);
+	if (!state.has_current && state.has_data)
+		return damage_error(config->path, "the file CURRENT is missing", err);
+	if (!state.has_current && !config->create_if_missing)
 		return error_set(err, KV_NOT_FOUND, "there is no store in %s", config->path);
 	return KV_OK;
 }

@@ -258,18 +258,22 @@ static void assert_corrupt(const char *word)
 	assert_non_null(strstr(err.message, "replace this node"));
 }
 
-/** A closed store whose log holds batches 1 to COUNT, and the log's path. */
-static void make_log(uint32_t count, char ret_log[static PATH_SIZE])
+/** A closed store whose log holds batches 1 to COUNT, and the log's path. Returns where the last batch begins in it. */
+static off_t make_log(uint32_t count, char ret_log[static PATH_SIZE])
 {
 	new_path();
 	struct rocks_config config = test_config(/* create= */ true);
 	config.write_buffer_size = 64 << 20; /* all stays in the log */
 	struct store *s;
 	assert_int_equal(store_rocks_open(&config, &s, NULL), KV_OK);
-	for (uint32_t number = 1; number <= count; number++)
-		assert_int_equal(numbered_write(s, number, /* sync= */ number == count), KV_OK);
-	store_close(s);
 	find_file(".log", ret_log);
+	off_t last_at = 0;
+	for (uint32_t number = 1; number <= count; number++) {
+		last_at = file_size(ret_log);
+		assert_int_equal(numbered_write(s, number, /* sync= */ number == count), KV_OK);
+	}
+	store_close(s);
+	return last_at;
 }
 
 static void torn_end_of_the_log_costs_only_the_torn_batch(void **state)
@@ -279,10 +283,9 @@ static void torn_end_of_the_log_costs_only_the_torn_batch(void **state)
 	for (int round = 0; round < 8; round++) {
 		char log[PATH_SIZE];
 		enum { COUNT = 30 };
-		make_log(COUNT, log);
-		/* Batch 30 is shorter than 20000 bytes and batches are longer than 20. */
-		off_t cut = (off_t)rng_between(&rng, 1, 20);
-		assert_int_equal(truncate(log, file_size(log) - cut), 0);
+		off_t last_at = make_log(COUNT, log);
+		off_t cut = (off_t)rng_between(&rng, (uint64_t)last_at, (uint64_t)file_size(log) - 1);
+		assert_int_equal(truncate(log, cut), 0);
 		struct store *s = open_or_fail(/* create= */ false);
 		assert_int_equal(numbered_check(s, COUNT - 1, COUNT - 1), COUNT - 1);
 		/* It goes on from there. */
@@ -299,14 +302,14 @@ static void log_cut_anywhere_leaves_a_prefix(void **state)
 	rng_init(&rng, 32);
 	char log[PATH_SIZE];
 	enum { COUNT = 60 };
-	make_log(COUNT, log);
+	(void)make_log(COUNT, log);
 	uint32_t last = COUNT;
 	for (int round = 0; round < 6 && last > 0; round++) {
 		assert_int_equal(truncate(log, (off_t)rng_below(&rng, (uint64_t)file_size(log))), 0);
 		struct store *s = open_or_fail(/* create= */ false);
 		last = numbered_check(s, 0, last);
 		discard(s);
-		make_log(COUNT, log);
+		(void)make_log(COUNT, log);
 		last = COUNT;
 	}
 	remove_path();
@@ -317,13 +320,12 @@ static void damage_inside_the_log_is_refused(void **state)
 	struct rng rng;
 	rng_init(&rng, 33);
 	char log[PATH_SIZE];
-	enum { COUNT = 200, BLOCK = 32768 };
-	make_log(COUNT, log);
+	enum { COUNT = 100 };
+	off_t last_at = make_log(COUNT, log);
 	off_t size = file_size(log);
-	assert_true(size > 4 * BLOCK);
+	assert_true(last_at > 3 * 32768);
 	for (int i = 0; i < FLIPS; i++) {
-		/* Not in the last block, where a wrong length looks like a record that a crash cut short. */
-		off_t at = (off_t)rng_below(&rng, (uint64_t)(size - size % BLOCK - BLOCK));
+		off_t at = (off_t)rng_below(&rng, (uint64_t)last_at);
 		unsigned bit = (unsigned)rng_below(&rng, 8);
 		flip_bit(log, at, bit);
 		assert_corrupt("damaged");
@@ -335,10 +337,57 @@ static void damage_inside_the_log_is_refused(void **state)
 	discard(s);
 }
 
+/** Overwrites bytes of a file and keeps what was there. */
+static void swap_bytes(const char *path, off_t offset, uint8_t *bytes, size_t size)
+{
+	uint8_t old[16];
+	assert_true(size <= sizeof old);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, old, size, offset), size);
+	assert_int_equal(pwrite(fd, bytes, size, offset), size);
+	memcpy(bytes, old, size);
+	close(fd);
+}
+
+static void damage_that_looks_like_the_end_of_the_log_is_refused(void **state)
+{
+	enum { COUNT = 20 };
+	char log[PATH_SIZE];
+	off_t starts[COUNT];
+	struct store *s = open_empty();
+	find_file(".log", log);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		starts[i] = file_size(log);
+		struct store_op op = {.table = STORE_META, .key = slice_of(&i, sizeof i), .value = slice_str("v")};
+		assert_int_equal(store_write(s, &op, 1, true), KV_OK);
+	}
+	store_close(s);
+	for (size_t i = 0; i < COUNT - 1; i++) {
+		uint8_t length[2] = {0xFF, 0xFF}; /* past the file's end */
+		swap_bytes(log, starts[i] + 4, length, sizeof length);
+		assert_corrupt("damaged");
+		swap_bytes(log, starts[i] + 4, length, sizeof length);
+		uint8_t header[7] = {0};
+		swap_bytes(log, starts[i], header, sizeof header);
+		assert_corrupt("damaged");
+		swap_bytes(log, starts[i], header, sizeof header);
+	}
+	/* The last record: what a crash may leave as well. */
+	uint8_t length[2] = {0xFF, 0xFF};
+	swap_bytes(log, starts[COUNT - 1] + 4, length, sizeof length);
+	s = open_or_fail(/* create= */ false);
+	CLEANUP(buf_release) struct buf got = BUF_INIT;
+	for (uint32_t i = 0; i < COUNT; i++)
+		assert_int_equal(store_get(s, STORE_META, slice_of(&i, sizeof i), false, &got),
+				 i < COUNT - 1 ? KV_OK : KV_NOT_FOUND);
+	discard(s);
+}
+
 static void lost_files_are_refused(void **state)
 {
 	char log[PATH_SIZE], path[PATH_SIZE];
-	make_log(20, log);
+	(void)make_log(20, log);
 	struct store *s = open_or_fail(/* create= */ false); /* moves the log into table files */
 	store_close(s);
 	static const char *const lost[] = {".sst", "CURRENT", "MANIFEST"};
@@ -472,6 +521,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(torn_end_of_the_log_costs_only_the_torn_batch),
 		cmocka_unit_test(log_cut_anywhere_leaves_a_prefix),
 		cmocka_unit_test(damage_inside_the_log_is_refused),
+		cmocka_unit_test(damage_that_looks_like_the_end_of_the_log_is_refused),
 		cmocka_unit_test(lost_files_are_refused),
 		cmocka_unit_test(damaged_table_file_is_an_error_not_a_wrong_answer),
 		cmocka_unit_test(missing_store_is_not_found),
