@@ -3,8 +3,8 @@
  * Does the order of versions explain the history? White box and fast (O(n log n) a key): the store answers each operation
  * with the version it wrote or read, and claims that versions order the register's values.
  *
- *   value     one version names one value, and one write; a get returns what the write of that version wrote, and no
- *             value that nobody wrote or that was refused
+ *   value     one version names one value, and one write; a strong get returns a value under the version that its write
+ *             was answered with; no get returns a value that nobody wrote or that was refused
  *   future    a get does not end before the write of what it returns was invoked
  *   order     a strong operation invoked after another one completed has a version that is not lower; a strong write a
  *             higher one

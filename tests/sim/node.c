@@ -189,8 +189,7 @@ static void on_frame(struct sim_node *n, const struct sim_event *event)
 	struct msg m;
 	wire_decode(buf_slice(&event->bytes), &arena, &m);
 	uint32_t core = wire_core(&m, sim->options.partitions, sim->options.core_count);
-	trace_add(&sim->trace, sim->now_us, TRACE_deliver, event->from, n->index,
-		  m.opcode | (uint64_t)m.reply << 16, m.id);
+	trace_add(&sim->trace, sim->now_us, TRACE_deliver, event->from, n->index, wire_label(&m), m.id);
 	usec_t mono_us = sim_node_now(n).mono_us;
 	struct node_event ev = {0};
 	if (event->from >= sim->options.node_count) {

@@ -52,13 +52,12 @@ void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, 
 	usec_t delays_us[2];
 	bool to_client = to >= sim->options.node_count;
 	bool between_nodes = !to_client && from < sim->options.node_count;
-	uint64_t opcode = m->opcode | (uint64_t)m->reply << 16;
 	uint32_t copies = net_send(&sim->net, from, to, between_nodes, delays_us);
 	trace_add(&sim->trace, sim->now_us,
 		  copies == 0   ? TRACE_lost
 		  : copies == 1 ? TRACE_send
 				: TRACE_twice,
-		  from, to, opcode, m->id);
+		  from, to, wire_label(m), m->id);
 	sim->cover.frames_sent++;
 	sim->cover.frames_lost += copies == 0;
 	sim->cover.frames_repeated += copies == 2;
@@ -316,8 +315,10 @@ static bool sim_close(struct sim *sim)
 		workload_read_all(sim);
 		if (!sim_until(sim, all_quiet, QUIET_MAX_US))
 			return false;
-		for (usec_t us = 0; us < SETTLE_MAX_US && !copies_agree(sim); us += USEC_PER_SEC)
+		usec_t us = 0;
+		do
 			sim_until(sim, NULL, USEC_PER_SEC);
+		while ((us += USEC_PER_SEC) < SETTLE_MAX_US && !copies_agree(sim));
 		if (sim->work.final_failed == 0 && copies_agree(sim))
 			break;
 	}
@@ -335,22 +336,34 @@ static void sim_judge(struct sim *sim)
 	check_agree(&sim->replicas, &sim->verdict);
 	sim->cover.linear_undecided += undecided;
 	if (sim->work.final_failed)
-		verdict_fail(&sim->verdict, "liveness", UINT32_MAX, "%u closing reads failed",
+		verdict_fail(&sim->verdict, "liveness", sim->work.final_key, "%u closing reads failed",
 			     sim->work.final_failed);
 }
 
+static void describe_core(const struct sim_node *n, uint32_t core, struct buf *out)
+{
+	struct core_stats s;
+	sim_node_stats(n, core, &s);
+	buf_printf(out, "; node %u core %u: operations %" PRIu64 ", hints %" PRIu64, n->index, core,
+		   s.ops_in_flight, s.hints_pending);
+}
+
+/* Says which nodes are not quiet, and why. */
 static void fail_liveness(struct sim *sim, const char *what)
 {
-	uint32_t node = 0;
-	while (node + 1 < sim->options.node_count && sim_node_is_quiet(&sim->nodes[node]))
-		node++;
-	struct core_stats s = {0};
-	if (sim->nodes[node].up)
-		sim_node_stats(&sim->nodes[node], 0, &s);
-	verdict_fail(&sim->verdict, "liveness", UINT32_MAX,
-		     "%s; node %u: up %d ready %d, operations %" PRIu64 ", hints %" PRIu64 ", writes queued %u",
-		     what, node, sim->nodes[node].up, sim_node_is_ready(&sim->nodes[node]), s.ops_in_flight,
-		     s.hints_pending, sim->nodes[node].queue.count);
+	struct buf text = BUF_INIT;
+	buf_append_str(&text, workload_is_done(sim) ? "" : "; clients are busy");
+	for (uint32_t i = 0; i < sim->options.node_count; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+		if (sim_node_is_quiet(n))
+			continue;
+		if (!sim_node_is_ready(n))
+			buf_printf(&text, "; node %u is %s", i, n->up ? "not ready" : "down");
+		for (uint32_t core = 0; n->up && core < sim->options.core_count; core++)
+			describe_core(n, core, &text);
+	}
+	verdict_fail(&sim->verdict, "liveness", UINT32_MAX, "%s%s", what, buf_cstr(&text));
+	buf_release(&text);
 }
 
 static bool sim_phases(struct sim *sim)

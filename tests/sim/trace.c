@@ -17,6 +17,23 @@ static const struct trace_name names[] = {
 #undef TRACE_NAME_
 };
 
+/* As wire_label made it. */
+static void label_print(uint64_t label, struct buf *out)
+{
+	static const char *const answers[] = {"?",      "RECORD", "PROMISE", "ACK",   "REJECT",
+					      "STORED", "OLD",    "EPOCH",   "CLOCK", "BUSY"};
+	uint16_t opcode = (uint16_t)label;
+	uint32_t outcome = (uint32_t)(label >> 32);
+	buf_printf(out, " %s", opcode_name(opcode));
+	if (!(label >> 16 & 1))
+		return;
+	if (opcode_is_replica(opcode))
+		buf_printf(out, "(%s)", answers[MIN(outcome, ARRAY_SIZE(answers) - 1)]);
+	else
+		buf_printf(out, "(reply%s%s)", outcome ? " " : "",
+			   outcome ? status_name((enum kv_status)outcome) : "");
+}
+
 static void entry_print(const struct trace_entry *e, struct buf *out)
 {
 	const struct trace_name *name = &names[e->kind];
@@ -24,8 +41,7 @@ static void entry_print(const struct trace_entry *e, struct buf *out)
 	buf_printf(out, "  t=%" PRIu64 " %s", e->at_us, name->name);
 	for (size_t i = 0; i < ARRAY_SIZE(values) && name->fields[i][0]; i++) {
 		if (slice_equal(slice_str(name->fields[i]), slice_str("opcode")))
-			buf_printf(out, " %s%s", opcode_name((uint16_t)values[i]),
-				   values[i] >> 16 ? "(reply)" : "");
+			label_print(values[i], out);
 		else if (slice_equal(slice_str(name->fields[i]), slice_str("status")))
 			buf_printf(out, " %s", status_name((enum kv_status)values[i]));
 		else

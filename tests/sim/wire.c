@@ -31,10 +31,10 @@ void wire_decode(struct slice frame, struct arena *arena, struct msg *ret)
 uint32_t wire_core(const struct msg *m, uint32_t partitions, uint32_t core_count)
 {
 	uint32_t of;
-	if (m->reply)
+	if (opcode_is_replica(m->opcode))
+		of = m->reply ? m->answer.partition : m->replica.partition;
+	else if (m->reply)
 		of = m->shard;
-	else if (opcode_is_replica(m->opcode))
-		of = m->replica.partition;
 	else if (m->opcode == OP_SCAN)
 		of = m->request.partition;
 	else if (opcode_is_client(m->opcode) && opcode_needs_key(m->opcode))
@@ -42,4 +42,14 @@ uint32_t wire_core(const struct msg *m, uint32_t partitions, uint32_t core_count
 	else
 		of = m->shard;
 	return of % core_count;
+}
+
+uint64_t wire_label(const struct msg *m)
+{
+	uint64_t label = m->opcode | (uint64_t)m->reply << 16;
+	if (m->reply && opcode_is_replica(m->opcode))
+		label |= (uint64_t)m->answer.answer << 32;
+	else if (m->reply && opcode_body(m->opcode, true) == BODY_RESULT)
+		label |= (uint64_t)m->result.status << 32;
+	return label;
 }

@@ -18,4 +18,7 @@ void wire_decode(struct slice frame, struct arena *arena, struct msg *ret);
 /** Which of a node's cores a message is for. PARTITIONS: of the node's map, 0 without one. */
 uint32_t wire_core(const struct msg *m, uint32_t partitions, uint32_t core_count);
 
+/** Opcode, direction and outcome in one number, for traces: opcode | reply << 16 | answer or status << 32. */
+uint64_t wire_label(const struct msg *m);
+
 #endif

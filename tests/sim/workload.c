@@ -173,8 +173,10 @@ static void client_finish(struct sim *sim, struct sim_client *c, enum history_ou
 		[HISTORY_REFUSED] = &sim->cover.ops_refused,
 	};
 	++*counters[outcome];
-	if (sim->work.final)
-		sim->work.final_failed += outcome != HISTORY_DONE && outcome != HISTORY_ABSENT;
+	if (sim->work.final && outcome != HISTORY_DONE && outcome != HISTORY_ABSENT) {
+		sim->work.final_failed++;
+		sim->work.final_key = sim->history.ops[c->op].key;
+	}
 	c->busy = false;
 	client_think(sim, c);
 }

@@ -37,6 +37,7 @@ struct workload {
 	bool final;            /* the closing reads: strong gets of every key through every node */
 	uint32_t final_next;   /* next of them */
 	uint32_t final_failed; /* of those asked, without an answer */
+	uint32_t final_key;    /* of the last that failed */
 };
 
 void workload_init(struct sim *sim);
