@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The inside of a core: state that its modules share. Only replication/ includes this.
+ *
+ * Modules call each other through the functions below; each owns the part of the state that carries its name. One event is
+ * handled to its end, with all messages to the own node, before the next.
+ */
+#ifndef KV_REPLICATION_CORE_H
+#define KV_REPLICATION_CORE_H
+
+#include "base/arena.h"
+#include "base/hmap.h"
+#include "base/iheap.h"
+#include "base/ilist.h"
+#include "base/rng.h"
+#include "replication/cluster_map.h"
+#include "replication/detector.h"
+#include "replication/hints.h"
+#include "replication/node_core.h"
+#include "replication/slot.h"
+#include "replication/version.h"
+
+struct form;
+
+/** A message to the own node, or an answer of the own replica, on its way. Lives in the actions' memory. */
+struct local_msg {
+	struct ilink link;
+	const struct msg *msg;
+};
+
+struct node_core {
+	struct core_config config; /* slices point into texts */
+	struct arena texts;
+	struct rng rng;
+	struct moment now;   /* of the event being handled */
+	struct actions *out; /* where its actions go */
+	struct ilist local;  /* of struct local_msg */
+
+	struct hlc clock;
+	hlc_t boot_limit;     /* the clock must pass it before the core is ready */
+	uint64_t limit_token; /* write that makes limit_next durable; 0 none */
+	hlc_t limit_next;
+
+	struct cluster_map *map; /* NULL before the node is part of a cluster */
+	node_id self;            /* index in map, or NODE_NONE */
+
+	uint64_t write_issued; /* token of the last ACT_WRITE */
+	uint64_t write_done;   /* all writes up to it are durable */
+	struct ilist held;     /* of struct held_reply, in order of token: answers that wait for a write */
+
+	struct slots slots;
+	struct hmap reads;   /* of struct disk_wait, by token */
+	uint64_t token_last; /* reads and scans */
+
+	struct hmap ops;     /* of struct op, by message id */
+	struct iheap timers; /* of struct op */
+	uint32_t op_count;
+	uint64_t id_last; /* message ids */
+
+	struct detector detector;
+	struct hints hints;
+	struct form *form;        /* a cluster being formed, or NULL */
+	struct uuid reserved_for; /* the cluster this empty node agreed to join */
+	usec_t reserved_until_us;
+	usec_t map_push_us; /* next time to offer the map to nodes that lack it */
+
+	usec_t repair_refill_us;
+	uint32_t repair_tokens;
+
+	struct core_stats stats;
+};
+
+/* What a module needs of the core. */
+
+/** Queues a message to TO (or to this core). M lives in the actions' memory; id, opcode and body are set. */
+void core_send(struct node_core *core, node_id to, struct msg *m);
+
+/** A zeroed message in the actions' memory. */
+struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool reply);
+
+/** Next message id. */
+uint64_t core_next_id(struct node_core *core);
+
+/** A fresh version of this node, or false while the clock's limit is not durable. */
+MUST_USE bool core_fresh_version(struct node_core *core, struct version *ret);
+
+/** The cluster's clock now. */
+hlc_t core_clock(const struct node_core *core);
+
+/** True if a version lies further ahead of physical time than any correct clock may be. */
+bool core_is_ahead(const struct node_core *core, struct version v);
+
+/** Takes note of a time seen in a message; ignored if too far ahead. */
+void core_observe(struct node_core *core, hlc_t seen);
+
+/** Starts a write of COUNT puts (copied as structs; slices live in the actions' memory). Returns its token. */
+uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count);
+
+/** What waits for a disk read or scan. */
+enum disk_wait_kind { WAIT_SLOT, WAIT_HINT_READ, WAIT_HINT_DIRTY, WAIT_HINT_SCAN, WAIT_SCAN };
+
+struct disk_wait {
+	struct hmap_node node;
+	uint64_t token;
+	enum disk_wait_kind kind;
+	void *owner; /* slot, hint push, hint target or op */
+};
+
+/** Starts a read or scan for OWNER and returns its token. */
+uint64_t core_read(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key);
+uint64_t core_scan(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_scan *scan);
+
+/** Answers a client of this core. */
+void core_reply(struct node_core *core, uint64_t client, const struct msg *m);
+
+/** Tells the outside how a node is reached. */
+void core_peer(struct node_core *core, node_id index, struct slice address);
+
+/** The node must stop. */
+void core_stop(struct node_core *core, enum kv_status status, const char *why);
+
+/** Makes DESC the node's map: durable first, then EV_MAP_SAVED. */
+void core_save_map(struct node_core *core, const struct map_desc *desc);
+
+/** Partition, leaf and row of a key. The map must be there. */
+struct place {
+	uint16_t partition, leaf;
+	struct row row;
+};
+struct place core_locate(const struct node_core *core, struct slice key);
+
+#endif
