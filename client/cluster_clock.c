@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/cluster_clock.h"
+
+static hlc_t estimate(const struct cluster_clock *c, usec_t now_us)
+{
+	return c->seen + hlc_from_wall_us(now_us - c->seen_at_us);
+}
+
+void cluster_clock_observe(struct cluster_clock *c, hlc_t reading, usec_t now_us)
+{
+	if (reading == 0 || (c->seen != 0 && reading <= estimate(c, now_us)))
+		return;
+	c->seen = reading;
+	c->seen_at_us = now_us;
+}
+
+void cluster_clock_observe_version(struct cluster_clock *c, hlc_t version_hlc)
+{
+	c->floor = MAX(c->floor, version_hlc);
+}
+
+hlc_t cluster_clock_issue(struct cluster_clock *c, usec_t now_us)
+{
+	KV_ASSERT(cluster_clock_is_set(c));
+	KV_ASSERT(now_us >= c->seen_at_us);
+	c->floor = MAX(estimate(c, now_us), c->floor + 1);
+	return c->floor;
+}

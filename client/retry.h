@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What may be tried again, how soon, and how often in total. Pure: no clock, no I/O. Owned by the I/O thread.
+ *
+ *   what happened                                    reads   eventual writes   strong and conditional writes
+ *   not sent (no connection)                         yes     yes               yes
+ *   sent, connection lost or no answer               yes     yes, same write   no: in doubt
+ *   refused, nothing changed (see retry_answer)      yes     yes               yes
+ *   answered in doubt                                yes     no                no
+ *   anything else                                    no      no                no
+ */
+#ifndef KV_CLIENT_RETRY_H
+#define KV_CLIENT_RETRY_H
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "base/types.h"
+
+/** What sending a request a second time means. */
+enum retry_safety {
+	RETRY_READ, /* nothing */
+	RETRY_SAME, /* the same write: its version is fixed in the request */
+	RETRY_ONCE, /* perhaps a second effect */
+};
+
+/** After a request was sent and its connection was lost, or no answer came in time. */
+static inline bool retry_unanswered(enum retry_safety safety) { return safety != RETRY_ONCE; }
+
+/** After an answer. IN_DOUBT as the node said. */
+bool retry_answer(enum retry_safety safety, enum kv_status status, bool in_doubt);
+
+/** Random pause before try number TRY (1 is the first retry): up to 20 ms doubled each time, at most 1 s, and no less
+ *  than AT_LEAST_MS, which a node asked for. */
+usec_t retry_pause_us(struct rng *rng, uint32_t try, uint32_t at_least_ms);
+
+/**
+ * Keeps retries a small part of the traffic while the cluster is in trouble: failures take a token, successes give a tenth
+ * back, and retries stop while half or less are left. The size covers one full window, so that
+ * losing one node does not use it up.
+ */
+struct retry_budget {
+	uint32_t tenths_max; /* read-only */
+	uint32_t tenths;     /* private */
+};
+
+void retry_budget_init(struct retry_budget *b, uint32_t tokens);
+void retry_budget_succeeded(struct retry_budget *b);
+void retry_budget_failed(struct retry_budget *b);
+static inline bool retry_budget_allows(const struct retry_budget *b) { return b->tenths > b->tenths_max / 2; }
+
+#endif
