@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/reply.h"
+
+#include "proto/codec.h"
+
+_Static_assert(KV_ROW_MAX == ROW_MAX, "the public header repeats this limit");
+_Static_assert(KV_NODE_NONE == NODE_NONE, "the public header repeats this number");
+_Static_assert(KV_LEVEL_STRONG == (int)LEVEL_STRONG && KV_LEVEL_EVENTUAL == (int)LEVEL_EVENTUAL,
+	       "levels are the wire's");
+_Static_assert(KV_ACKS_ALL == (int)ACKS_ALL && KV_ACKS_ONE == (int)ACKS_ONE, "acks are the wire's");
+
+struct reply *reply_new(const struct frame_header *header)
+{
+	size_t body_size = (size_t)header->meta_size + header->value_size;
+	struct reply *r = malloc(sizeof *r + body_size);
+	if (!r)
+		return NULL;
+	memset(r, 0, sizeof *r);
+	atomic_init(&r->refs, 1);
+	r->header = *header;
+	r->arena = ARENA_INIT(codec_arena_max(header->meta_size));
+	return r;
+}
+
+enum kv_status reply_decode(struct reply *r)
+{
+	struct slice meta = slice_of(r->body, r->header.meta_size);
+	struct slice value = slice_of(r->body + r->header.meta_size, r->header.value_size);
+	if (!frame_body_check(&r->header, meta, value))
+		return KV_CORRUPT;
+	return codec_decode(&r->header, meta, value, &r->arena, &r->msg);
+}
+
+struct reply *reply_ref(struct reply *r)
+{
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+void reply_unref(struct reply *r)
+{
+	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	arena_release(&r->arena);
+	free(r);
+}
+
+static struct kv_version version_out(struct version v) { return (struct kv_version){.hlc = v.hlc, .id = v.id}; }
+
+static void receipt_fill(struct kv_receipt *to, const struct msg_receipt *from, uint32_t attempts)
+{
+	*to = (struct kv_receipt){
+		.asked = (enum kv_level)from->asked,
+		.achieved = (enum kv_level)from->achieved,
+		.version = version_out(from->version),
+		.epoch = from->epoch,
+		.acks = from->acks,
+		.hinted = from->hinted,
+		.rounds = from->rounds,
+		.staleness_ms = from->staleness_ms,
+		.repaired = from->repaired,
+		.attempts = attempts,
+		.replica_count = from->replica_count,
+	};
+	KV_ASSERT(from->replica_count <= KV_ROW_MAX);
+	for (uint32_t i = 0; i < from->replica_count; i++) {
+		to->replicas[i] = (struct kv_receipt_replica){
+			.node = from->replicas[i].node,
+			.status = from->replicas[i].status,
+			.version = version_out(from->replicas[i].ver),
+		};
+	}
+}
+
+struct kv_item item_from_reply(struct reply *r, uint32_t attempts)
+{
+	if (!r)
+		return (struct kv_item){0};
+	const struct msg_result *result = &r->msg.result;
+	if (result->has_receipt)
+		receipt_fill(&r->receipt, &result->receipt, attempts);
+	return (struct kv_item){
+		.value = kv_slice_of(result->value.data, result->value.size),
+		.version = version_out(result->version),
+		.expires_ms = result->expires_ms,
+		.receipt = result->has_receipt ? &r->receipt : NULL,
+		.memory = (struct kv_memory *)r,
+	};
+}
+
+void kv_item_release(struct kv_item *item)
+{
+	if (!item)
+		return;
+	reply_unref((struct reply *)item->memory);
+	*item = (struct kv_item){0};
+}
+
+struct kv_item kv_item_ref(const struct kv_item *item)
+{
+	if (item->memory)
+		reply_ref((struct reply *)item->memory);
+	return *item;
+}

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/request.h"
+
+#include <stdarg.h>
+
+#include "base/hash.h"
+#include "client/engine.h"
+#include "proto/codec.h"
+#include "proto/keyhash.h"
+#include "proto/opcode.h"
+
+enum {
+	ATTEMPT_MIN_MS = 20, /* less than this left: no try after the present one */
+};
+
+static void on_timer(struct timer *timer);
+
+void request_init(struct request *r, uint16_t opcode, enum request_target target, enum retry_safety safety,
+		  void (*done)(struct request *r))
+{
+	*r = (struct request){
+		.msg = {.opcode = opcode},
+		.target = target,
+		.safety = safety,
+		.tries_max = 1,
+		.node = NODE_NONE,
+		.done = done,
+		.timer = {.fire = on_timer},
+	};
+}
+
+/* ---- Ending ---- */
+
+/* Takes R out of the list or link it is in. */
+static void request_detach(struct request *r, bool gave_up)
+{
+	switch (r->phase) {
+	case REQUEST_QUEUED:
+	case REQUEST_SENT:
+		if (r->at)
+			link_remove(r->at, r, gave_up);
+		break;
+	case REQUEST_READY:
+	case REQUEST_PARKED:
+		if (ilink_is_linked(&r->place))
+			ilist_remove(&r->place);
+		break;
+	case REQUEST_NEW:
+	case REQUEST_PAUSED:
+	case REQUEST_DONE:
+		break;
+	}
+}
+
+/* Every path ends here, once. R is detached, its error filled but for in_doubt. */
+static void request_finish(struct request *r, bool answered_in_doubt)
+{
+	KV_ASSERT(r->phase != REQUEST_DONE);
+	struct engine *e = r->engine;
+	enum kv_status status = r->error.status;
+	bool ok = status_class(status) == STATUS_DONE;
+	r->error.in_doubt = request_is_write(r) && !ok && (r->maybe_applied || answered_in_doubt);
+	/* The code alone must not claim that nothing happened. */
+	if (r->error.in_doubt && status_class(status) != STATUS_DOUBT)
+		r->error.status = KV_IN_DOUBT;
+	if (status == KV_OK)
+		r->error.message[0] = '\0';
+	r->phase = REQUEST_DONE;
+	r->at = NULL;
+	engine_timer_clear(e, &r->timer);
+	ilist_remove(&r->active);
+	ilist_push_back(&e->finished, &r->place);
+}
+
+static void set_error(struct request *r, enum kv_status status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static void set_error(struct request *r, enum kv_status status, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	r->error.status = status;
+	vsnprintf(r->error.message, sizeof r->error.message, format, args);
+	va_end(args);
+}
+
+/* The outcome is no answer of a node. */
+static void drop_reply(struct request *r)
+{
+	reply_unref(r->reply);
+	r->reply = NULL;
+}
+
+void request_fail(struct request *r, enum kv_status status, const char *format, ...)
+{
+	if (r->phase == REQUEST_SENT && request_is_write(r))
+		r->maybe_applied = true;
+	request_detach(r, /* gave_up= */ false);
+	drop_reply(r);
+	va_list args;
+	va_start(args, format);
+	vsnprintf(r->error.message, sizeof r->error.message, format, args);
+	va_end(args);
+	r->error.status = status;
+	request_finish(r, /* answered_in_doubt= */ false);
+}
+
+/* ---- Waiting ---- */
+
+static void make_ready(struct request *r)
+{
+	r->phase = REQUEST_READY;
+	r->at = NULL;
+	engine_timer_set(r->engine, &r->timer, r->deadline_us);
+	ilist_push_back(&r->engine->ready, &r->place);
+}
+
+static void park(struct request *r)
+{
+	r->phase = REQUEST_PARKED;
+	r->at = NULL;
+	engine_timer_set(r->engine, &r->timer, r->deadline_us);
+	ilist_push_back(&r->engine->parked, &r->place);
+}
+
+/* Ends R with the error it has, at the end of its tries. */
+static void give_up(struct request *r)
+{
+	drop_reply(r);
+	request_finish(r, false);
+}
+
+/* A retry after a pause, unless that would only end at the deadline. */
+static void pause_request(struct request *r, uint32_t at_least_ms)
+{
+	usec_t resume_us = clock_mono_us() + retry_pause_us(&r->engine->rng, MAX(r->tries, 1u), at_least_ms);
+	if (resume_us >= r->deadline_us) {
+		give_up(r);
+		return;
+	}
+	r->phase = REQUEST_PAUSED;
+	r->at = NULL;
+	engine_timer_set(r->engine, &r->timer, resume_us);
+}
+
+static void deadline_passed(struct request *r)
+{
+	char why[120] = "";
+	if (r->phase == REQUEST_SENT)
+		snprintf(why, sizeof why, "no answer from %.80s", r->at->address);
+	else if (r->phase == REQUEST_QUEUED && link_is_open(r->at))
+		snprintf(why, sizeof why, "not sent: too much is under way to %.80s", r->at->address);
+	else if (r->phase == REQUEST_QUEUED)
+		snprintf(why, sizeof why, "not sent: no connection to %.80s", r->at->address);
+	else
+		snprintf(why, sizeof why, "%.110s", r->error.message[0] ? r->error.message : "not sent");
+	if (r->phase == REQUEST_SENT && request_is_write(r))
+		r->maybe_applied = true;
+	request_detach(r, /* gave_up= */ true);
+	drop_reply(r);
+	set_error(r, KV_DEADLINE, "%u ms passed: %s", r->timeout_ms, why);
+	request_finish(r, false);
+}
+
+static void mark_tried(struct request *r, struct link *link)
+{
+	if (!link)
+		return;
+	if (r->tried_count == TRIED_MAX)
+		r->tried_count = 0;
+	r->tried[r->tried_count++] = link;
+}
+
+/* The node did not answer in its share of the time: another may. */
+static void attempt_passed(struct request *r)
+{
+	struct link *from = r->at;
+	if (request_is_write(r))
+		r->maybe_applied = true;
+	set_error(r, KV_DEADLINE, "no answer from %.80s in time", from->address);
+	retry_budget_failed(&r->engine->budget);
+	if (!retry_budget_allows(&r->engine->budget)) {
+		engine_timer_set(r->engine, &r->timer, r->deadline_us); /* then wait for this one */
+		return;
+	}
+	r->tries++;
+	mark_tried(r, from);
+	r->answered_in_round = true;
+	link_remove(from, r, /* gave_up= */ true);
+	make_ready(r);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct request *r = container_of(timer, struct request, timer);
+	if (clock_mono_us() >= r->deadline_us)
+		deadline_passed(r);
+	else if (r->phase == REQUEST_PAUSED)
+		make_ready(r);
+	else if (r->phase == REQUEST_SENT)
+		attempt_passed(r);
+	else
+		engine_timer_set(r->engine, &r->timer, r->deadline_us);
+}
+
+/* ---- Routing ---- */
+
+static bool was_tried(const struct request *r, const struct link *link)
+{
+	for (uint32_t i = 0; i < r->tried_count; i++) {
+		if (r->tried[i] == link)
+			return true;
+	}
+	return false;
+}
+
+static bool is_candidate(const struct request *r, const struct link *link, usec_t now_us, bool also_paused)
+{
+	return link && !link->draining && !was_tried(r, link) && (also_paused || !link_is_paused(link, now_us));
+}
+
+static struct link *pick_of_row(const struct request *r, usec_t now_us, bool also_paused)
+{
+	const struct route *route = &r->engine->route;
+	if (!route->map)
+		return NULL;
+	uint16_t partition =
+		r->target == TARGET_ROW ? r->partition : hash_partition(r->key_hash, route->map->partitions);
+	node_id row[ROW_MAX];
+	uint32_t count = route_row(route->map, partition, row);
+	for (uint32_t i = 0; i < count; i++) {
+		if (is_candidate(r, route->links[row[i]], now_us, also_paused))
+			return route->links[row[i]];
+	}
+	return NULL;
+}
+
+/* Those that are connected first, beginning at another one each time. */
+static struct link *pick_of_all(const struct request *r, usec_t now_us, bool also_paused)
+{
+	struct engine *e = r->engine;
+	struct link *first_open = NULL, *first_other = NULL, *next_open = NULL, *next_other = NULL;
+	uint32_t index = 0, start = e->link_count ? e->turn_start++ % e->link_count : 0;
+	for (struct ilink *l = ilist_first(&e->links); l; l = ilist_next(&e->links, l), index++) {
+		struct link *link = container_of(l, struct link, in_pool);
+		if (link->aside || !is_candidate(r, link, now_us, also_paused))
+			continue;
+		struct link **first = link_is_open(link) ? &first_open : &first_other;
+		struct link **next = link_is_open(link) ? &next_open : &next_other;
+		if (!*first)
+			*first = link;
+		if (!*next && index >= start)
+			*next = link;
+	}
+	if (first_open)
+		return next_open ? next_open : first_open;
+	return next_other ? next_other : first_other;
+}
+
+static struct link *pick(struct request *r)
+{
+	struct engine *e = r->engine;
+	usec_t now_us = clock_mono_us();
+	struct link *prefer = TAKE_PTR(r->prefer);
+	if (is_candidate(r, prefer, now_us, true))
+		return prefer;
+	if (r->target == TARGET_ADDRESS || r->target == TARGET_NODE) {
+		struct link *link = r->target == TARGET_NODE ? e->route.links[r->node] : engine_link(e, r->address);
+		return is_candidate(r, link, now_us, true) ? link : NULL;
+	}
+	for (int also_paused = 0; also_paused <= 1; also_paused++) {
+		struct link *link = NULL;
+		if (r->target != TARGET_ANY)
+			link = pick_of_row(r, now_us, also_paused);
+		if (!link && r->target != TARGET_ROW)
+			link = pick_of_all(r, now_us, also_paused);
+		if (link)
+			return link;
+	}
+	return NULL;
+}
+
+/* True if R was parked or ended because it needs a map that is not there, or one that has what it names. */
+static bool settle_map_needs(struct request *r)
+{
+	struct engine *e = r->engine;
+	if (r->target != TARGET_MAP && r->target != TARGET_ROW && r->target != TARGET_NODE)
+		return false;
+	if (!e->route.map) {
+		park(r);
+		engine_fetch_map(e, NULL);
+		return true;
+	}
+	if (r->target == TARGET_MAP) {
+		r->reply = reply_ref(e->route.source);
+		set_error(r, KV_OK, "%s", "");
+		request_finish(r, false);
+		return true;
+	}
+	if (r->target == TARGET_NODE && (r->node >= NODES_MAX || !e->route.links[r->node])) {
+		request_fail(r, KV_INVALID, "the cluster map has no node %u", r->node);
+		return true;
+	}
+	if (r->target == TARGET_ROW && r->partition >= e->route.map->partitions) {
+		request_fail(r, KV_INVALID, "partition %u does not exist: there are %u", r->partition,
+			     e->route.map->partitions);
+		return true;
+	}
+	return false;
+}
+
+void request_route(struct request *r)
+{
+	KV_ASSERT(r->phase == REQUEST_READY);
+	if (settle_map_needs(r))
+		return;
+	struct link *link = pick(r);
+	if (!link && r->answered_in_round) {
+		/* All have been asked, some answered: begin again. */
+		r->tried_count = 0;
+		r->answered_in_round = false;
+		link = pick(r);
+	}
+	if (link) {
+		link_submit(link, r);
+		return;
+	}
+	if (r->error.message[0] == '\0')
+		set_error(r, KV_UNAVAILABLE, "no node can be reached");
+	r->tried_count = 0;
+	r->tries++;
+	if (r->tries >= r->tries_max)
+		give_up(r);
+	else
+		pause_request(r, 0);
+}
+
+void request_start(struct request *r, struct engine *engine)
+{
+	KV_ASSERT(r->phase == REQUEST_NEW);
+	KV_ASSERT(r->timeout_ms > 0);
+	KV_ASSERT(r->tries_max > 0);
+	r->engine = engine;
+	r->deadline_us = clock_mono_us() + r->timeout_ms * USEC_PER_MSEC;
+	ilist_push_back(&engine->active, &r->active);
+	if (request_is_write(r) && opcode_is_client(r->msg.opcode))
+		r->msg.request.rid = (struct request_id){.client = engine->client_id, .seq = ++engine->next_seq};
+	request_assign_time(r);
+	make_ready(r);
+}
+
+void request_requeue(struct request *r) { make_ready(r); }
+
+/* ---- Sending ---- */
+
+void request_assign_time(struct request *r)
+{
+	struct engine *e = r->engine;
+	if (r->has_time || !request_is_write(r) || !opcode_is_client(r->msg.opcode))
+		return;
+	if (!cluster_clock_is_set(&e->clock))
+		return;
+	r->msg.request.t0 = cluster_clock_issue(&e->clock, clock_mono_us());
+	r->has_time = true;
+}
+
+/* How long to wait for this answer before another node is asked; the rest of the time is kept for that. */
+static usec_t attempt_deadline_us(const struct request *r, usec_t now_us)
+{
+	bool has_others = r->target != TARGET_NODE && r->target != TARGET_ADDRESS;
+	usec_t left_us = r->deadline_us - now_us;
+	if (!retry_unanswered(r->safety) || !has_others || r->tries + 1 >= r->tries_max ||
+	    left_us < ATTEMPT_MIN_MS * USEC_PER_MSEC)
+		return r->deadline_us;
+	return now_us + left_us * 3 / 5;
+}
+
+bool request_encode(struct request *r, uint64_t id, struct buf *out)
+{
+	struct engine *e = r->engine;
+	struct msg *m = &r->msg;
+	usec_t now_us = clock_mono_us();
+	usec_t left_us = r->deadline_us > now_us ? r->deadline_us - now_us : 1;
+	uint32_t left_ms = (uint32_t)((left_us + USEC_PER_MSEC - 1) / USEC_PER_MSEC);
+	m->id = id;
+	m->epoch = route_epoch(&e->route);
+	if (opcode_body(m->opcode, false) == BODY_REQUEST) {
+		m->request.deadline_ms = left_ms;
+		m->request.attempt = r->sent_count;
+		request_assign_time(r);
+		if (r->safety == RETRY_SAME && !r->has_time)
+			r->safety = RETRY_ONCE; /* the node gives it a version, another one each time */
+	} else if (m->opcode == OP_CLUSTER_INIT) {
+		m->cluster_init.deadline_ms = left_ms;
+	}
+	enum kv_status status = codec_encode(m, out);
+	if (status != KV_OK) {
+		r->phase = REQUEST_READY; /* in no list */
+		request_fail(r, status, "the request cannot be sent: %s", kv_status_text(status));
+		return false;
+	}
+	r->phase = REQUEST_SENT;
+	r->sent_count++;
+	r->sent_us = now_us;
+	engine_timer_set(e, &r->timer, attempt_deadline_us(r, now_us));
+	return true;
+}
+
+/* ---- What happened ---- */
+
+struct answer {
+	enum kv_status status;
+	bool in_doubt;
+	uint32_t retry_after_ms;
+	struct slice message;
+};
+
+static struct answer answer_of(const struct msg *m)
+{
+	switch (m->opcode) {
+	case OP_MAP:
+		return (struct answer){.status = m->map.status};
+	case OP_STATUS:
+		return (struct answer){.status = m->status.status, .message = m->status.message};
+	default:
+		return (struct answer){
+			.status = m->result.status,
+			.in_doubt = m->result.in_doubt,
+			.retry_after_ms = m->result.retry_after_ms,
+			.message = m->result.message,
+		};
+	}
+}
+
+/* Versions that exist now lie below the next ones of this client. */
+static void observe_versions(struct cluster_clock *clock, const struct msg *m)
+{
+	if (!opcode_is_client(m->opcode) || m->opcode == OP_MAP)
+		return;
+	cluster_clock_observe_version(clock, m->result.version.hlc);
+	for (uint32_t i = 0; i < m->result.item_count; i++)
+		cluster_clock_observe_version(clock, m->result.items[i].org.hlc);
+}
+
+static bool value_is_whole(const struct msg *m)
+{
+	return m->opcode != OP_GET || m->result.status != KV_OK || m->result.value_hash == 0 ||
+	       hash64(m->result.value) == m->result.value_hash;
+}
+
+static void refused(struct request *r, struct link *from, const struct answer *a)
+{
+	struct engine *e = r->engine;
+	r->tries++;
+	r->answered_in_round = true;
+	mark_tried(r, from);
+	/* An old map is no sign of overload. */
+	bool stale = a->status == KV_STALE;
+	if (!stale)
+		retry_budget_failed(&e->budget);
+	if (r->tries >= r->tries_max || !retry_answer(r->safety, a->status, a->in_doubt) ||
+	    (!stale && !retry_budget_allows(&e->budget))) {
+		request_finish(r, a->in_doubt);
+		return;
+	}
+	if (stale && r->reply->msg.epoch > route_epoch(&e->route)) {
+		r->tried_count = 0; /* the new row decides */
+		park(r);
+		engine_fetch_map(e, from);
+		return;
+	}
+	pause_request(r, a->retry_after_ms);
+}
+
+void request_answered(struct request *r, struct reply *reply)
+{
+	KV_ASSERT(r->phase == REQUEST_SENT);
+	struct link *from = TAKE_PTR(r->at);
+	struct engine *e = r->engine;
+	reply_unref(r->reply);
+	r->reply = reply;
+	r->took_us = clock_mono_us() - r->sent_us;
+	struct answer a = answer_of(&reply->msg);
+	if (reply->msg.opcode == OP_ERROR && a.status == KV_OK)
+		a.status = KV_INTERNAL;
+	if (!value_is_whole(&reply->msg))
+		a = (struct answer){.status = KV_CORRUPT,
+				    .message = slice_str("the value does not match its hash")};
+	if (a.status != KV_OK && a.message.size > 0)
+		set_error(r, a.status, "%.*s (from %.80s)", (int)MIN(a.message.size, 150u),
+			  (const char *)a.message.data, from->address);
+	else
+		set_error(r, a.status, "%s (from %.80s)", kv_status_text(a.status), from->address);
+	if (status_class(a.status) == STATUS_DONE) {
+		observe_versions(&e->clock, &reply->msg);
+		retry_budget_succeeded(&e->budget);
+		request_finish(r, false);
+		return;
+	}
+	if (!status_is_known((uint32_t)a.status))
+		a.in_doubt = true; /* a newer node's code: the careful reading */
+	refused(r, from, &a);
+}
+
+void request_lost(struct request *r, bool sent, enum kv_status status, const char *why)
+{
+	struct link *from = TAKE_PTR(r->at);
+	mark_tried(r, from);
+	set_error(r, status, "%s", why);
+	if (!sent) {
+		make_ready(r);
+		return;
+	}
+	if (request_is_write(r))
+		r->maybe_applied = true;
+	r->tries++;
+	r->answered_in_round = true;
+	if (!retry_unanswered(r->safety) || r->tries >= r->tries_max)
+		give_up(r);
+	else
+		make_ready(r);
+}
