@@ -52,6 +52,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct event_base;
 
 /** A connection to a cluster. */
@@ -157,7 +159,7 @@ enum kv_status kv_open(const struct kv_config *config, struct kv_client **ret_cl
 
 /**
  * Ends a client and frees it. New requests are refused with KV_CLOSED at once; those in flight have DRAIN_MS to finish, what
- * is left then fails with KV_CLOSED (in doubt if a write was sent). Every callback has run when this returns.
+ * is left then fails with KV_CLOSED, a write that was sent with KV_IN_DOUBT. Every callback has run when this returns.
  * All iterators of the client must be closed before. Not from a callback. In the caller's event loop nothing
  * is waited for: unfinished requests fail inside this call. NULL is allowed.
  */
@@ -169,8 +171,8 @@ enum kv_level {
 	KV_LEVEL_DEFAULT = 0,  /* the client's default */
 	KV_LEVEL_EVENTUAL = 1, /* nearest replica; writes durable on `acks` replicas, the rest follows */
 	KV_LEVEL_SESSION = 2,
-	KV_LEVEL_BOUNDED = 3,  /* reads at most staleness_ms old */
-	KV_LEVEL_STRONG = 4    /* linearizable; writes durable on a majority */
+	KV_LEVEL_BOUNDED = 3, /* reads at most staleness_ms old */
+	KV_LEVEL_STRONG = 4   /* linearizable; writes durable on a majority */
 };
 
 enum kv_acks { KV_ACKS_DEFAULT = 0, KV_ACKS_ONE = 1, KV_ACKS_MAJORITY = 2, KV_ACKS_ALL = 3 };
@@ -205,7 +207,7 @@ struct kv_options {
 #define KV_ROW_MAX 14
 
 struct kv_receipt_replica {
-	uint16_t node; /* index in kv_nodes */
+	uint16_t node;         /* index in kv_nodes */
 	enum kv_status status; /* KV_OK: answered in time; otherwise why not */
 	struct kv_version version;
 };
@@ -220,7 +222,7 @@ struct kv_receipt {
 	uint32_t rounds;       /* phases of messages it took */
 	uint32_t staleness_ms; /* bound on how old the answer may be */
 	bool repaired;
-	uint32_t attempts;     /* times this library sent the request */
+	uint32_t attempts; /* times this library sent the request */
 	uint32_t replica_count;
 	struct kv_receipt_replica replicas[KV_ROW_MAX];
 };
@@ -234,7 +236,7 @@ struct kv_memory;
 struct kv_item {
 	struct kv_slice value;
 	struct kv_version version;
-	uint64_t expires_ms; /* since 1970 on the cluster's clock; 0: never */
+	uint64_t expires_ms;              /* since 1970 on the cluster's clock; 0: never */
 	const struct kv_receipt *receipt; /* NULL unless asked for */
 	struct kv_memory *memory;         /* private */
 };
@@ -246,21 +248,21 @@ void kv_item_release(struct kv_item *item);
 struct kv_item kv_item_ref(const struct kv_item *item);
 
 /* ---- One key, waiting ------------------------------------------------------------------------------------------- */
-/* OPTIONS NULL means all defaults. Keys have 1 to 4096 bytes (else KV_INVALID). */
+/* OPTIONS NULL means all defaults. Keys have 1 to 4096 bytes: an empty one gives KV_INVALID, a longer one KV_TOO_LARGE. */
 
 /** KV_NOT_FOUND: no such key. *ret_item is the caller's to release. After any error it is cleared, except: with a
  *  receipt wanted KV_NOT_FOUND fills it too, with an absent value. */
 enum kv_status kv_get(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-                      struct kv_item *ret_item, struct kv_error *err);
+		      struct kv_item *ret_item, struct kv_error *err);
 
 /** Values over 16 MiB, or over what the node takes, give KV_TOO_LARGE. RET_ITEM may be NULL; it holds the version and,
  *  if asked for, the receipt, and is the caller's to release. */
 enum kv_status kv_put(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-                      struct kv_slice value, struct kv_item *ret_item, struct kv_error *err);
+		      struct kv_slice value, struct kv_item *ret_item, struct kv_error *err);
 
 /** Deleting what is not there is KV_OK. RET_ITEM as in kv_put. Conditions give KV_UNSUPPORTED. */
 enum kv_status kv_del(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-                      struct kv_item *ret_item, struct kv_error *err);
+		      struct kv_item *ret_item, struct kv_error *err);
 
 /* ---- Many keys, waiting ----------------------------------------------------------------------------------------- */
 /* Single requests sent together: each has its own outcome, and they are not atomic across keys. */
@@ -285,11 +287,11 @@ void kv_outcomes_release(struct kv_outcome *outcomes, size_t count);
  * More than 1000 keys or 16 MiB of keys and values: KV_TOO_LARGE for each, nothing is sent.
  */
 enum kv_status kv_mget(struct kv_client *client, const struct kv_options *options, const struct kv_slice *keys,
-                       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
+		       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
 enum kv_status kv_mput(struct kv_client *client, const struct kv_options *options, const struct kv_pair *pairs,
-                       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
+		       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
 enum kv_status kv_mdel(struct kv_client *client, const struct kv_options *options, const struct kv_slice *keys,
-                       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
+		       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
 
 /* ---- Not waiting ------------------------------------------------------------------------------------------------ */
 
@@ -300,18 +302,18 @@ enum kv_status kv_mdel(struct kv_client *client, const struct kv_options *option
  * It may submit further requests but must not wait, nor close the client.
  */
 typedef void (*kv_callback)(struct kv_client *client, const struct kv_error *error, const struct kv_item *item,
-                            void *arg);
+			    void *arg);
 
 /**
  * As their namesakes. Key and value are copied. If one of these fails (KV_INVALID, KV_TOO_LARGE, KV_CLOSED, or KV_OVERLOADED
  * when 65536 requests are waiting already) the callback never runs.
  */
 enum kv_status kv_get_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-                            kv_callback callback, void *arg, struct kv_error *err);
+			    kv_callback callback, void *arg, struct kv_error *err);
 enum kv_status kv_put_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-                            struct kv_slice value, kv_callback callback, void *arg, struct kv_error *err);
+			    struct kv_slice value, kv_callback callback, void *arg, struct kv_error *err);
 enum kv_status kv_del_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-                            kv_callback callback, void *arg, struct kv_error *err);
+			    kv_callback callback, void *arg, struct kv_error *err);
 
 /* ---- Scan ------------------------------------------------------------------------------------------------------- */
 
@@ -324,9 +326,10 @@ struct kv_scan_options {
 	uint32_t timeout_ms;    /* of each page; 0: the client's default */
 	uint32_t page_items;    /* entries fetched at once, at most 1000; 0: 1000 */
 	struct kv_slice prefix; /* only keys that begin with it; absent: all */
-	struct kv_slice cursor; /* from kv_scan_cursor of an earlier scan with the same prefix; absent: from the start */
-	uint16_t node;          /* only what this node holds, asked of itself; KV_NODE_NONE: any replica of each partition */
-	bool raw;               /* also deleted, expired and weak copies: what is on that replica */
+	struct kv_slice
+		cursor; /* from kv_scan_cursor of an earlier scan with the same prefix; absent: from the start */
+	uint16_t node; /* only what this node holds, asked of itself; KV_NODE_NONE: any replica of each partition */
+	bool raw;      /* also deleted, expired and weak copies: what is on that replica */
 };
 
 #define KV_SCAN_OPTIONS_INIT                                                                                       \
@@ -342,14 +345,14 @@ struct kv_entry {
 	uint64_t expires_ms;       /* 0: never */
 	uint64_t value_hash;       /* XXH3 of the value */
 	uint16_t partition;
-	bool tombstone;            /* deleted; only with raw */
-	bool weak;                 /* stored below a promise; only with raw */
-	bool strong;               /* written by a strong request */
+	bool tombstone; /* deleted; only with raw */
+	bool weak;      /* stored below a promise; only with raw */
+	bool strong;    /* written by a strong request */
 };
 
 /** Each page is an eventual read of one replica. OPTIONS NULL: everything. Close with kv_scan_close. */
-enum kv_status kv_scan_open(struct kv_client *client, const struct kv_scan_options *options, struct kv_scan **ret_scan,
-                            struct kv_error *err);
+enum kv_status kv_scan_open(struct kv_client *client, const struct kv_scan_options *options,
+			    struct kv_scan **ret_scan, struct kv_error *err);
 
 /**
  * The next entry; its bytes live until the next call on the same scan. KV_NOT_FOUND: there are no more. After another error
@@ -361,7 +364,7 @@ enum kv_status kv_scan_next(struct kv_scan *scan, struct kv_entry *ret_entry, st
  * Where to start a later scan to see every entry not yet returned: opaque bytes, at most 4400, lent until the next call.
  * It may repeat up to one page of entries that were returned. Absent when the scan is at its end.
  */
-struct kv_slice kv_scan_cursor(const struct kv_scan *scan);
+struct kv_slice kv_scan_cursor(struct kv_scan *scan);
 
 /** NULL is allowed. */
 void kv_scan_close(struct kv_scan *scan);
@@ -374,13 +377,13 @@ void kv_scan_close(struct kv_scan *scan);
 struct kv_cluster_info {
 	char uuid[KV_UUID_TEXT_SIZE];
 	char name[65];
-	uint64_t epoch;          /* of the cluster map */
+	uint64_t epoch; /* of the cluster map */
 	uint32_t partitions;
-	uint32_t replicas;       /* of each partition */
+	uint32_t replicas; /* of each partition */
 	uint32_t node_count;
-	uint32_t move_count;     /* partitions on the way to other nodes */
+	uint32_t move_count; /* partitions on the way to other nodes */
 	uint32_t voter_count;
-	uint16_t voters[5];      /* nodes that keep the map */
+	uint16_t voters[5]; /* nodes that keep the map */
 	uint64_t feature_level;
 };
 
@@ -393,16 +396,17 @@ struct kv_node {
 	uint16_t index;
 	enum kv_node_state state;
 	uint32_t weight;
-	uint32_t partitions;          /* whose row names it */
+	uint32_t partitions; /* whose row names it */
 	char uuid[KV_UUID_TEXT_SIZE];
 	char name[65];
 	char zone[65];
-	char client_address[257];     /* host:port */
+	char client_address[257]; /* host:port */
 	char peer_address[257];
 };
 
 /** All nodes of the map, by index. *ret_nodes is freed with kv_nodes_free. KV_NOT_READY as in kv_cluster_info. */
-enum kv_status kv_nodes(struct kv_client *client, struct kv_node **ret_nodes, size_t *ret_count, struct kv_error *err);
+enum kv_status kv_nodes(struct kv_client *client, struct kv_node **ret_nodes, size_t *ret_count,
+			struct kv_error *err);
 void kv_nodes_free(struct kv_node *nodes);
 
 /** Where a key or partition lives. */
@@ -410,23 +414,23 @@ struct kv_location {
 	uint64_t hash;  /* of the key; 0 from kv_locate_partition */
 	uint64_t epoch; /* of the map that says so */
 	uint16_t partition;
-	uint16_t leaf;  /* slice of the partition; 0 from kv_locate_partition */
+	uint16_t leaf; /* slice of the partition; 0 from kv_locate_partition */
 	uint16_t node_count;
 	uint16_t nodes[KV_ROW_MAX]; /* indexes in kv_nodes, preferred coordinator first */
 };
 
 enum kv_status kv_locate(struct kv_client *client, struct kv_slice key, struct kv_location *ret_location,
-                         struct kv_error *err);
+			 struct kv_error *err);
 /** KV_INVALID: no such partition. */
 enum kv_status kv_locate_partition(struct kv_client *client, uint32_t partition, struct kv_location *ret_location,
-                                   struct kv_error *err);
+				   struct kv_error *err);
 
 /* The calls below go to one node. TARGET is "host:port", the name of a node in the map, or NULL for any endpoint.
  * TIMEOUT_MS 0 means the client's default. */
 
 /** Asks for a sign of life; *ret_us (may be NULL) is the time it took in microseconds, without connecting. */
 enum kv_status kv_ping(struct kv_client *client, const char *target, unsigned timeout_ms, uint64_t *ret_us,
-                       struct kv_error *err);
+		       struct kv_error *err);
 
 enum kv_peer_state { KV_PEER_UP = 1, KV_PEER_SUSPECT = 2, KV_PEER_DOWN = 3, KV_PEER_MYSELF = 4 };
 
@@ -463,17 +467,17 @@ struct kv_node_status {
 
 /** *ret_status is one block of memory, freed with kv_node_status_free. Never asks another node than TARGET. */
 enum kv_status kv_status_get(struct kv_client *client, const char *target, unsigned timeout_ms,
-                             struct kv_node_status **ret_status, struct kv_error *err);
+			     struct kv_node_status **ret_status, struct kv_error *err);
 void kv_node_status_free(struct kv_node_status *status);
 
 /** A cluster to be. */
 struct kv_cluster_spec {
-	uint32_t size;                    /* sizeof(struct kv_cluster_spec) */
-	uint32_t partitions;              /* power of two, 16 to 4096; 0: 1024 */
-	uint32_t replicas;                /* odd, 1 to 7; 0: the smaller of 3 and the nodes, made odd */
-	const char *name;                 /* at most 64 bytes */
+	uint32_t size;                     /* sizeof(struct kv_cluster_spec) */
+	uint32_t partitions;               /* power of two, 16 to 4096; 0: 1024 */
+	uint32_t replicas;                 /* odd, 1 to 7; 0: the smaller of 3 and the nodes, made odd */
+	const char *name;                  /* at most 64 bytes */
 	const char *const *peer_addresses; /* host:port of empty nodes, the asked one among them */
-	size_t address_count;             /* 1 to 256 */
+	size_t address_count;              /* 1 to 256 */
 };
 
 #define KV_CLUSTER_SPEC_INIT                                                                                       \
@@ -486,7 +490,9 @@ struct kv_cluster_spec {
  * kv_status_get tells. KV_REFUSED: a node is part of a cluster already or holds data.
  */
 enum kv_status kv_cluster_init(struct kv_client *client, const char *target, const struct kv_cluster_spec *spec,
-                               unsigned timeout_ms, struct kv_error *err);
+			       unsigned timeout_ms, struct kv_error *err);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
