@@ -228,7 +228,7 @@ static const char *environment_name(const struct config_key *key, struct buf *ou
 	return buf_cstr(out);
 }
 
-static const char *environment_value(char *const *environment, const char *name)
+static const char *environment_value(const char *const *environment, const char *name)
 {
 	size_t size = strlen(name);
 	for (; environment && *environment; environment++) {
@@ -240,7 +240,7 @@ static const char *environment_value(char *const *environment, const char *name)
 
 /** Takes one key's value from where it is given first. Appends to WHY what is wrong with it. */
 static bool take_value(struct config *c, const struct config_key *key, const struct config_text *text,
-		       const char *file, char *const *environment, struct buf *why)
+		       const char *file, const char *const *environment, struct buf *why)
 {
 	CLEANUP(buf_release) struct buf variable = BUF_INIT;
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
@@ -338,7 +338,7 @@ static void fill_automatic(struct config *c)
 	}
 }
 
-enum kv_status config_parse(struct slice yaml, const char *file, char *const *environment, struct config *ret,
+enum kv_status config_parse(struct slice yaml, const char *file, const char *const *environment, struct config *ret,
 			    struct buf *why)
 {
 	struct config_text texts[ARRAY_SIZE(keys)] = {{0}};
@@ -386,7 +386,7 @@ static enum kv_status read_file(const char *file, struct buf *ret, struct buf *w
 	return size < 0 ? KV_IO : KV_INVALID;
 }
 
-enum kv_status config_load(const char *file, char *const *environment, struct config *ret, struct buf *why)
+enum kv_status config_load(const char *file, const char *const *environment, struct config *ret, struct buf *why)
 {
 	CLEANUP(buf_release) struct buf yaml = BUF_INIT;
 	if (file) {

@@ -77,11 +77,11 @@ void config_key_path(const struct config_key *key, struct buf *out);
  * Reads the file's text. FILE is only its name for messages. ENVIRONMENT is as in environ; NULL for none. RET is
  * released by config_release. Otherwise KV_INVALID, with one line a mistake in WHY; ret is untouched.
  */
-MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, char *const *environment,
+MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, const char *const *environment,
 				     struct config *ret, struct buf *why);
 
 /** The same for a file on disk; file NULL: defaults and environment only. KV_IO if the file cannot be read. */
-MUST_USE enum kv_status config_load(const char *file, char *const *environment, struct config *ret,
+MUST_USE enum kv_status config_load(const char *file, const char *const *environment, struct config *ret,
 				    struct buf *why);
 
 /** Accepts a zeroed struct. Fits CLEANUP. */

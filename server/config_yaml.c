@@ -284,6 +284,8 @@ enum kv_status config_yaml_parse(struct slice yaml, const char *file, const stru
 				 struct config_text *ret, struct buf *why)
 {
 	KV_ASSERT(count <= CONFIG_KEYS_MAX);
+	if (yaml.size == 0)
+		return KV_OK; /* libyaml takes no absent text */
 	struct walk w = {.file = file, .keys = keys, .count = count, .texts = ret, .why = why};
 	if (!yaml_parser_initialize(&w.parser))
 		return KV_OVERLOADED;

@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 	const char *temporary = options.dev && !options.check_only ? dev_directory(path) : NULL;
 	CLEANUP(config_release) struct config config = {0};
 	CLEANUP(buf_release) struct buf why = BUF_INIT;
-	enum kv_status status = config_load(options.config_file, environ, &config, &why);
+	enum kv_status status = config_load(options.config_file, (const char *const *)environ, &config, &why);
 	if (status != KV_OK) {
 		fprintf(stderr, "%s", buf_cstr(&why));
 		code = EXIT_USAGE;

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/test.h"
+
+#include "server/config.h"
+
+static enum kv_status parse(const char *yaml, const char *const *environment, struct config *ret, struct buf *why)
+{
+	*ret = (struct config){0};
+	return config_parse(slice_str(yaml), "kvd.yaml", environment, ret, why);
+}
+
+static void assert_refused(const char *yaml, const char *expected)
+{
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	struct config config;
+	assert_int_equal(parse(yaml, NULL, &config, &why), KV_INVALID);
+	if (!strstr(buf_cstr(&why), expected))
+		print_error("expected: %s\ngot: %s\n", expected, buf_cstr(&why));
+	assert_non_null(strstr(buf_cstr(&why), expected));
+}
+
+static void a_directory_is_all_that_has_to_be_said(void **state)
+{
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("node: {data_dir: /var/lib/kvd}\n", NULL, &config, &why), KV_OK);
+	assert_string_equal(config.node_data_dir, "/var/lib/kvd");
+	assert_string_equal(config.listen_client, "127.0.0.1:7001");
+	assert_true(config.node_name[0] != '\0');
+	assert_true(config.shards >= 1);
+	assert_int_equal(config.limits_value_size, 1 << 20);
+	assert_int_equal(config.limits_drain_us, 10 * USEC_PER_SEC);
+	assert_int_equal(config.log_level, LOG_INFO);
+}
+
+static void units_stand_in_values(void **state)
+{
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("node: {data_dir: /d, weight: 7}\nlimits: {value_size: 64KiB, drain: 200ms}\n"
+			       "storage:\n  cache_size: 1GiB\ntest: {wall_offset_ms: -600000}\ninsecure: true\n"
+			       "log: {level: debug, format: json}\n",
+			       NULL, &config, &why),
+			 KV_OK);
+	assert_int_equal(config.node_weight, 7);
+	assert_int_equal(config.limits_value_size, 64 << 10);
+	assert_int_equal(config.limits_drain_us, 200 * USEC_PER_MSEC);
+	assert_int_equal(config.storage_cache_size, 1 << 30);
+	assert_int_equal(config.test_wall_offset_ms, -600000);
+	assert_true(config.insecure);
+	assert_int_equal(config.log_level, LOG_DEBUG);
+	assert_int_equal(config.log_format, LOG_JSON);
+}
+
+static void the_environment_comes_before_the_file(void **state)
+{
+	const char *const environment[] = {"KVD_NODE_DATA_DIR=/elsewhere", "KVD_SHARDS=3", "KVD_NODE_WEIGHTS=9",
+					   NULL};
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("shards: 2\nnode: {data_dir: /d}\n", environment, &config, &why), KV_OK);
+	assert_string_equal(config.node_data_dir, "/elsewhere");
+	assert_int_equal(config.shards, 3);
+	assert_int_equal(config.node_weight, 100);
+}
+
+static void a_bad_override_names_its_variable(void **state)
+{
+	const char *const environment[] = {"KVD_SHARDS=many", NULL};
+	struct config config;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("node: {data_dir: /d}\n", environment, &config, &why), KV_INVALID);
+	assert_non_null(strstr(buf_cstr(&why), "KVD_SHARDS in the environment: \"many\" is not allowed"));
+}
+
+static void unknown_keys_are_refused_with_line_and_suggestion(void **state)
+{
+	assert_refused("node:\n  data_dir: /d\n  nam: x\n",
+		       "kvd.yaml:3: unknown key \"nam\" in section node; did you mean \"name\"?");
+	assert_refused("# comment\nnode: {data_dir: /d}\nlimit: {}\n",
+		       "kvd.yaml:3: unknown key \"limit\"; did you mean \"limits\"?");
+	assert_refused("zzzzzz: 1\n", "allowed here: node listen shards insecure limits storage log test");
+}
+
+static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
+{
+	assert_refused(
+		"node:\n  data_dir: /d\nstorage:\n  cache_size: 64 MB\n",
+		"kvd.yaml:4: storage.cache_size: \"64 MB\" is not allowed; write a whole number with B, KiB, MiB or GiB");
+	assert_refused("node: {data_dir: /d}\nlimits:\n  value_size: 17MiB\n",
+		       "kvd.yaml:3: limits.value_size: \"17MiB\"");
+	assert_refused("node: {data_dir: /d}\nlog: {level: loud}\n", "allowed are debug, info, warn, error");
+	assert_refused("node: {data_dir: /d}\nlisten: {peer: 7101}\n", "kvd.yaml:2: listen.peer: \"7101\"");
+	assert_refused("node: {data_dir: /d, name: \"a b\"}\n", "kvd.yaml:1: node.name:");
+	assert_refused("node: {data_dir: /d}\ntest: {wall_offset_ms: 4000000}\n", "from -3600000 to 3600000");
+	assert_refused("node: {data_dir: /d}\nlimits: {drain: 99999999999999999999s}\n",
+		       "kvd.yaml:2: limits.drain");
+}
+
+static void every_mistake_is_told_at_once(void **state)
+{
+	struct config config;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("shards: x\nlog:\n  level: y\n", NULL, &config, &why), KV_INVALID);
+	assert_non_null(strstr(buf_cstr(&why), "kvd.yaml:1: shards"));
+	assert_non_null(strstr(buf_cstr(&why), "kvd.yaml:3: log.level"));
+	assert_non_null(strstr(buf_cstr(&why), "node.data_dir is missing"));
+}
+
+static void shapes_that_are_no_configuration_are_refused(void **state)
+{
+	assert_refused("node: 3\n", "kvd.yaml:1: node is a section");
+	assert_refused("shards:\nnode: {data_dir: /d}\n", "kvd.yaml:1: shards needs one value");
+	assert_refused("shards: [1, 2]\n", "kvd.yaml:1: shards needs one value");
+	assert_refused("shards: 1\nshards: 2\n", "kvd.yaml:2: shards is given twice, first in line 1");
+	assert_refused("- node\n", "kvd.yaml:1: the file is a mapping");
+	assert_refused("node: {data_dir: /d\n", "not YAML");
+	assert_refused("node: &a {data_dir: /d}\nlog: *a\n", "kvd.yaml:2: aliases are not allowed");
+	assert_refused("", "node.data_dir is missing");
+	assert_refused("# nothing\n", "node.data_dir is missing");
+}
+
+static void open_networks_need_a_word(void **state)
+{
+	assert_refused("node: {data_dir: /d}\nlisten:\n  client: 10.0.0.1:7001\n",
+		       "kvd.yaml:3: listen.client: 10.0.0.1:7001 is not loopback");
+	assert_refused("insecure: true\nnode: {data_dir: /d}\nlisten: {peer: \"0.0.0.0:7101\"}\n",
+		       "stands for every interface");
+	assert_refused("node: {data_dir: /d}\nlisten: {peer: \"127.0.0.1:7\", client: \"127.0.0.1:7\"}\n",
+		       "give them two ports");
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(
+		parse("insecure: true\nnode: {data_dir: /d}\nlisten: {client: \"10.0.0.1:7001\", peer: \"[::1]:0\"}\n",
+		      NULL, &config, &why),
+		KV_OK);
+}
+
+static void a_file_that_is_not_there_is_said(void **state)
+{
+	struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(config_load("/nowhere/kvd.yaml", NULL, &config, &why), KV_IO);
+	assert_non_null(strstr(buf_cstr(&why), "/nowhere/kvd.yaml: cannot be read"));
+}
+
+static void the_files_that_come_with_it_are_good(void **state)
+{
+	static const char *const files[] = {"conf/kvd.yaml", "conf/kvd-dev.yaml"};
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		CLEANUP(buf_release) struct buf path = BUF_INIT;
+		buf_printf(&path, "%s/%s", SOURCE_ROOT, files[i]);
+		CLEANUP(config_release) struct config config = {0};
+		CLEANUP(buf_release) struct buf why = BUF_INIT;
+		enum kv_status status = config_load(buf_cstr(&path), NULL, &config, &why);
+		if (status != KV_OK)
+			print_error("%s", buf_cstr(&why));
+		assert_int_equal(status, KV_OK);
+	}
+}
+
+/** Every key of the table has a row in the document with its default, and the document has no other rows. */
+static void the_document_lists_exactly_the_keys(void **state)
+{
+	FILE *file = fopen(SOURCE_ROOT "/docs/configuration.md", "r");
+	assert_non_null(file);
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	char line[1024];
+	size_t rows = 0;
+	while (fgets(line, sizeof line, file)) {
+		rows += strncmp(line, "| `", 3) == 0;
+		buf_append_str(&text, line);
+	}
+	fclose(file);
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_release) struct buf row = BUF_INIT;
+		buf_append_str(&row, "| `");
+		config_key_path(&keys[i], &row);
+		if (keys[i].fallback && keys[i].fallback[0])
+			buf_printf(&row, "` | `%s` |", keys[i].fallback);
+		else
+			buf_append_str(&row, "` | - |");
+		if (!strstr(buf_cstr(&text), buf_cstr(&row)))
+			print_error("docs/configuration.md lacks: %s\n", buf_cstr(&row));
+		assert_non_null(strstr(buf_cstr(&text), buf_cstr(&row)));
+	}
+	assert_int_equal(rows, count);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_directory_is_all_that_has_to_be_said),
+		cmocka_unit_test(units_stand_in_values),
+		cmocka_unit_test(the_environment_comes_before_the_file),
+		cmocka_unit_test(a_bad_override_names_its_variable),
+		cmocka_unit_test(unknown_keys_are_refused_with_line_and_suggestion),
+		cmocka_unit_test(bad_values_are_refused_with_line_and_what_is_allowed),
+		cmocka_unit_test(every_mistake_is_told_at_once),
+		cmocka_unit_test(shapes_that_are_no_configuration_are_refused),
+		cmocka_unit_test(open_networks_need_a_word),
+		cmocka_unit_test(a_file_that_is_not_there_is_said),
+		cmocka_unit_test(the_files_that_come_with_it_are_good),
+		cmocka_unit_test(the_document_lists_exactly_the_keys),
+	};
+	return test_run("config", tests);
+}
