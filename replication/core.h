@@ -21,6 +21,7 @@
 #include "replication/version.h"
 
 struct form;
+struct recent;
 
 /** A message to the own node, or an answer of the own replica, on its way. Lives in the actions' memory. */
 struct local_msg {
@@ -56,6 +57,8 @@ struct node_core {
 	struct iheap timers; /* of struct op */
 	uint32_t op_count;
 	uint64_t id_last; /* message ids */
+
+	struct recent *recent[NODES_MAX]; /* forwarded requests taken from each node; NULL until the first */
 
 	struct detector detector;
 	struct hints hints;

@@ -299,6 +299,7 @@ void form_map_pushed(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct map_desc *map = m->map.map;
 	struct msg *reply = core_msg(core, OP_MAP_PUSH, m->id, /* reply= */ true);
+	reply->shard = m->shard;
 	reply->map.status = KV_OK;
 	if (core->map && map && !uuid_equal(&core->map->desc.cluster, &map->cluster))
 		reply->map.status = KV_WRONG_CLUSTER;

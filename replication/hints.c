@@ -50,6 +50,35 @@ static void set_dirty(struct node_core *core, struct hint_target *t, uint32_t pa
 	write_dirty(core, t);
 }
 
+static void begin_partition(struct hint_target *t, uint32_t partition, bool whole)
+{
+	t->partition = partition;
+	t->whole = whole;
+	t->whole_failed = false;
+	t->has_after = false;
+	t->page_last = false;
+}
+
+static void read_page(struct node_core *core, struct hint_target *t, enum hint_phase phase)
+{
+	t->phase = phase;
+	t->scan_outdated = false;
+	struct disk_scan scan = {.table = t->whole ? DISK_DATA : DISK_HINT,
+				 .target = t->node,
+				 .partition = (uint16_t)t->partition,
+				 .has_after = t->has_after,
+				 .after = t->after,
+				 .rows_max = HINT_SCAN_ITEMS,
+				 .bytes_max = SCAN_SIZE_MAX};
+	scan.after.table = scan.table;
+	actions_hold(core->out, t->after_key);
+	core_scan(core, WAIT_HINT_SCAN, t, &scan);
+}
+
+static void scan_page(struct node_core *core, struct hint_target *t) { read_page(core, t, HINT_SCANNING); }
+
+static void count_page(struct node_core *core, struct hint_target *t) { read_page(core, t, HINT_COUNTING); }
+
 void hints_set_map(struct node_core *core)
 {
 	const struct map_desc *d = &core->map->desc;
@@ -58,7 +87,8 @@ void hints_set_map(struct node_core *core)
 		if (node == core->self || core->hints.targets[node])
 			continue;
 		struct hint_target *t = target_of(core, node);
-		t->unknown = true;
+		begin_partition(t, core->config.shard, /* whole= */ false);
+		count_page(core, t);
 		struct disk_key key = {.table = DISK_META, .key = dirty_name(core, node)};
 		core_read(core, WAIT_HINT_DIRTY, t, &key);
 	}
@@ -192,43 +222,18 @@ static void ask_credit(struct node_core *core, struct hint_target *t)
 	core_send(core, t->node, m);
 }
 
-static void begin_partition(struct node_core *core, struct hint_target *t, uint32_t partition, bool whole)
-{
-	t->partition = partition;
-	t->whole = whole;
-	t->whole_failed = false;
-	t->has_after = false;
-	t->page_last = false;
-}
-
 static void begin_pass(struct node_core *core, struct hint_target *t)
 {
 	t->added = 0;
 	t->left = 0;
-	begin_partition(core, t, core->config.shard, /* whole= */ false);
+	begin_partition(t, core->config.shard, /* whole= */ false);
 	ask_credit(core, t);
-}
-
-static void scan_page(struct node_core *core, struct hint_target *t)
-{
-	t->phase = HINT_SCANNING;
-	t->scan_outdated = false;
-	struct disk_scan scan = {.table = t->whole ? DISK_DATA : DISK_HINT,
-				 .target = t->node,
-				 .partition = (uint16_t)t->partition,
-				 .has_after = t->has_after,
-				 .after = t->after,
-				 .rows_max = HINT_SCAN_ITEMS,
-				 .bytes_max = SCAN_SIZE_MAX};
-	scan.after.table = scan.table;
-	actions_hold(core->out, t->after_key);
-	core_scan(core, WAIT_HINT_SCAN, t, &scan);
 }
 
 static void end_pass(struct node_core *core, struct hint_target *t)
 {
-	t->pending = t->left + t->added;
-	t->unknown = false;
+	/* A key hinted again during the pass counts twice until the next one; the hints on disk never exceed the bound. */
+	t->pending = MIN(t->left + t->added, core->config.hints_max);
 	t->phase = HINT_IDLE;
 	t->next_us = core->now.mono_us + HINT_PASS_US;
 }
@@ -239,9 +244,9 @@ static void next_partition(struct node_core *core, struct hint_target *t)
 	if (t->whole && !t->whole_failed)
 		set_dirty(core, t, t->partition, false);
 	if (!t->whole && is_dirty(t, t->partition))
-		begin_partition(core, t, t->partition, /* whole= */ true);
+		begin_partition(t, t->partition, /* whole= */ true);
 	else
-		begin_partition(core, t, t->partition + core->config.shard_count, /* whole= */ false);
+		begin_partition(t, t->partition + core->config.shard_count, /* whole= */ false);
 	if (t->partition >= core->map->desc.partitions)
 		end_pass(core, t);
 	else
@@ -297,8 +302,6 @@ static void stop_replay(struct node_core *core, struct hint_target *t)
 	t->credit = 0;
 	t->phase = HINT_IDLE;
 	t->next_us = core->now.mono_us + HINT_REPLAY_DELAY_US + rng_below(&core->rng, HINT_REPLAY_DELAY_US);
-	/* An interrupted pass has not seen everything. */
-	t->unknown = true;
 }
 
 static void tick_target(struct node_core *core, struct hint_target *t)
@@ -311,7 +314,7 @@ static void tick_target(struct node_core *core, struct hint_target *t)
 	}
 	switch (t->phase) {
 	case HINT_IDLE: {
-		bool work = t->pending > 0 || t->dirty_count > 0 || t->unknown;
+		bool work = t->pending > 0 || t->dirty_count > 0;
 		bool settled = now >= core->detector.peers[t->node].up_since_us + HINT_REPLAY_DELAY_US;
 		if (work && settled && now >= t->next_us)
 			begin_pass(core, t);
@@ -321,6 +324,7 @@ static void tick_target(struct node_core *core, struct hint_target *t)
 		if (now >= t->phase_deadline_us)
 			stop_replay(core, t);
 		return;
+	case HINT_COUNTING:
 	case HINT_SCANNING:
 		return;
 	case HINT_PUSHING:
@@ -437,11 +441,30 @@ static void remember_after(struct hint_target *t, const struct disk_key *key)
 	t->has_after = true;
 }
 
+/** Hints written meanwhile may be counted twice; the first pass puts that right. */
+static void counted_page(struct node_core *core, struct hint_target *t, const struct disk_row *rows, uint32_t count,
+			 bool done)
+{
+	t->pending = MIN(t->pending + count, core->config.hints_max);
+	if (count > 0)
+		remember_after(t, &rows[count - 1].key);
+	if (done)
+		begin_partition(t, t->partition + core->config.shard_count, /* whole= */ false);
+	if (t->partition < core->map->desc.partitions)
+		count_page(core, t);
+	else
+		t->phase = HINT_IDLE;
+}
+
 void hints_scan_done(struct node_core *core, struct hint_target *t, const struct disk_row *rows, uint32_t count,
 		     bool done)
 {
-	KV_ASSERT(t->phase == HINT_SCANNING);
 	KV_ASSERT(ilist_is_empty(&t->rows));
+	if (t->phase == HINT_COUNTING) {
+		counted_page(core, t, rows, count, done);
+		return;
+	}
+	KV_ASSERT(t->phase == HINT_SCANNING);
 	if (t->scan_outdated) {
 		scan_page(core, t);
 		return;
@@ -471,6 +494,7 @@ void hints_read_done(struct node_core *core, struct hint_push *p, bool found, st
 		push_free(core, p);
 		return;
 	}
+	p->sent = m->replica.record.ver;
 	p->deadline_us = core->now.mono_us + core->config.replica_timeout_us;
 	m->replica.partition = p->partition;
 	m->replica.bucket = p->bucket;
@@ -500,7 +524,7 @@ bool hints_push_done(struct node_core *core, const struct msg *m)
 		return false;
 	struct hint_target *t = p->target;
 	bool has = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
-	bool delivered = has && version_at_most(p->ver, m->answer.stored);
+	bool delivered = has && version_at_most(p->sent, m->answer.stored);
 	t->whole_failed |= !delivered;
 	if (delivered && !version_is_none(p->ver)) {
 		core->stats.hints_replayed++;

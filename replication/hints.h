@@ -30,8 +30,9 @@ struct hint_push {
 	uint16_t partition, leaf;
 	uint32_t bucket;
 	struct blob *key;
-	struct version ver; /* of the hint; none for a record of a dirty partition */
-	bool renewed;       /* a newer hint of the key was written meanwhile: keep it */
+	struct version ver;  /* of the hint; none for a record of a dirty partition */
+	struct version sent; /* of the record pushed: all this node can hand over */
+	bool renewed;        /* a newer hint of the key was written meanwhile: keep it */
 	usec_t deadline_us;
 };
 
@@ -46,6 +47,7 @@ struct hint_row {
 };
 
 enum hint_phase {
+	HINT_COUNTING, /* at start: what is on disk from before */
 	HINT_IDLE,     /* nothing to do, or the target is not up */
 	HINT_ASKING,   /* for credit */
 	HINT_SCANNING, /* a page of hints is being read */
@@ -56,7 +58,6 @@ enum hint_phase {
 struct hint_target {
 	node_id node;
 	uint64_t pending; /* estimate, never too low: hints on disk */
-	bool unknown;     /* what is on disk from before the start is not counted yet */
 	uint64_t added;   /* since the present pass began */
 	uint64_t left;    /* seen by the present pass and not yet delivered */
 	uint32_t dirty_count;

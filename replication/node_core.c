@@ -6,6 +6,7 @@
 #include "replication/core.h"
 #include "replication/form.h"
 #include "replication/op.h"
+#include "replication/recent.h"
 #include "replication/replica.h"
 
 enum { CORE_TEXTS_MAX = 16 * 1024 };
@@ -76,6 +77,8 @@ void node_core_free(struct node_core *core)
 	hmap_release(&core->ops);
 	iheap_release(&core->timers);
 	form_release(core);
+	for (size_t i = 0; i < NODES_MAX; i++)
+		free(core->recent[i]);
 	hints_release(core);
 	replica_release(core);
 	free_waits(core);
@@ -532,6 +535,15 @@ static void on_hint_open(struct node_core *core, node_id from, const struct msg 
 		hints_grant(core, from, m);
 }
 
+static bool take_forwarded(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->id == 0)
+		return false;
+	if (!core->recent[from])
+		core->recent[from] = xcalloc(1, sizeof *core->recent[from]);
+	return recent_take(core->recent[from], m->id, m->shard);
+}
+
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
 {
 	core_observe(core, m->hlc);
@@ -565,7 +577,7 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		replica_request(core, from, m, arrived_us);
 	else if (opcode_is_client(m->opcode) && m->reply)
 		op_forward_answer(core, m);
-	else if (opcode_is_client(m->opcode))
+	else if (opcode_is_client(m->opcode) && take_forwarded(core, from, m))
 		handle_request(core, NULL, from, m, arrived_us);
 }
 

@@ -18,6 +18,7 @@ static void answer_plain(struct node_core *core, node_id to, const struct msg *r
 	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
 	m->answer.partition = req->replica.partition;
 	m->answer.answer = answer;
+	m->shard = req->shard;
 	if (answer == ANSWER_EPOCH && core->map)
 		m->answer.config_epoch = cluster_map_row(core->map, req->replica.partition).config_epoch;
 	core_send(core, to, m);
@@ -148,7 +149,7 @@ static void serve_loaded(struct node_core *core, struct slot *slot, node_id from
 {
 	KV_ASSERT(slot->state == SLOT_READY);
 	struct carrier carriers[CARRIERS_MAX];
-	struct msg m = {.opcode = req->opcode, .id = req->id, .reply = true};
+	struct msg m = {.opcode = req->opcode, .id = req->id, .reply = true, .shard = req->shard};
 	m.answer.partition = slot->partition;
 	if (!serve(core, slot, req, carriers, &m.answer)) {
 		answer_plain(core, from, req, ANSWER_BUSY);
