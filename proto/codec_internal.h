@@ -2,9 +2,9 @@
 /**
  * What the codec's files share: only proto/codec*.c include this.
  *
- * Encoders fill a generated struct on their stack (no allocation but for arrays without a small bound) and hand it to
- * codec_emit, which packs it straight into the output. Decoders get the unpacked struct, which lies in the arena, and
- * point into it. Rules are msg_check's business; decoders refuse only what a struct msg cannot hold.
+ * Encoders fill a generated struct on their stack (no allocation but for arrays without a small bound) and hand it
+ * to codec_emit, which packs it straight into the output. Decoders get the unpacked struct, which lies in the
+ * arena, and point into it. Rules are msg_check's business; decoders refuse only what a struct msg cannot hold.
  */
 #ifndef KV_PROTO_CODEC_INTERNAL_H
 #define KV_PROTO_CODEC_INTERNAL_H
@@ -38,7 +38,7 @@ MUST_USE enum kv_status codec_emit_items(struct codec_out *out, const ProtobufCM
 MUST_USE enum kv_status codec_unpack(const ProtobufCMessageDescriptor *type, struct slice meta, struct arena *arena,
 				     ProtobufCMessage **ret);
 
-/** COUNT elements in the arena, uninitialised; NULL (and KV_TOO_LARGE for the caller) at its cap. COUNT may be 0. */
+/** COUNT (0 or more) uninitialised elements in the arena; NULL, for the caller KV_TOO_LARGE, at its cap. */
 #define CODEC_NEW(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (size_t)(count)))
 
 /** Sets an optional scalar unless it is 0, which is what absent means. */

@@ -268,8 +268,8 @@ enum kv_status codec_decode_init(struct codec_in *in, const ProtobufCMessage *me
 }
 
 /*
- * Stored maps. 0 u8 version, 1 three zero bytes, 4 u32 size of the protobuf, 8 u64 XXH3 over bytes 0-7 and the protobuf,
- * 16 the protobuf.
+ * Stored maps. 0 u8 version, 1 three zero bytes, 4 u32 size of the protobuf, 8 u64 XXH3 over bytes 0-7 and the
+ * protobuf, 16 the protobuf.
  */
 enum { STORED_VERSION = 0, STORED_SIZE = 4, STORED_SUM = 8 };
 

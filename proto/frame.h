@@ -8,8 +8,8 @@
  *  20 u32 meta size     24 u32 value size
  *  28 u32 body sum      low 32 bits of XXH3 over meta then value
  *
- * The header has its own sum so that its sizes can be trusted before a byte of the body is read. Nothing here allocates.
- * Stateless; any thread.
+ * The header has its own sum so that its sizes can be trusted before a byte of the body is read. Nothing here
+ * allocates. Stateless; any thread.
  */
 #ifndef KV_PROTO_FRAME_H
 #define KV_PROTO_FRAME_H
@@ -28,8 +28,9 @@
 #define PROTO_VERSION_MAX 1u
 
 /**
- * Flags. The low byte is critical: a receiver that does not know a set bit of it answers UNSUPPORTED. The high byte is
- * advisory and ignored if unknown. MORE, CANCEL, COMPRESSED and ONEWAY are reserved: no sender of version 1 sets them.
+ * Flags. The low byte is critical: a receiver that does not know a set bit of it answers UNSUPPORTED. The high byte
+ * is advisory and ignored if unknown. MORE, CANCEL, COMPRESSED and ONEWAY are reserved: no sender of version 1 sets
+ * them.
  */
 #define FRAME_REPLY          0x0001u
 #define FRAME_MORE           0x0002u
@@ -60,14 +61,15 @@ struct frame_limits {
 #define FRAME_LIMITS_HELLO                                                                                         \
 	((struct frame_limits){.meta_max = HELLO_SIZE_MAX, .meta_admin_max = HELLO_SIZE_MAX, .value_max = 0})
 
-/** After it. VALUE_MAX_ is the configured limit towards clients and VALUE_SIZE_MAX towards peers and for replies. */
+/** After it. VALUE_MAX_: the configured limit towards clients, VALUE_SIZE_MAX towards peers and for replies. */
 #define FRAME_LIMITS_OPEN(value_max_)                                                                              \
 	((struct frame_limits){                                                                                    \
 		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = (value_max_)})
 
 /**
  * What is wrong with a header, in the order it is looked for. All but FRAME_TOO_LARGE close the connection, for the
- * stream cannot be followed any further: nothing after a bad header is a frame, and a huge body is not worth reading.
+ * stream cannot be followed any further: nothing after a bad header is a frame, and a huge body is not worth
+ * reading.
  */
 enum frame_error {
 	FRAME_OK = 0,
@@ -79,8 +81,8 @@ enum frame_error {
 };
 
 /**
- * Reads a header from FRAME_HEADER_SIZE bytes. *ret is written on FRAME_OK, FRAME_HUGE and FRAME_TOO_LARGE (the sum was
- * right, so its request id can be answered) and left alone otherwise.
+ * Reads a header from FRAME_HEADER_SIZE bytes. *ret is written on FRAME_OK, FRAME_HUGE and FRAME_TOO_LARGE (the sum
+ * was right, so its request id can be answered) and left alone otherwise.
  */
 MUST_USE enum frame_error frame_header_decode(const uint8_t *bytes, const struct frame_limits *limits,
 					      struct frame_header *ret);

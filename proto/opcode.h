@@ -9,7 +9,7 @@
 
 /** Which member of struct msg's union counts. */
 enum msg_body {
-	BODY_UNKNOWN, /* no opcode of this version: unassigned numbers, and AUTH, CREDIT, CANCEL, which are reserved */
+	BODY_UNKNOWN, /* unassigned numbers, and AUTH, CREDIT, CANCEL, which are reserved */
 	BODY_NONE,    /* STATUS request: no member */
 	BODY_HELLO,
 	BODY_REQUEST,

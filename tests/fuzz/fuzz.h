@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * What a fuzz target is: one function that takes any bytes and aborts if something is wrong, and seeds to start from.
+ * What a fuzz target is: one function that takes any bytes and aborts if something is wrong, and seeds for it.
  *
- * The same target is built twice: with libFuzzer (option fuzz, clang) and with fuzz_main.c, which runs the seeds and
- * a fixed number of mutations of each as a unit test, and any files named as arguments.
+ * The same target is built twice: with libFuzzer (option fuzz, clang) and with fuzz_main.c, which runs the seeds
+ * and a fixed number of mutations of each as a unit test, and any files named as arguments.
  */
 #ifndef KV_TESTS_FUZZ_FUZZ_H
 #define KV_TESTS_FUZZ_FUZZ_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * The decoder behind the sums. Byte 0 chooses opcode and direction, byte 1 flags, bytes 2 and 3 the size of the value part;
- * then come value and meta. One choice of byte 0 is the stored map instead.
+ * The decoder behind the sums. Byte 0 chooses opcode and direction, byte 1 flags, bytes 2 and 3 the size of the
+ * value part; then come value and meta. One choice of byte 0 is the stored map instead.
  *
  * What decodes must keep the rules, encode again, and then say the same, byte for byte from the second encoding on.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * A stream of frames as a connection would read it. Byte 0 chooses the limits (bit 0: before HELLO) and whether sums are
- * made right first (bit 1), so that mutations get past them; the rest is the stream.
+ * A stream of frames as a connection would read it. Byte 0 chooses the limits (bit 0: before HELLO) and whether
+ * sums are made right first (bit 1), so that mutations get past them; the rest is the stream.
  */
 #include "base/bytes.h"
 #include "proto/codec.h"

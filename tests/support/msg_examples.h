@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * The messages that docs/protocol.md shows as bytes and whose frames test_codec.c pins. Static storage, never changed.
+ * The messages that docs/protocol.md shows as bytes and whose frames test_codec.c pins. Static storage, never
+ * changed.
  */
 #ifndef KV_TESTS_SUPPORT_MSG_EXAMPLES_H
 #define KV_TESTS_SUPPORT_MSG_EXAMPLES_H

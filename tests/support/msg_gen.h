@@ -29,7 +29,7 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 /** A random valid map; the move count is below 8. */
 void msg_gen_map(struct rng *rng, struct arena *arena, struct map_desc *ret);
 
-/** NULL if both say the same, else the name of the first field that differs. Fields their opcode does not use are ignored. */
+/** NULL if both say the same, else the first field that differs. Fields of other opcodes are ignored. */
 const char *msg_difference(const struct msg *a, const struct msg *b);
 const char *msg_map_difference(const struct map_desc *a, const struct map_desc *b);
 
