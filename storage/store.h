@@ -32,8 +32,8 @@ enum store_table {
 /** One change of a batch. */
 struct store_op {
 	enum store_table table;
-	bool remove;         /* delete the key; value is ignored */
-	struct slice key;    /* 1 byte or more */
+	bool remove;      /* delete the key; value is ignored */
+	struct slice key; /* 1 byte or more */
 	struct slice value;
 };
 
@@ -48,23 +48,25 @@ struct store_row {
 
 /** What an engine counts. Monotonic unless said. */
 struct store_stats {
-	uint64_t batches;       /* store_write calls */
-	uint64_t syncs;         /* of them with sync */
-	uint64_t ops;           /* changes in them */
+	uint64_t batches; /* store_write calls */
+	uint64_t syncs;   /* of them with sync */
+	uint64_t ops;     /* changes in them */
 	uint64_t reads;
-	uint64_t reads_again;   /* cache-only reads that answered KV_AGAIN */
-	uint64_t bytes_live;    /* estimate, gauge */
-	bool write_stopped;     /* gauge: the engine refuses writes for now */
+	uint64_t reads_again; /* cache-only reads that answered KV_AGAIN */
+	uint64_t bytes_live;  /* estimate, gauge */
+	bool write_stopped;   /* gauge: the engine refuses writes for now */
 };
 
 struct store_class {
 	enum kv_status (*write)(struct store *s, const struct store_op *ops, size_t count, bool sync);
-	enum kv_status (*get)(struct store *s, enum store_table table, struct slice key, bool cache_only, struct buf *ret);
+	enum kv_status (*get)(struct store *s, enum store_table table, struct slice key, bool cache_only,
+			      struct buf *ret);
 	enum kv_status (*scan_open)(struct store *s, enum store_table table, struct slice first, struct slice end,
-	                            struct store_scan **ret);
+				    struct store_scan **ret);
 	bool (*scan_next)(struct store_scan *scan, struct store_row *ret, enum kv_status *ret_status);
 	void (*scan_close)(struct store_scan *scan);
-	enum kv_status (*remove_range)(struct store *s, enum store_table table, struct slice first, struct slice end);
+	enum kv_status (*remove_range)(struct store *s, enum store_table table, struct slice first,
+				       struct slice end);
 	void (*stats)(struct store *s, struct store_stats *ret);
 	void (*close)(struct store *s);
 };
@@ -75,7 +77,8 @@ struct store {
 };
 
 /** Applies COUNT changes atomically, in order (a later change of one key wins). Everything is copied. */
-MUST_USE static inline enum kv_status store_write(struct store *s, const struct store_op *ops, size_t count, bool sync)
+MUST_USE static inline enum kv_status store_write(struct store *s, const struct store_op *ops, size_t count,
+						  bool sync)
 {
 	return s->class->write(s, ops, count, sync);
 }
@@ -85,7 +88,7 @@ MUST_USE static inline enum kv_status store_write(struct store *s, const struct 
  * that memory cannot tell, and RET is untouched.
  */
 MUST_USE static inline enum kv_status store_get(struct store *s, enum store_table table, struct slice key,
-                                                bool cache_only, struct buf *ret)
+						bool cache_only, struct buf *ret)
 {
 	return s->class->get(s, table, key, cache_only, ret);
 }
@@ -95,14 +98,14 @@ MUST_USE static inline enum kv_status store_get(struct store *s, enum store_tabl
  * end {NULL,0} means to the table's end. May touch the disk. The slices are copied.
  */
 MUST_USE static inline enum kv_status store_scan_open(struct store *s, enum store_table table, struct slice first,
-                                                      struct slice end, struct store_scan **ret)
+						      struct slice end, struct store_scan **ret)
 {
 	return s->class->scan_open(s, table, first, end, ret);
 }
 
 /** Next row: true and *ret, or false with *ret_status KV_OK at the end or an error. */
 static inline bool store_scan_next(struct store *s, struct store_scan *scan, struct store_row *ret,
-                                   enum kv_status *ret_status)
+				   enum kv_status *ret_status)
 {
 	return s->class->scan_next(scan, ret, ret_status);
 }
@@ -115,16 +118,13 @@ static inline void store_scan_close(struct store *s, struct store_scan *scan)
 }
 
 /** Removes all keys with first <= key < end, durably. Rare and for large ranges only (partitions, a target's hints). */
-MUST_USE static inline enum kv_status store_remove_range(struct store *s, enum store_table table, struct slice first,
-                                                         struct slice end)
+MUST_USE static inline enum kv_status store_remove_range(struct store *s, enum store_table table,
+							 struct slice first, struct slice end)
 {
 	return s->class->remove_range(s, table, first, end);
 }
 
-static inline void store_stats(struct store *s, struct store_stats *ret)
-{
-	s->class->stats(s, ret);
-}
+static inline void store_stats(struct store *s, struct store_stats *ret) { s->class->stats(s, ret); }
 
 /** Flushes and frees. NULL is allowed. */
 static inline void store_close(struct store *s)

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/store_rocks.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "storage/rocks_dir.h"
 #include "storage/rocks_options.h"
-#include "storage/wal_check.h"
 
 /* The column family "default" holds this one row, for the test at start-up. */
 #define PROBE_KEY   "probe"
@@ -381,97 +376,6 @@ static struct store_rocks *store_rocks_alloc(void)
 	return r;
 }
 
-/** Acknowledged writes may be gone: a node that went on without them would break promises it made to others. */
-static enum kv_status damage_error(const char *path, const char *what, struct error *err)
-{
-	return error_set(err, KV_CORRUPT,
-			 "the store in %.60s is damaged and was left as it is (%.60s): "
-			 "replace this node by an empty one, which copies from the others",
-			 path, what);
-}
-
-/** Makes the directory, and its name durable in the parent. */
-static enum kv_status directory_create(const char *path, struct error *err)
-{
-	if (mkdir(path, 0700) != 0)
-		return error_set(err, KV_IO, "cannot make the data directory %s: %s", path, strerror(errno));
-	CLEANUP(buf_release) struct buf parent = BUF_INIT;
-	buf_printf(&parent, "%s/..", path);
-	int fd = open(buf_cstr(&parent), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) != 0) {
-		int error = errno;
-		if (fd >= 0)
-			close(fd);
-		return error_set(err, KV_IO, "cannot sync the parent directory of %s: %s", path, strerror(error));
-	}
-	close(fd);
-	return KV_OK;
-}
-
-/** What is in a data directory before RocksDB looks at it. */
-struct directory_state {
-	bool has_current;
-	bool has_data;       /* table files or logs that hold something: the store was written to */
-	enum kv_status logs; /* KV_CORRUPT if one is damaged where RocksDB would not notice */
-};
-
-static enum kv_status log_check(int directory, const char *name)
-{
-	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? KV_OK : KV_IO; /* a process that has it open may just delete it */
-	enum kv_status status = wal_check_file(fd);
-	close(fd);
-	return status;
-}
-
-static void directory_entry(int directory, const char *name, struct directory_state *state)
-{
-	if (strcmp(name, "CURRENT") == 0)
-		state->has_current = true;
-	const char *dot = strrchr(name, '.');
-	if (!dot || strspn(name, "0123456789") != (size_t)(dot - name))
-		return;
-	bool is_log = strcmp(dot, ".log") == 0;
-	struct stat st;
-	if ((is_log || strcmp(dot, ".sst") == 0) && fstatat(directory, name, &st, 0) == 0 && st.st_size > 0)
-		state->has_data = true;
-	if (is_log && state->logs == KV_OK)
-		state->logs = log_check(directory, name);
-}
-
-/**
- * Looks at the directory before RocksDB does, which would take one whose CURRENT file is lost for a new one, and begin
- * an empty store on top of the old data.
- */
-static enum kv_status directory_check(const struct rocks_config *config, struct error *err)
-{
-	struct stat st;
-	if (stat(config->path, &st) != 0 && errno == ENOENT) {
-		if (!config->create_if_missing)
-			return error_set(err, KV_NOT_FOUND, "there is no data directory %s", config->path);
-		return directory_create(config->path, err);
-	}
-	DIR *directory = opendir(config->path);
-	if (!directory)
-		return error_set(err, KV_IO, "cannot read the data directory %s: %s", config->path,
-				 strerror(errno));
-	struct directory_state state = {.logs = KV_OK};
-	struct dirent *entry;
-	while ((entry = readdir(directory)))
-		directory_entry(dirfd(directory), entry->d_name, &state);
-	closedir(directory);
-	if (state.logs == KV_IO)
-		return error_set(err, KV_IO, "cannot read a log file in %s", config->path);
-	if (state.logs == KV_CORRUPT)
-		return damage_error(config->path, "a log file is damaged before its end", err);
-	if (!state.has_current && state.has_data)
-		return damage_error(config->path, "the file CURRENT is missing", err);
-	if (!state.has_current && !config->create_if_missing)
-		return error_set(err, KV_NOT_FOUND, "there is no store in %s", config->path);
-	return KV_OK;
-}
-
 /** Says what a failure to open means and frees RocksDB's text. */
 static enum kv_status open_error(const char *path, char *message, struct error *err)
 {
@@ -580,7 +484,7 @@ enum kv_status store_rocks_open(const struct rocks_config *config, struct store 
 		c.cache_size = ROCKS_CACHE_SIZE_DEFAULT;
 	if (c.write_buffer_size == 0)
 		c.write_buffer_size = ROCKS_WRITE_BUFFER_SIZE_DEFAULT;
-	enum kv_status status = directory_check(&c, err);
+	enum kv_status status = rocks_dir_prepare(c.path, c.create_if_missing, err);
 	if (status != KV_OK)
 		return status;
 	struct store_rocks *r = store_rocks_alloc();

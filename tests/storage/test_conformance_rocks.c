@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,6 +86,31 @@ static const struct conformance_engine rocks_engine = {
 	.discard = discard,
 };
 
+/** The newest file in the directory whose name ends in SUFFIX and is a number, or a failed test. */
+static void find_file(const char *suffix, char ret[static PATH_SIZE])
+{
+	DIR *directory = opendir(test_path);
+	assert_non_null(directory);
+	unsigned long newest = 0;
+	struct dirent *entry;
+	while ((entry = readdir(directory))) {
+		char *end;
+		unsigned long number = strtoul(entry->d_name, &end, 10);
+		if (end != entry->d_name && strcmp(end, suffix) == 0)
+			newest = MAX(newest, number);
+	}
+	closedir(directory);
+	assert_true(newest > 0);
+	assert_true(snprintf(ret, PATH_SIZE, "%.200s/%06lu%s", test_path, newest, suffix) < PATH_SIZE);
+}
+
+static off_t file_size(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
 /* The writer: this program, started again, that writes numbered batches until it is killed. */
 
 static uint32_t last_number(struct store *s)
@@ -117,12 +143,64 @@ static int writer_main(const char *path)
 	}
 }
 
-struct writer {
+/* The failing one: its disk has no room for a moment. Its exit code is the number of the check that failed. */
+
+static enum kv_status write_without_room(struct store *s, const char *log, uint32_t number)
+{
+	struct rlimit before, small;
+	if (getrlimit(RLIMIT_FSIZE, &before) != 0)
+		return KV_INTERNAL;
+	small = before;
+	small.rlim_cur = (rlim_t)file_size(log) + 10; /* no file may grow past what the log has now */
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &small) != 0)
+		return KV_INTERNAL;
+	enum kv_status status = numbered_write(s, number, true);
+	return setrlimit(RLIMIT_FSIZE, &before) == 0 ? status : KV_INTERNAL;
+}
+
+static int fail_main(const char *path)
+{
+	snprintf(test_path, sizeof test_path, "%s", path);
+	struct rocks_config config = test_config(/* create= */ true);
+	config.write_buffer_size = 64 << 20; /* all stays in one log */
+	struct store *s;
+	if (store_rocks_open(&config, &s, NULL) != KV_OK)
+		return 1;
+	char log[PATH_SIZE];
+	find_file(".log", log);
+	uint32_t number = 1;
+	/* The log is to be the largest file: RocksDB asserts that its diary LOG can be written. */
+	for (; file_size(log) < 1 << 20; number++)
+		if (numbered_write(s, number, true) != KV_OK)
+			return 2;
+	uint32_t acked = number - 1;
+	if (write(REPORT_FD, &acked, sizeof acked) != sizeof acked)
+		return 3;
+	if (write_without_room(s, log, number) != KV_IO)
+		return 4;
+	struct error failure;
+	if (!store_rocks_failure(s, &failure) || failure.status != KV_IO || !strstr(failure.message, "IO error"))
+		return 5;
+	/* There is room again, but what the disk holds is unknown: nothing is written any more. */
+	if (numbered_write(s, number, true) != KV_IO || store_write(s, NULL, 0, true) != KV_IO)
+		return 6;
+	if (store_remove_range(s, STORE_DATA, (struct slice){0}, (struct slice){0}) != KV_IO)
+		return 7;
+	struct store_stats stats;
+	store_stats(s, &stats);
+	if (!stats.write_stopped)
+		return 8;
+	store_close(s);
+	return 0;
+}
+
+struct child {
 	pid_t pid;
 	int reports;
 };
 
-static struct writer writer_start(void)
+static struct child child_start(const char *mode)
 {
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -132,9 +210,10 @@ static struct writer writer_start(void)
 	int high = fcntl(ends[1], F_DUPFD_CLOEXEC, 100);
 	assert_true(high >= 100);
 	assert_int_equal(posix_spawn_file_actions_adddup2(&actions, high, REPORT_FD), 0);
-	char program[] = "/proc/self/exe", flag[] = "--writer";
+	char program[] = "/proc/self/exe", flag[16];
+	snprintf(flag, sizeof flag, "%s", mode);
 	char *argv[] = {program, flag, test_path, NULL};
-	struct writer w = {.reports = ends[0]};
+	struct child w = {.reports = ends[0]};
 	assert_int_equal(posix_spawn(&w.pid, program, &actions, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&actions);
 	close(high);
@@ -143,7 +222,7 @@ static struct writer writer_start(void)
 }
 
 /** Waits for one report; false once the writer is gone. */
-static bool writer_report(const struct writer *w, uint32_t *ret)
+static bool child_report(const struct child *w, uint32_t *ret)
 {
 	ssize_t got;
 	do
@@ -153,11 +232,11 @@ static bool writer_report(const struct writer *w, uint32_t *ret)
 }
 
 /** Kills the writer and returns its last report, or ACKED if there was none. */
-static uint32_t writer_kill(struct writer *w, uint32_t acked)
+static uint32_t child_kill(struct child *w, uint32_t acked)
 {
 	assert_int_equal(kill(w->pid, SIGKILL), 0);
 	uint32_t number;
-	while (writer_report(w, &number))
+	while (child_report(w, &number))
 		acked = number;
 	int status;
 	assert_int_equal(waitpid(w->pid, &status, 0), w->pid);
@@ -173,11 +252,11 @@ static void kill_keeps_every_acknowledged_batch(void **state)
 	new_path();
 	uint32_t acked = 0, last = 0;
 	for (int round = 0; round < KILL_ROUNDS; round++) {
-		struct writer w = writer_start();
+		struct child w = child_start("--writer");
 		uint64_t reports = rng_chance(&rng, 150000) ? 0 : rng_below(&rng, 60); /* 0: while it opens */
 		for (uint64_t i = 0; i < reports; i++)
-			assert_true(writer_report(&w, &acked));
-		acked = writer_kill(&w, acked);
+			assert_true(child_report(&w, &acked));
+		acked = child_kill(&w, acked);
 		struct store *s = open_or_fail(/* create= */ true);
 		/* Behind its last report it wrote at most up to the next one, which it could not send any more. */
 		last = numbered_check(s, acked, MAX(acked, last - last % SYNC_EVERY) + SYNC_EVERY);
@@ -192,9 +271,9 @@ static void kill_keeps_every_acknowledged_batch(void **state)
 static void lock_of_another_process_is_named(void **state)
 {
 	new_path();
-	struct writer w = writer_start();
+	struct child w = child_start("--writer");
 	uint32_t acked = 0;
-	assert_true(writer_report(&w, &acked));
+	assert_true(child_report(&w, &acked));
 	struct rocks_config config = test_config(/* create= */ true);
 	struct store *s = NULL;
 	struct error err = {0};
@@ -203,38 +282,13 @@ static void lock_of_another_process_is_named(void **state)
 	assert_non_null(strstr(err.message, "open in another process"));
 	assert_non_null(strstr(err.message, test_path));
 	assert_null(s);
-	(void)writer_kill(&w, acked);
+	(void)child_kill(&w, acked);
 	s = open_or_fail(/* create= */ false); /* a dead process holds no lock */
 	assert_int_equal(store_rocks_open(&config, &s, NULL), KV_REFUSED);
 	discard(s);
 }
 
 /* Damage to files of a closed store. */
-
-/** The newest file in the directory whose name ends in SUFFIX and is a number, or a failed test. */
-static void find_file(const char *suffix, char ret[static PATH_SIZE])
-{
-	DIR *directory = opendir(test_path);
-	assert_non_null(directory);
-	unsigned long newest = 0;
-	struct dirent *entry;
-	while ((entry = readdir(directory))) {
-		char *end;
-		unsigned long number = strtoul(entry->d_name, &end, 10);
-		if (end != entry->d_name && strcmp(end, suffix) == 0)
-			newest = MAX(newest, number);
-	}
-	closedir(directory);
-	assert_true(newest > 0);
-	assert_true(snprintf(ret, PATH_SIZE, "%.200s/%06lu%s", test_path, newest, suffix) < PATH_SIZE);
-}
-
-static off_t file_size(const char *path)
-{
-	struct stat st;
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_size;
-}
 
 static void flip_bit(const char *path, off_t offset, unsigned bit)
 {
@@ -461,6 +515,23 @@ static void damaged_table_file_is_an_error_not_a_wrong_answer(void **state)
 	discard(s);
 }
 
+static void failed_write_is_final_and_in_doubt(void **state)
+{
+	new_path();
+	struct child c = child_start("--fail");
+	uint32_t acked = 0;
+	assert_true(child_report(&c, &acked));
+	int status;
+	assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
+	close(c.reports);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	struct store *s = open_or_fail(/* create= */ false);
+	uint32_t last = numbered_check(s, acked, acked + 1);
+	assert_int_equal(numbered_write(s, last + 1, true), KV_OK);
+	discard(s);
+}
+
 static void missing_store_is_not_found(void **state)
 {
 	new_path();
@@ -515,6 +586,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "--writer") == 0)
 		return writer_main(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "--fail") == 0)
+		return fail_main(argv[2]);
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kill_keeps_every_acknowledged_batch),
 		cmocka_unit_test(lock_of_another_process_is_named),
@@ -524,6 +597,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(damage_that_looks_like_the_end_of_the_log_is_refused),
 		cmocka_unit_test(lost_files_are_refused),
 		cmocka_unit_test(damaged_table_file_is_an_error_not_a_wrong_answer),
+		cmocka_unit_test(failed_write_is_final_and_in_doubt),
 		cmocka_unit_test(missing_store_is_not_found),
 		cmocka_unit_test(cold_key_answers_again_until_it_is_read),
 	};
