@@ -105,16 +105,33 @@ static bool may_crash(const struct sim *sim, const struct sim_node *n)
 	return n->up;
 }
 
+static void crash_now(struct sim *sim, struct sim_event *event)
+{
+	struct sim_node *n = &sim->nodes[event->node];
+	n->crash_in_sync = false;
+	if (sim->healed || !may_crash(sim, n))
+		return;
+	sim_node_crash(n);
+	usec_t down_us = rng_between(&sim->rng, 1 * USEC_PER_MSEC, sim->options.down_max_us);
+	fault_after(sim, crash_ends, down_us)->node = n->index;
+}
+
+void faults_crash_in_sync(struct sim *sim, struct sim_node *n, usec_t us)
+{
+	n->crash_in_sync = false;
+	fault_after(sim, crash_now, rng_below(&sim->rng, us + 1))->node = n->index;
+}
+
+/* Half of all crashes wait for the node's next sync and hit the middle of it, when there is something to lose. */
 static void crash_begins(struct sim *sim, struct sim_event *event)
 {
 	if (sim->healed)
 		return;
 	struct sim_node *n = pick_node(sim);
-	if (may_crash(sim, n)) {
-		sim_node_crash(n);
-		usec_t down_us = rng_between(&sim->rng, 1 * USEC_PER_MSEC, sim->options.down_max_us);
-		fault_after(sim, crash_ends, down_us)->node = n->index;
-	}
+	if (rng_chance(&sim->rng, 500000))
+		n->crash_in_sync = true;
+	else
+		fault_after(sim, crash_now, 0)->node = n->index;
 	fault_repeat(sim, crash_begins, sim->options.crash_every_us);
 }
 

@@ -5,6 +5,7 @@
 #include "storage/keyspace.h"
 #include "storage/store_mem.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/wire.h"
 
@@ -55,7 +56,10 @@ static void node_sync(struct sim_node *n)
 	struct sim_event *event = sim_event_new(SIM_SYNC);
 	event->node = n->index;
 	event->boot = n->boot;
-	sim_at(n->sim, event, n->sim->now_us + disk_delay_us(n));
+	usec_t delay_us = disk_delay_us(n);
+	sim_at(n->sim, event, n->sim->now_us + delay_us);
+	if (n->crash_in_sync)
+		faults_crash_in_sync(n->sim, n, delay_us);
 }
 
 static void node_queue_write(struct sim_node *n, struct disk_write write)

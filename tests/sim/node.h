@@ -44,8 +44,9 @@ struct sim_node {
 	struct store *store;
 	struct sim_core cores[SIM_CORES_MAX];
 	bool up;
-	bool stopped;  /* a core asked for it */
-	uint32_t boot; /* starts so far */
+	bool stopped;       /* a core asked for it */
+	uint32_t boot;      /* starts so far */
+	bool crash_in_sync; /* to crash during the next sync */
 	usec_t paused_until_us;
 	int64_t offset_us; /* of the wall clock */
 	int64_t skew_us;   /* lasting part of it */

@@ -8,6 +8,9 @@
 /* How long a client waits beyond the deadline it gave. */
 #define PATIENCE_US (200 * USEC_PER_MSEC)
 
+/* Closing reads have time: nothing fails any more. */
+#define CLOSING_DEADLINE_MS 2000u
+
 /* Values: number u64, key u32, size u32, then bytes that follow from the number. */
 #define VALUE_HEADER_SIZE 16u
 
@@ -156,8 +159,9 @@ static void client_next(struct sim *sim, struct sim_client *c)
 	c->doubt = false;
 	c->rid = (struct request_id){.client = 1000 + c->index, .seq = op->index + 1};
 	c->t0 = c->seen ? c->seen + (sim->now_us - c->seen_us) * HLC_UNITS_PER_MS / USEC_PER_MSEC : 0;
-	c->deadline_ms =
-		(uint32_t)rng_between(&sim->rng, sim->options.deadline_min_ms, sim->options.deadline_max_ms);
+	const struct sim_options *o = &sim->options;
+	c->deadline_ms = w->final ? CLOSING_DEADLINE_MS
+				  : (uint32_t)rng_between(&sim->rng, o->deadline_min_ms, o->deadline_max_ms);
 	client_send(sim, c);
 }
 
