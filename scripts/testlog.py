@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts test cases in the logs of `meson test`: prints "PASSED FAILED SKIPPED".
+"""Counts test cases in the logs of `meson test`: prints "PASSED FAILED SKIPPED", and on stderr what failing tests wrote.
 
 usage: testlog.py FILE...    (FILE: meson-logs/<name>.json, one JSON object a line)
 
@@ -9,6 +9,8 @@ A TAP test counts by its test points. A program that died, timed out or said les
 import json
 import re
 import sys
+
+SHOWN_LINES_MAX = 200
 
 POINT = re.compile(r'^(not )?ok\b(?:[^#\\]|\\.)*(?:#\s*(skip|todo))?', re.IGNORECASE)
 PLAN = re.compile(r'^1\.\.(\d+)(\s*#\s*skip)?', re.IGNORECASE)
@@ -51,12 +53,24 @@ def count_test(entry):
     return passed, failed, skipped
 
 
+def show(entry):
+    """The end of what a failing test wrote, without the test points that passed."""
+    print(f'---- {entry["name"]}: {entry["result"]}', file=sys.stderr)
+    for stream in ('stdout', 'stderr'):
+        lines = [line for line in (entry.get(stream) or '').rstrip().split('\n') if not line.startswith('ok ')]
+        print('\n'.join(lines[-SHOWN_LINES_MAX:]), file=sys.stderr)
+
+
 def main(paths):
     total = [0, 0, 0]
     for path in paths:
         with open(path, encoding='utf-8', errors='replace') as file:
             for line in file:
-                total = [a + b for a, b in zip(total, count_test(json.loads(line)))]
+                entry = json.loads(line)
+                counts = count_test(entry)
+                total = [a + b for a, b in zip(total, counts)]
+                if counts[1]:
+                    show(entry)
     print(*total)
 
 

@@ -32,10 +32,8 @@ def main(build, log):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, open(log, 'w', encoding='utf-8') as file:
         for path, code, findings, complaints in pool.map(lambda path: tidy(build, path), sources(build)):
             failed += code != 0
-            file.write(json.dumps({'name': path, 'result': 'FAIL' if code else 'OK', 'stdout': ''}) + '\n')
-            if code:
-                print(findings, complaints, sep='\n')
-    print(f'clang-tidy: {failed} files with findings')
+            file.write(json.dumps({'name': path, 'result': 'FAIL' if code else 'OK', 'stdout': '',
+                                   'stderr': findings + complaints if code else ''}) + '\n')
     return 1 if failed else 0
 
 
