@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/test.h"
+
+#include "client/cluster_clock.h"
+
+static const hlc_t noon = 1700000000000ull * 65536;
+
+static void it_is_not_set_before_a_node_was_heard(void **state)
+{
+	struct cluster_clock c = {0};
+	cluster_clock_observe(&c, 0, 5);
+	cluster_clock_observe_version(&c, noon);
+	assert_false(cluster_clock_is_set(&c));
+	cluster_clock_observe(&c, noon, 5);
+	assert_true(cluster_clock_is_set(&c));
+}
+
+static void it_goes_on_with_monotonic_time(void **state)
+{
+	struct cluster_clock c = {0};
+	cluster_clock_observe(&c, noon, 1000);
+	assert_true(cluster_clock_issue(&c, 1000 + 5 * USEC_PER_SEC) == noon + hlc_from_ms(5000));
+}
+
+static void each_value_is_greater_than_the_one_before(void **state)
+{
+	struct cluster_clock c = {0};
+	cluster_clock_observe(&c, noon, 1000);
+	hlc_t last = cluster_clock_issue(&c, 1000);
+	for (int i = 0; i < 1000; i++) {
+		hlc_t next = cluster_clock_issue(&c, 1000);
+		assert_true(next > last);
+		last = next;
+	}
+}
+
+static void a_lower_reading_does_not_set_it_back(void **state)
+{
+	struct cluster_clock c = {0};
+	cluster_clock_observe(&c, noon, 1000);
+	cluster_clock_observe(&c, noon - hlc_from_ms(60000), 2000);
+	assert_true(cluster_clock_issue(&c, 2000) >= noon + hlc_from_ms(1));
+}
+
+static void values_lie_above_versions_that_were_seen(void **state)
+{
+	struct cluster_clock c = {0};
+	cluster_clock_observe(&c, noon, 1000);
+	cluster_clock_observe_version(&c, noon + hlc_from_ms(300));
+	assert_true(cluster_clock_issue(&c, 1000) == noon + hlc_from_ms(300) + 1);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_not_set_before_a_node_was_heard),
+		cmocka_unit_test(it_goes_on_with_monotonic_time),
+		cmocka_unit_test(each_value_is_greater_than_the_one_before),
+		cmocka_unit_test(a_lower_reading_does_not_set_it_back),
+		cmocka_unit_test(values_lie_above_versions_that_were_seen),
+	};
+	return test_run("cluster_clock", tests);
+}
