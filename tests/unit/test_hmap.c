@@ -77,6 +77,23 @@ static void an_empty_map_finds_nothing_and_needs_no_memory(void **state)
 	hmap_release(&map);
 }
 
+static void only_nodes_of_exactly_one_hash_are_offered(void **state)
+{
+	CLEANUP(hmap_release) struct hmap map = {0};
+	struct item items[12] = {0};
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++)
+		hmap_add(&map, &items[i].node, i % 3 << 32); /* one bucket, three hashes */
+	for (uint64_t hash = 0; hash < 4; hash++) {
+		size_t offered = 0;
+		struct hmap_node *node = hmap_first_same(&map, hash << 32);
+		for (; node; node = hmap_next_same(node)) {
+			assert_true(node->hash == hash << 32);
+			offered++;
+		}
+		assert_int_equal(offered, hash < 3 ? 4 : 0);
+	}
+}
+
 static void every_element_may_be_removed_while_iterating(void **state)
 {
 	CLEANUP(hmap_release) struct hmap map = {0};
@@ -128,6 +145,7 @@ int main(void)
 		cmocka_unit_test(random_changes_with_a_good_hash_match_a_set),
 		cmocka_unit_test(random_changes_with_many_collisions_match_a_set),
 		cmocka_unit_test(an_empty_map_finds_nothing_and_needs_no_memory),
+		cmocka_unit_test(only_nodes_of_exactly_one_hash_are_offered),
 		cmocka_unit_test(every_element_may_be_removed_while_iterating),
 		cmocka_unit_test(the_order_of_iteration_does_not_depend_on_addresses),
 		cmocka_unit_test(removing_a_stranger_dies),
