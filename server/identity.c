@@ -118,7 +118,7 @@ static enum kv_status mint(const char *data_dir, struct store *store, const stru
 			return status;
 	}
 	*ret = identity;
-	return record_write(store, ret, err);
+	return KV_OK;
 }
 
 enum kv_status identity_start(const char *data_dir, struct store *store, struct identity *ret, struct error *err)
@@ -152,13 +152,13 @@ enum kv_status identity_start(const char *data_dir, struct store *store, struct 
 		return error_set(err, KV_IDENTITY,
 				 "%.100s/IDENTITY is missing beside the store; restore the whole directory",
 				 data_dir);
-	if (status == KV_OK && file == KV_NOT_FOUND)
-		status = files_rename(data_dir, IDENTITY_NEW_FILE, IDENTITY_FILE, err);
 	if (status != KV_OK)
 		return status;
 	stored.incarnation++;
 	stored.boot_nonce = rng_entropy();
 	status = record_write(store, &stored, err);
+	if (status == KV_OK && file == KV_NOT_FOUND)
+		status = files_rename(data_dir, IDENTITY_NEW_FILE, IDENTITY_FILE, err);
 	if (status == KV_OK)
 		*ret = stored;
 	return status;

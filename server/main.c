@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/klog.h"
 #include "server/config.h"
 #include "server/server.h"
@@ -139,6 +140,7 @@ int main(int argc, char **argv)
 		code = 0;
 	} else {
 		log_configure(config.log_level, config.log_format);
+		clock_set_wall_offset_us(config.test_wall_offset_ms * (int64_t)USEC_PER_MSEC);
 		block_signals();
 		code = serve(&config, options.dev);
 	}

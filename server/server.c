@@ -101,12 +101,12 @@ static enum kv_status open_door(struct server *s, struct server_door *door, cons
 	return KV_OK;
 }
 
-static enum kv_status open_doors(struct server *s, bool has_map, struct error *err)
+static enum kv_status open_doors(struct server *s, struct error *err)
 {
 	enum kv_status status =
 		open_door(s, &s->client_door, "client", s->config->listen_client, /* keep: */ false, err);
 	if (status == KV_OK)
-		status = open_door(s, &s->peer_door, "peer", s->config->listen_peer, has_map, err);
+		status = open_door(s, &s->peer_door, "peer", s->config->listen_peer, s->in_cluster, err);
 	return status;
 }
 
@@ -141,7 +141,7 @@ static enum kv_status load_hlc_limit(struct server *s, hlc_t *ret, struct error 
 	return KV_OK;
 }
 
-static enum kv_status build_shards(struct server *s, const struct map_desc *map, hlc_t hlc_limit, struct error *err)
+static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct error *err)
 {
 	const struct config *config = s->config;
 	struct core_config core = {
@@ -155,7 +155,7 @@ static enum kv_status build_shards(struct server *s, const struct map_desc *map,
 		.zone = slice_str(config->node_zone),
 		.weight = (uint32_t)config->node_weight,
 		.hlc_limit = hlc_limit,
-		.map = map,
+		.map = s->in_cluster ? &s->map : NULL,
 		.value_size_max = (uint32_t)config->limits_value_size,
 		.ops_max = (uint32_t)config->limits_operations,
 	};
@@ -170,32 +170,30 @@ static enum kv_status build_shards(struct server *s, const struct map_desc *map,
 	return KV_OK;
 }
 
-static enum kv_status open_steps(struct server *s, struct arena *arena, struct error *err)
+static enum kv_status open_steps(struct server *s, struct error *err)
 {
 	enum kv_status status = open_store(s, err);
 	if (status == KV_OK)
 		status = identity_start(s->config->node_data_dir, s->store, &s->identity, err);
 	if (status != KV_OK)
 		return status;
-	struct map_desc map;
-	status = map_store_load(s->store, arena, &map, err);
-	bool has_map = status == KV_OK;
-	s->in_cluster = has_map;
+	status = map_store_load(s->store, &s->map_arena, &s->map, err);
+	s->in_cluster = status == KV_OK;
 	if (status != KV_OK && status != KV_NOT_FOUND)
 		return status;
 	hlc_t hlc_limit = 0;
 	status = load_hlc_limit(s, &hlc_limit, err);
 	if (status == KV_OK)
-		status = open_doors(s, has_map, err);
-	if (status == KV_OK && has_map)
-		status = identity_check_map(&s->identity, &map, s->peer_door.address, err);
+		status = open_doors(s, err);
+	if (status == KV_OK && s->in_cluster)
+		status = identity_check_map(&s->identity, &s->map, s->peer_door.address, err);
 	if (status == KV_OK)
 		status = write_addresses(s, err);
 	if (status != KV_OK)
 		return status;
 	s->commit = commit_new(s->store);
 	s->reader = reader_new((unsigned)s->config->storage_reader_threads);
-	return build_shards(s, has_map ? &map : NULL, hlc_limit, err);
+	return build_shards(s, hlc_limit, err);
 }
 
 enum kv_status server_open(struct server *s, const struct config *config, struct error *err)
@@ -206,9 +204,7 @@ enum kv_status server_open(struct server *s, const struct config *config, struct
 	KV_ASSERT(s->wake_fd >= 0);
 	s->budget.limit = config->limits_memory;
 	s->connections_max = raise_descriptor_limit(config->limits_connections);
-	clock_set_wall_offset_us(config->test_wall_offset_ms * (int64_t)USEC_PER_MSEC);
-	CLEANUP(arena_release) struct arena arena = ARENA_INIT(0);
-	enum kv_status status = open_steps(s, &arena, err);
+	enum kv_status status = open_steps(s, err);
 	if (status != KV_OK)
 		server_close(s);
 	return status;
@@ -366,6 +362,7 @@ void server_close(struct server *s)
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_free(s->shards[i]);
 	free(s->shards);
+	arena_release(&s->map_arena);
 	fatal_set_store(NULL, NULL);
 	store_close(s->store);
 	if (s->wake_fd > 0)

@@ -10,6 +10,7 @@
 #ifndef KV_SERVER_SERVER_H
 #define KV_SERVER_SERVER_H
 
+#include "base/arena.h"
 #include "server/budget.h"
 #include "server/commit.h"
 #include "server/config.h"
@@ -37,7 +38,9 @@ struct server {
 	struct store *store;
 	struct commit *commit;
 	struct reader *reader;
-	bool in_cluster; /* when it started */
+	bool in_cluster; /* when it started; then map is what was stored, which the cores read as they start */
+	struct arena map_arena;
+	struct map_desc map;
 	usec_t started_us;
 	uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
 	uint32_t shard_count;

@@ -301,8 +301,9 @@ static void a_frame_that_claims_four_gigabytes_closes(void **state)
 {
 	say_hello();
 	uint8_t frame[FRAME_HEADER_SIZE];
-	frame_header_encode(&(struct frame_header){.request_id = 5, .opcode = OP_PUT, .value_size = UINT32_MAX},
-			    frame);
+	frame_header_encode(&(struct frame_header){.request_id = 5, .opcode = OP_PUT}, frame);
+	store_le32(frame + 24, UINT32_MAX);
+	seal(frame);
 	struct msg reply;
 	assert_true(wire_send_bytes(&client, frame, sizeof frame));
 	assert_true(wire_receive(&client, &reply));
