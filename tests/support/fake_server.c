@@ -89,7 +89,7 @@ static void append_map(struct fake_server *f, const struct msg *request, struct 
 	struct map_node nodes[FAKE_NODES_MAX] = {0};
 	node_id rows[FAKE_PARTITIONS * FAKE_NODES_MAX];
 	uint64_t config_epochs[FAKE_PARTITIONS];
-	char names[FAKE_NODES_MAX][8];
+	char names[FAKE_NODES_MAX][16];
 	struct map_desc map = {
 		.cluster = {{0xc1}},
 		.name = slice_str("fake"),
@@ -231,7 +231,7 @@ static void scan(struct fake_server *f, const struct msg_request *m, struct msg_
 		struct slice key = buf_slice(&f->pairs[at].key);
 		if (hash_partition(key_hash(key), FAKE_PARTITIONS) != m->partition)
 			continue;
-		if (key.size < m->prefix.size || memcmp(key.data, m->prefix.data, m->prefix.size) != 0)
+		if (!slice_equal(slice_of(key.data, MIN(key.size, m->prefix.size)), m->prefix))
 			continue;
 		items[count++] = (struct scan_item){
 			.key = key,
@@ -332,7 +332,8 @@ static void note(struct fake_server *f, const struct fake_conn *c, const struct 
 		.frame_id = m->id,
 		.has_expected = m->request.has_expected,
 	};
-	memcpy(to->key, m->request.key.data, MIN(m->request.key.size, sizeof to->key - 1));
+	if (m->request.key.size > 0)
+		memcpy(to->key, m->request.key.data, MIN(m->request.key.size, sizeof to->key - 1));
 	pthread_cond_broadcast(&f->changed);
 }
 
