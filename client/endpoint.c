@@ -88,7 +88,7 @@ static void *lookup_main(void *arg)
 {
 	struct endpoint_lookup *lookup = arg;
 	struct endpoint_addresses found = {0};
-	int failed = find(lookup->text, AI_ADDRCONFIG, &found);
+	int failed = find(lookup->text, 0, &found);
 	if (failed != 0)
 		found.count = 0;
 

@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "proto/opcode.h"
+
 enum {
 	MAP_PAUSE_MS = 100, /* between two questions for a map that bring nothing new */
 };
@@ -61,16 +63,28 @@ void engine_release(struct engine *e)
 
 /* ---- Handing in ---- */
 
+/* Bytes that R keeps in memory. */
+static size_t request_bytes(const struct request *r)
+{
+	if (opcode_body(r->msg.opcode, false) != BODY_REQUEST)
+		return 0;
+	return r->msg.request.key.size + r->msg.request.value.size;
+}
+
 enum kv_status engine_submit(struct engine *e, struct request *const *requests, size_t count, struct kv_error *err)
 {
+	size_t bytes = 0;
+	for (size_t i = 0; i < count; i++)
+		bytes += request_bytes(requests[i]);
 	pthread_mutex_lock(&e->lock);
 	bool closing = e->closing;
-	bool full = e->submitted_count + count > SUBMITTED_MAX;
+	bool full = e->submitted_count + count > SUBMITTED_MAX || e->submitted_bytes + bytes > SUBMITTED_BYTES_MAX;
 	bool wake = false;
 	if (!closing && !full) {
 		for (size_t i = 0; i < count; i++)
 			ilist_push_back(&e->submitted, &requests[i]->place);
 		e->submitted_count += count;
+		e->submitted_bytes += bytes;
 		wake = !e->wake_sent;
 		e->wake_sent = true;
 		if (wake)
@@ -80,8 +94,9 @@ enum kv_status engine_submit(struct engine *e, struct request *const *requests, 
 	if (closing)
 		return client_error(err, KV_CLOSED, "the client is closed");
 	if (full)
-		return client_error(err, KV_OVERLOADED, "%u requests are waiting already; let some finish",
-				    SUBMITTED_MAX);
+		return client_error(err, KV_OVERLOADED,
+				    "%u requests or %u MiB are waiting already: let some finish first",
+				    SUBMITTED_MAX, SUBMITTED_BYTES_MAX >> 20);
 	return KV_OK;
 }
 
@@ -184,14 +199,17 @@ void engine_mark_dirty(struct engine *e, struct link *link)
 /* Requests whose completion is due are gone once it ran; the count goes down first, so that it may submit again. */
 static void run_finished(struct engine *e)
 {
-	size_t count = 0, own = 0;
+	size_t count = 0, own = 0, bytes = 0;
 	for (struct ilink *l = ilist_first(&e->finished); l; l = ilist_next(&e->finished, l)) {
 		count++;
-		own += container_of(l, struct request, place) == &e->map_request;
+		const struct request *r = container_of(l, struct request, place);
+		own += r == &e->map_request;
+		bytes += request_bytes(r);
 	}
 	pthread_mutex_lock(&e->lock);
 	KV_ASSERT(e->submitted_count >= count - own);
 	e->submitted_count -= count - own;
+	e->submitted_bytes -= bytes;
 	pthread_mutex_unlock(&e->lock);
 	while (count-- > 0) {
 		struct request *r = container_of(ilist_pop_front(&e->finished), struct request, place);

@@ -19,8 +19,9 @@
 #include "client/request.h"
 #include "client/route.h"
 
-#define SUBMITTED_MAX 65536u /* requests not yet done */
-#define LINKS_MAX     (NODES_MAX + 2 * ENDPOINTS_MAX)
+#define SUBMITTED_MAX       65536u       /* requests not yet done */
+#define SUBMITTED_BYTES_MAX (256u << 20) /* of their keys and values */
+#define LINKS_MAX           (NODES_MAX + 2 * ENDPOINTS_MAX)
 
 struct engine {
 	/* Immutable after engine_init. */
@@ -55,6 +56,7 @@ struct engine {
 	pthread_mutex_t lock;
 	struct ilist submitted;
 	size_t submitted_count; /* submitted and not done, batches included */
+	size_t submitted_bytes;
 	bool wake_sent;
 	bool closing;
 	unsigned drain_ms;

@@ -94,7 +94,7 @@ static enum kv_status set_endpoints(struct kv_config *config, const char *value,
 			text = slice_of(text.data + 1, text.size - 1);
 		if (!endpoint_is_valid(text))
 			return client_error(err, KV_INVALID,
-					    "endpoint \"%.*s\" is not host:port, like 127.0.0.1:7400",
+					    "endpoint \"%.*s\" is not host:port, like 127.0.0.1:7001",
 					    (int)MIN(text.size, 80u), (const char *)text.data);
 		if (next->endpoint_count == ENDPOINTS_MAX)
 			return client_error(err, KV_INVALID, "more than %u endpoints", ENDPOINTS_MAX);

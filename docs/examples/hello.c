@@ -3,7 +3,7 @@
  * The first program: writes a key strongly, reads it back at both levels, and tells how it went.
  *
  *     cc hello.c $(pkg-config --cflags --libs kvclient) -o hello
- *     ./hello 127.0.0.1:7400,127.0.0.1:7410
+ *     ./hello 127.0.0.1:7001,127.0.0.1:7002
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <kv/client.h>
+#include <netdb.h>
 #include <pthread.h>
 
 #include "base/clock.h"
@@ -639,8 +640,36 @@ static void a_host_name_is_looked_up(void **state)
 	char endpoint[64];
 	snprintf(endpoint, sizeof endpoint, "localhost%s", strchr(fake_address(f, 0), ':'));
 	struct bed b = {.f = f, .client = open_client(endpoint, "20000")};
-	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OK);
+	/* A machine without a hosts file does not know it; then the error says so. */
+	struct addrinfo *found = NULL;
+	bool known = getaddrinfo("localhost", "1", NULL, &found) == 0;
+	if (found)
+		freeaddrinfo(found);
+	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), known ? KV_OK : KV_UNAVAILABLE);
 	bed_free(&b);
+}
+
+static void too_much_at_once_is_refused_until_some_is_done(void **state)
+{
+	enum { VALUE_SIZE = 4 << 20, COUNT = 64 };
+	struct bed b = bed_make(1, "60000");
+	struct tally t = TALLY_INIT;
+	static struct mark marks[COUNT + 1];
+	char *bytes = xcalloc(1, VALUE_SIZE);
+	struct kv_slice value = kv_slice_of(bytes, VALUE_SIZE), key = kv_slice_str("k");
+	fake_script(b.f, 0, (struct fake_step){.action = FAKE_IGNORE, .count = COUNT});
+	uint32_t taken = 0;
+	enum kv_status status = KV_OK;
+	while (status == KV_OK && taken <= COUNT) {
+		marks[taken] = (struct mark){.tally = &t, .number = taken};
+		status = kv_put_async(b.client, NULL, key, value, on_done, &marks[taken], &b.err);
+		taken += status == KV_OK;
+	}
+	assert_int_equal(status, KV_OVERLOADED);
+	assert_int_equal(taken, COUNT - 1);
+	bed_free(&b);
+	assert_int_equal(t.count, taken);
+	free(bytes);
 }
 
 int main(void)
@@ -677,6 +706,7 @@ int main(void)
 		cmocka_unit_test(threads_share_a_client),
 		cmocka_unit_test(the_callers_event_loop_can_carry_a_client),
 		cmocka_unit_test(a_host_name_is_looked_up),
+		cmocka_unit_test(too_much_at_once_is_refused_until_some_is_done),
 	};
 	return test_run("client", tests);
 }

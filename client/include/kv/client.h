@@ -5,7 +5,7 @@
  *     struct kv_error err;
  *     struct kv_config *config = kv_config_new();
  *     struct kv_client *client = NULL;
- *     if (kv_config_set(config, "endpoints", "10.0.0.1:7400,10.0.0.2:7400", &err) == KV_OK &&
+ *     if (kv_config_set(config, "endpoints", "10.0.0.1:7001,10.0.0.2:7001", &err) == KV_OK &&
  *         kv_open(config, &client, &err) == KV_OK &&
  *         kv_put(client, NULL, kv_slice_str("greeting"), kv_slice_str("hello"), NULL, &err) == KV_OK)
  *             puts("stored");
@@ -132,7 +132,7 @@ void kv_config_free(struct kv_config *config);
  * Sets one key from text. Checked at once: KV_INVALID for an unknown key or a bad value, and nothing is changed.
  *
  *   key                 default     meaning
- *   endpoints           (none)      "host:port,host:port" of any nodes, at most 64; "[::1]:7400" for IPv6. Required
+ *   endpoints           (none)      "host:port,host:port" of any nodes, at most 64; "[::1]:7001" for IPv6. Required
  *   name                kvclient    what the node's logs call this client, at most 64 bytes
  *   level               eventual    default level: strong, session, bounded, eventual
  *   acks                1           default acks of eventual writes: 1, majority, all
@@ -306,7 +306,7 @@ typedef void (*kv_callback)(struct kv_client *client, const struct kv_error *err
 
 /**
  * As their namesakes. Key and value are copied. If one of these fails (KV_INVALID, KV_TOO_LARGE, KV_CLOSED, or KV_OVERLOADED
- * when 65536 requests are waiting already) the callback never runs.
+ * when 65536 requests or 256 MiB of keys and values are waiting already) the callback never runs.
  */
 enum kv_status kv_get_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
 			    kv_callback callback, void *arg, struct kv_error *err);
