@@ -62,14 +62,6 @@ enum kv_status kv_ping(struct kv_client *client, const char *target, unsigned ti
 	return KV_OK;
 }
 
-static void put_text(char *to, size_t room, struct slice from)
-{
-	size_t size = MIN(from.size, room - 1);
-	if (size > 0)
-		memcpy(to, from.data, size);
-	to[size] = '\0';
-}
-
 static size_t counter_names_size(const struct msg_status *m)
 {
 	size_t size = 0;
@@ -98,7 +90,7 @@ static struct kv_node_status *status_build(const struct msg_status *m)
 	}
 	for (uint32_t i = 0; i < m->counter_count; i++) {
 		counters[i] = (struct kv_counter){.name = names, .value = m->counters[i].value};
-		put_text(names, m->counters[i].name.size + 1, m->counters[i].name);
+		call_copy_text(names, m->counters[i].name.size + 1, m->counters[i].name);
 		names += m->counters[i].name.size + 1;
 	}
 	s->peer_count = m->peer_count;
@@ -117,8 +109,8 @@ static struct kv_node_status *status_from(const struct msg_status *m)
 	if (!uuid_is_zero(&m->cluster))
 		uuid_format(&m->cluster, s->cluster);
 	uuid_format(&m->node, s->node);
-	put_text(s->name, sizeof s->name, m->name);
-	put_text(s->version, sizeof s->version, m->version);
+	call_copy_text(s->name, sizeof s->name, m->name);
+	call_copy_text(s->version, sizeof s->version, m->version);
 	s->index = m->index;
 	s->ready = m->ready;
 	s->incarnation = m->incarnation;

@@ -78,6 +78,15 @@ enum kv_status call_run(struct kv_client *client, struct call *call, struct kv_e
 	return r->error.status;
 }
 
+void call_copy_text(char *to, size_t room, struct slice from)
+{
+	KV_ASSERT(room > 0);
+	size_t size = MIN(from.size, room - 1);
+	if (size > 0)
+		memcpy(to, from.data, size);
+	to[size] = '\0';
+}
+
 /* ---- Requests for one key ---- */
 
 static enum kv_status check_sizes(struct slice key, struct slice value, struct kv_error *err)

@@ -48,6 +48,9 @@ MUST_USE enum kv_status call_prepare(struct kv_client *client, struct request *r
 				     const struct kv_options *options, struct slice key, struct slice value,
 				     void (*done)(struct request *), struct kv_error *err);
 
+/** FROM as a string in ROOM bytes (at least 1), cut if it is longer. */
+void call_copy_text(char *to, size_t room, struct slice from);
+
 /** `done` of requests inside a struct call. */
 void call_done(struct request *r);
 

@@ -13,14 +13,6 @@ enum kv_status map_get(struct kv_client *client, struct reply **ret_source, stru
 	return status;
 }
 
-static void copy_text(char *to, size_t room, struct slice from)
-{
-	size_t size = MIN(from.size, room - 1);
-	if (size > 0)
-		memcpy(to, from.data, size);
-	to[size] = '\0';
-}
-
 enum kv_status kv_cluster_info(struct kv_client *client, struct kv_cluster_info *ret_info, struct kv_error *err)
 {
 	struct reply *source;
@@ -38,7 +30,7 @@ enum kv_status kv_cluster_info(struct kv_client *client, struct kv_cluster_info 
 		.feature_level = map->feature_level,
 	};
 	uuid_format(&map->cluster, ret_info->uuid);
-	copy_text(ret_info->name, sizeof ret_info->name, map->name);
+	call_copy_text(ret_info->name, sizeof ret_info->name, map->name);
 	for (uint32_t i = 0; i < map->voter_count && i < ARRAY_SIZE(ret_info->voters); i++)
 		ret_info->voters[i] = map->voters[i];
 	reply_unref(source);
@@ -51,10 +43,10 @@ static void node_fill(struct kv_node *to, const struct map_node *from)
 	to->state = (enum kv_node_state)from->state;
 	to->weight = from->weight;
 	uuid_format(&from->uuid, to->uuid);
-	copy_text(to->name, sizeof to->name, from->name);
-	copy_text(to->zone, sizeof to->zone, from->zone);
-	copy_text(to->client_address, sizeof to->client_address, from->client_address);
-	copy_text(to->peer_address, sizeof to->peer_address, from->peer_address);
+	call_copy_text(to->name, sizeof to->name, from->name);
+	call_copy_text(to->zone, sizeof to->zone, from->zone);
+	call_copy_text(to->client_address, sizeof to->client_address, from->client_address);
+	call_copy_text(to->peer_address, sizeof to->peer_address, from->peer_address);
 }
 
 enum kv_status kv_nodes(struct kv_client *client, struct kv_node **ret_nodes, size_t *ret_count,

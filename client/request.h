@@ -29,7 +29,7 @@ struct link;
 #define TRIED_MAX 16u
 
 enum request_target {
-	TARGET_KEY,     /* replicas of msg.request.partition_of key, then any node */
+	TARGET_KEY,     /* replicas of the partition of `key_hash`, then any node */
 	TARGET_ROW,     /* replicas of `partition` and nobody else */
 	TARGET_ANY,     /* any node */
 	TARGET_NODE,    /* node `node` of the map */
