@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The flags of all commands in one table, and their values.
+ *
+ * A value comes from the flag, else from the environment (KVCTL_<FLAG>, where the table allows it), else it is the default.
+ * Flags that are part of one request, such as conditions, have no variable: a forgotten one would change what is written.
+ */
+#ifndef KV_CLI_ARGS_H
+#define KV_CLI_ARGS_H
+
+#include <kv/client.h>
+
+#include "base/buf.h"
+#include "cli/rows.h"
+
+enum flag {
+	FLAG_OUTPUT,
+	FLAG_ENDPOINTS,
+	FLAG_TIMEOUT,
+	FLAG_CONSISTENCY,
+	FLAG_ACKS,
+	FLAG_RECEIPT,
+	FLAG_TTL,
+	FLAG_FILE,
+	FLAG_IF_ABSENT,
+	FLAG_IF_PRESENT,
+	FLAG_IF_VERSION,
+	FLAG_LIMIT,
+	FLAG_CURSOR,
+	FLAG_KEYS_ONLY,
+	FLAG_FORMAT,
+	FLAG_PREFIX,
+	FLAG_REPLICA,
+	FLAG_RAW,
+	FLAG_INFLIGHT,
+	FLAG_CLIENTS,
+	FLAG_OPS,
+	FLAG_SECONDS,
+	FLAG_RATIO,
+	FLAG_SIZE,
+	FLAG_KEYS,
+	FLAG_NAME,
+	FLAG_PARTITIONS,
+	FLAG_REPLICAS,
+	FLAG_DIR,
+	FLAG_HELP,
+	FLAG_VERSION,
+	FLAG_COUNT
+};
+
+#define FLAG_BIT(flag) (UINT64_C(1) << (flag))
+
+_Static_assert(FLAG_COUNT <= 64, "a set of flags is one word");
+
+struct flag_info {
+	const char *name;  /* long form, without dashes */
+	char letter;       /* short form; 0: none */
+	const char *value; /* what its value is called; NULL: takes none */
+	bool environment;  /* KVCTL_<NAME> sets it too */
+	const char *help;
+};
+
+/** Static storage. */
+const struct flag_info *flag_info(enum flag flag);
+
+/** Writes the name of the flag's variable, "KVCTL_OUTPUT". */
+void flag_variable(enum flag flag, struct buf *out);
+
+enum output_format { OUTPUT_TABLE = 1, OUTPUT_JSON = 2, OUTPUT_JSONL = 4, OUTPUT_RAW = 8 };
+
+/** Strings are borrowed from argv or the environment. */
+struct args {
+	uint64_t given; /* set of flags: on the command line or in the environment */
+	uint64_t typed; /* set of flags: on the command line */
+
+	enum output_format output;
+	const char *endpoints;
+	uint32_t timeout_ms; /* 0: the library's default */
+	enum kv_level level;
+	enum kv_acks acks;
+	bool receipt;
+	uint64_t ttl_ms; /* 0: none */
+	const char *file;
+	bool if_absent, if_present;
+	struct kv_version if_version;
+	uint64_t limit; /* 0: none */
+	const char *cursor;
+	bool keys_only;
+	enum rows_format format;
+	const char *prefix;
+	const char *replica;
+	bool raw;
+	uint32_t inflight, clients;
+	uint64_t ops, seconds; /* 0: not given */
+	uint32_t ratio_put, ratio_get;
+	uint64_t size, keys;
+	const char *name;
+	uint32_t partitions, replicas; /* 0: the cluster's default */
+	const char *dir;
+	bool help, version;
+};
+
+static inline bool args_given(const struct args *args, enum flag flag) { return args->given & FLAG_BIT(flag); }
+static inline bool args_typed(const struct args *args, enum flag flag) { return args->typed & FLAG_BIT(flag); }
+
+/** The defaults, and nothing given. */
+void args_init(struct args *args);
+
+/**
+ * Takes the flags of the set ALLOWED out of argv[1..], moving the operands to its end, and returns the index of the first
+ * operand; with LEADING it stops at the first operand. 0 after a mistake, with a message in WHY.
+ */
+int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why);
+
+/** Sets what is in ALLOWED, not given, and has a variable. False after a mistake, with a message in WHY. */
+MUST_USE bool args_environment(struct args *args, uint64_t allowed, struct buf *why);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include "cli/text.h"
+
+#define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT))
+#define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
+#define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT))
+#define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
+#define CHECKS  (FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION))
+#define PAGES   (FLAG_BIT(FLAG_REPLICA) | FLAG_BIT(FLAG_RAW))
+
+#define ALL_OUTPUTS (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL | OUTPUT_RAW)
+#define DOCUMENTS   (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL)
+
+#define DATA    "Data"
+#define CLUSTER "Cluster"
+#define DEV     "Cluster on this machine, for development"
+
+static const struct command table[] = {
+	{DATA, "get", "KEY", "print the value of a key",
+	 "The value is written as it is; a newline follows on a terminal only.\n"
+	 "Exit code 3 if there is no such key.\n",
+	 READ, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_get},
+	{DATA, "put", "KEY [VALUE | -]", "store a value and print its version",
+	 "The value comes from the command line, from standard input (-) or from --file.\n"
+	 "Exit code 4 if a condition does not hold, 8 if the write may or may not have happened.\n",
+	 WRITE | CHECKS | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_FILE), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 2, cmd_put},
+	{DATA, "del", "KEY...", "delete keys",
+	 "Deleting what is not there is no error. Several keys are deleted independently of each other.\n", WRITE,
+	 ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_del},
+	{DATA, "mget", "KEY...", "print the values of several keys",
+	 "Each key is read on its own. Exit code 3 if one of them does not exist.\n"
+	 "-o raw prints key TAB value for those that do, escaped as in TSV.\n",
+	 READ, ALL_OUTPUTS, OUTPUT_TABLE, 0, 1, -1, cmd_mget},
+	{DATA, "mput", "KEY VALUE [KEY VALUE]...", "store several values",
+	 "Each key is written on its own: some may succeed and others fail.\n", WRITE | FLAG_BIT(FLAG_TTL),
+	 ALL_OUTPUTS, OUTPUT_TABLE, 0, 2, -1, cmd_mput},
+	{DATA, "scan", "[PREFIX]", "list keys and values, partition by partition",
+	 "Keys come in no order across partitions. A table stops after 1000 entries, or --limit, and tells the cursor\n"
+	 "to go on with; other formats list everything. -o raw prints key TAB value, escaped as in TSV.\n"
+	 "--replica reads what one node itself holds, and --raw shows deletions, expired values and marks as well.\n",
+	 ASK | PAGES | FLAG_BIT(FLAG_LIMIT) | FLAG_BIT(FLAG_CURSOR) | FLAG_BIT(FLAG_KEYS_ONLY), ALL_OUTPUTS,
+	 OUTPUT_TABLE, 5000, 0, 1, cmd_scan},
+	{DATA, "load", "FILE | -", "store the rows of a file",
+	 "JSON lines:  {\"key\":\"k\",\"value\":\"v\"}\n"
+	 "  key_b64, value_b64   instead, in base64, for bytes that are not UTF-8\n"
+	 "  value                may be an object or array: its text without white space is stored\n"
+	 "  ttl_ms               forget the value after so many milliseconds\n"
+	 "  tombstone            true, instead of a value: delete the key\n"
+	 "TSV:         key TAB value [TAB ttl_ms]\n"
+	 "  with \\t \\n \\r \\\\ for tab, newline, carriage return and backslash\n"
+	 "The format is told by --format, else by the name (.jsonl, .ndjson, .json, .tsv), else by the first byte: { is JSON.\n"
+	 "Bad lines are reported with their numbers and the rest is loaded. If a key stands in several rows, any of them\n"
+	 "may win. The exit code is that of the worst row; 2 if a line was bad. Each request may take 10s (--timeout).\n",
+	 CONNECT | FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_TTL) |
+		 FLAG_BIT(FLAG_FORMAT) | FLAG_BIT(FLAG_INFLIGHT),
+	 DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_load},
+	{DATA, "export", "", "write rows as kvctl load reads them",
+	 "Rows are JSON lines, or TSV with --format tsv. A value that expires has its remaining time as ttl_ms.\n"
+	 "--replica writes what one node itself holds. --raw adds versions and tells deletions, as JSON lines only; two\n"
+	 "replicas in step give the same lines, sorted.\n",
+	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
+	{DATA, "bench", "", "measure throughput and latency",
+	 "Each of --clients clients keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
+	 "Keys are bench/00000000 and up, and stay. Reads of keys not written yet count as not found.\n",
+	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
+		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_SIZE) |
+		 FLAG_BIT(FLAG_KEYS),
+	 DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_bench},
+	{CLUSTER, "status", "", "tell how the cluster is and what it can lose",
+	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
+	 "keys have not, or if there is no cluster or no node answers.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
+	{CLUSTER, "cluster init", "ADDRESS...", "form a cluster of empty nodes",
+	 "The addresses are those the nodes listen on for each other (listen.peer). The first node reached forms it.\n",
+	 CONNECT | FLAG_BIT(FLAG_NAME) | FLAG_BIT(FLAG_PARTITIONS) | FLAG_BIT(FLAG_REPLICAS), 0, OUTPUT_TABLE,
+	 30000, 1, 256, cmd_cluster_init},
+	{CLUSTER, "node ls", "", "list the nodes of the cluster map", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0,
+	 cmd_node_ls},
+	{CLUSTER, "partition ls", "", "list the partitions and their replicas", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE,
+	 0, 0, 0, cmd_partition_ls},
+	{CLUSTER, "partition locate", "KEY", "tell where a key lives", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 1, 1,
+	 cmd_partition_locate},
+	{CLUSTER, "hint ls", "", "list what nodes keep for others to be told",
+	 "A hint is a key that a node must be told about when it is back. A dirty partition had more changes than hints\n"
+	 "could hold.\n",
+	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_hint_ls},
+	{DEV, "dev up", "[N]", "start N nodes (3) and form a cluster of them",
+	 "Node n1 lives in DIR/n1: kvd.yaml, data, log and pid. DIR/endpoints holds the client addresses, as KVCTL_ENDPOINTS\n"
+	 "takes them, and DIR/http the addresses of status pages, one a line. Nodes that exist already are started again on\n"
+	 "the same ports. kvd is $KVD, else the one beside kvctl, else the one in PATH.\n",
+	 FLAG_BIT(FLAG_DIR) | FLAG_BIT(FLAG_PARTITIONS), 0, OUTPUT_TABLE, 0, 0, 1, cmd_dev_up},
+	{DEV, "dev down", "", "stop all nodes, keeping their data", "", FLAG_BIT(FLAG_DIR), 0, OUTPUT_TABLE, 0, 0,
+	 0, cmd_dev_down},
+	{DEV, "dev kill", "NODE", "kill a node without warning (SIGKILL)", "", FLAG_BIT(FLAG_DIR), 0, OUTPUT_TABLE,
+	 0, 1, 1, cmd_dev_kill},
+	{DEV, "dev start", "NODE", "start a node again", "", FLAG_BIT(FLAG_DIR), 0, OUTPUT_TABLE, 0, 1, 1,
+	 cmd_dev_start},
+	{DEV, "dev ls", "", "list the nodes", "", FLAG_BIT(FLAG_DIR) | FLAG_BIT(FLAG_OUTPUT), ALL_OUTPUTS,
+	 OUTPUT_TABLE, 0, 0, 0, cmd_dev_ls},
+};
+
+const struct command *commands_all(size_t *ret_count)
+{
+	*ret_count = ARRAY_SIZE(table);
+	return table;
+}
+
+/** True if NAME has two words and WORD is the first. */
+static bool is_noun_of(const char *name, const char *word)
+{
+	size_t size = strlen(word);
+	return strncmp(name, word, size) == 0 && name[size] == ' ';
+}
+
+static void list_verbs(const char *noun, struct buf *out)
+{
+	const char *separator = "";
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (!is_noun_of(table[i].name, noun))
+			continue;
+		buf_printf(out, "%s%s", separator, table[i].name);
+		separator = ", ";
+	}
+}
+
+/** A noun was given, and VERB (NULL: none) is none of its verbs. */
+static void explain_verb(const char *noun, const char *verb, struct buf *why)
+{
+	const char *verbs[ARRAY_SIZE(table)] = {NULL};
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (is_noun_of(table[i].name, noun))
+			verbs[i] = table[i].name + strlen(noun) + 1;
+	}
+	const char *nearest = verb ? text_nearest(verb, verbs, ARRAY_SIZE(verbs)) : NULL;
+	if (nearest) {
+		buf_printf(why, "unknown command \"%s %s\"; did you mean \"%s %s\"?", noun, verb, noun, nearest);
+		return;
+	}
+	if (verb)
+		buf_printf(why, "unknown command \"%s %s\"; there are: ", noun, verb);
+	else
+		buf_printf(why, "\"%s\" needs a second word; there are: ", noun);
+	list_verbs(noun, why);
+}
+
+static void explain_word(const char *word, struct buf *why)
+{
+	const char *words[ARRAY_SIZE(table) + 1];
+	char nouns[ARRAY_SIZE(table)][32];
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		snprintf(nouns[i], sizeof nouns[i], "%s", table[i].name);
+		nouns[i][strcspn(nouns[i], " ")] = '\0';
+		words[i] = nouns[i];
+	}
+	words[ARRAY_SIZE(table)] = "help";
+	const char *nearest = text_nearest(word, words, ARRAY_SIZE(words));
+	buf_printf(why, "unknown command \"%s\"", word);
+	if (nearest)
+		buf_printf(why, "; did you mean \"%s\"?", nearest);
+}
+
+const struct command *commands_find(int argc, char **argv, int *ret_words, struct buf *why)
+{
+	KV_ASSERT(argc > 0);
+	bool noun = false;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *name = table[i].name;
+		*ret_words = 1;
+		if (strcmp(name, argv[0]) == 0)
+			return &table[i];
+		if (!is_noun_of(name, argv[0]))
+			continue;
+		noun = true;
+		*ret_words = 2;
+		if (argc > 1 && strcmp(name + strlen(argv[0]) + 1, argv[1]) == 0)
+			return &table[i];
+	}
+	if (noun)
+		explain_verb(argv[0], argc > 1 ? argv[1] : NULL, why);
+	else
+		explain_word(argv[0], why);
+	return NULL;
+}
+
+/* ---- Help --------------------------------------------------------------------------------------------------------- */
+
+static void append_padded(struct buf *out, const char *text, size_t width)
+{
+	buf_printf(out, "%-*s", (int)width, text);
+}
+
+static void append_exit_codes(struct buf *out)
+{
+	buf_append_str(
+		out,
+		"Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 4 condition failed, 5 unavailable, 6 deadline,\n"
+		"7 overloaded, 8 in doubt (a write that may or may not have happened), 9 not allowed, 10 check failed,\n"
+		"11 refused for safety, 130 interrupted.\n");
+}
+
+void commands_help(struct buf *out)
+{
+	const char *group = "";
+	buf_append_str(out, "usage: kvctl COMMAND [FLAGS] [OPERANDS]\n");
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (strcmp(group, table[i].group) != 0) {
+			group = table[i].group;
+			buf_printf(out, "\n%s\n", group);
+		}
+		char left[64];
+		snprintf(left, sizeof left, "%s %s", table[i].name, table[i].operands);
+		buf_append_str(out, "  ");
+		append_padded(out, left, 30);
+		buf_printf(out, " %s\n", table[i].summary);
+	}
+	buf_append_str(out, "\nkvctl help COMMAND tells more, kvctl --version the version.\n"
+			    "Most flags can be set by a variable too: KVCTL_ENDPOINTS for --endpoints.\n");
+	append_exit_codes(out);
+}
+
+/** The formats of a command, for the line of --output. */
+static void append_outputs(const struct command *command, struct buf *out)
+{
+	static const char *const names[] = {"table", "json", "jsonl", "raw"};
+	const char *separator = "";
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!(command->outputs & 1u << i))
+			continue;
+		buf_printf(out, "%s%s", separator, names[i]);
+		separator = ", ";
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (command->output == 1u << i)
+			buf_printf(out, " (%s)", names[i]);
+	}
+}
+
+static void append_flag(const struct command *command, enum flag flag, struct buf *out)
+{
+	const struct flag_info *info = flag_info(flag);
+	CLEANUP(buf_release) struct buf left = BUF_INIT;
+	if (info->letter)
+		buf_printf(&left, "-%c, ", info->letter);
+	else
+		buf_append_str(&left, "    ");
+	buf_printf(&left, "--%s%s%s", info->name, info->value ? " " : "", info->value ? info->value : "");
+	buf_append_str(out, "  ");
+	append_padded(out, buf_cstr(&left), 26);
+	buf_append_u8(out, ' ');
+	if (flag == FLAG_OUTPUT)
+		append_outputs(command, out);
+	else
+		buf_append_str(out, info->help);
+	if (flag == FLAG_TIMEOUT)
+		buf_printf(out, " (%us)", command->timeout_ms ? command->timeout_ms / 1000 : 1);
+	if (info->environment) {
+		buf_append_str(out, "; ");
+		flag_variable(flag, out);
+	}
+	buf_append_u8(out, '\n');
+}
+
+void command_help(const struct command *command, struct buf *out)
+{
+	buf_printf(out, "usage: kvctl %s [FLAGS]%s%s\n\n", command->name, *command->operands ? " " : "",
+		   command->operands);
+	buf_printf(out, "%c%s.\n", command->summary[0] - 'a' + 'A', command->summary + 1);
+	if (*command->details)
+		buf_printf(out, "\n%s", command->details);
+	buf_append_str(out, "\nFlags\n");
+	for (int flag = 0; flag < FLAG_COUNT; flag++) {
+		if ((command->flags | FLAG_BIT(FLAG_HELP)) & FLAG_BIT(flag))
+			append_flag(command, (enum flag)flag, out);
+	}
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include <stdarg.h>
+
+bool ctl_open(struct ctl *ctl, const char *endpoints)
+{
+	if (ctl->client)
+		return true;
+	struct kv_error err;
+	struct kv_config *config = kv_config_new();
+	enum kv_status status =
+		kv_config_set(config, "endpoints", endpoints ? endpoints : ctl->args.endpoints, &err);
+	if (status == KV_OK)
+		status = kv_config_set(config, "name", "kvctl", &err);
+	if (status == KV_OK)
+		status = kv_open(config, &ctl->client, &err);
+	kv_config_free(config);
+	if (status != KV_OK)
+		ctl_fail(ctl, NULL, &err);
+	return status == KV_OK;
+}
+
+unsigned ctl_timeout_ms(const struct ctl *ctl)
+{
+	return ctl->args.timeout_ms ? ctl->args.timeout_ms : ctl->command->timeout_ms;
+}
+
+struct kv_options ctl_options(const struct ctl *ctl)
+{
+	struct kv_options options = KV_OPTIONS_INIT;
+	options.level = ctl->args.level;
+	options.acks = ctl->args.acks;
+	options.timeout_ms = ctl_timeout_ms(ctl);
+	options.receipt = ctl->args.receipt;
+	options.ttl_ms = ctl->args.ttl_ms;
+	options.if_absent = ctl->args.if_absent;
+	options.if_present = ctl->args.if_present;
+	if (args_given(&ctl->args, FLAG_IF_VERSION))
+		options.expected = &ctl->args.if_version;
+	return options;
+}
+
+void ctl_say(const struct ctl *ctl, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fprintf(stderr, "kvctl %s: ", ctl->command->name);
+	vfprintf(stderr, format, arguments);
+	putc('\n', stderr);
+	va_end(arguments);
+}
+
+int ctl_usage(const struct ctl *ctl, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fprintf(stderr, "kvctl %s: ", ctl->command->name);
+	vfprintf(stderr, format, arguments);
+	fprintf(stderr, "\nusage: kvctl %s%s%s; see kvctl help %s\n", ctl->command->name,
+		*ctl->command->operands ? " " : "", ctl->command->operands, ctl->command->name);
+	va_end(arguments);
+	return 2;
+}
+
+int ctl_exit_code(const struct kv_error *err)
+{
+	return status_exit_code(err->in_doubt ? KV_IN_DOUBT : err->status);
+}
+
+int ctl_fail(const struct ctl *ctl, const char *what, const struct kv_error *err)
+{
+	fprintf(stderr, "kvctl %s: ", ctl->command->name);
+	if (what)
+		fprintf(stderr, "%s: ", what);
+	fprintf(stderr, "%s: %s%s\n", kv_status_name(err->status),
+		*err->message ? err->message : kv_status_text(err->status),
+		err->in_doubt ? " (the write may have been applied, or may still be)" : "");
+	return ctl_exit_code(err);
+}
+
+int ctl_worse(int a, int b)
+{
+	/* From bad to harmless; codes that are not named come after them in the order of their numbers. */
+	static const int order[] = {130, 8, 10, 11, 1, 9, 2, 5, 6, 7, 4, 3, 0};
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		if (a == order[i] || b == order[i])
+			return order[i];
+	}
+	return MAX(a, b);
+}
+
+uint16_t ctl_find_node(struct ctl *ctl, const char *name, int *ret_exit_code)
+{
+	struct kv_node *nodes;
+	size_t count;
+	struct kv_error err;
+	if (kv_nodes(ctl->client, &nodes, &count, &err) != KV_OK) {
+		*ret_exit_code = ctl_fail(ctl, NULL, &err);
+		return KV_NODE_NONE;
+	}
+	uint16_t found = KV_NODE_NONE;
+	for (size_t i = 0; i < count && found == KV_NODE_NONE; i++) {
+		if (strcmp(nodes[i].name, name) == 0)
+			found = nodes[i].index;
+	}
+	kv_nodes_free(nodes);
+	if (found == KV_NODE_NONE)
+		*ret_exit_code = ctl_usage(ctl, "there is no node \"%s\"; kvctl node ls shows them", name);
+	return found;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/receipt.h"
+
+#include "cli/json.h"
+
+const char *level_name(enum kv_level level)
+{
+	switch (level) {
+	case KV_LEVEL_DEFAULT:
+		return "default";
+	case KV_LEVEL_EVENTUAL:
+		return "eventual";
+	case KV_LEVEL_SESSION:
+		return "session";
+	case KV_LEVEL_BOUNDED:
+		return "bounded";
+	case KV_LEVEL_STRONG:
+		return "strong";
+	}
+	return "unknown"; /* of a newer node */
+}
+
+struct names {
+	struct kv_node *nodes;
+	size_t count;
+};
+
+static void names_load(struct ctl *ctl, struct names *names)
+{
+	*names = (struct names){0};
+	if (kv_nodes(ctl->client, &names->nodes, &names->count, NULL) != KV_OK)
+		*names = (struct names){0};
+}
+
+static void names_release(struct names *names) { kv_nodes_free(names->nodes); }
+
+static void name_of(const struct names *names, uint16_t node, char ret[72])
+{
+	snprintf(ret, 72, "#%u", node);
+	for (size_t i = 0; i < names->count; i++) {
+		if (names->nodes[i].index == node)
+			snprintf(ret, 72, "%s", names->nodes[i].name);
+	}
+}
+
+void receipt_set(struct ctl *ctl, json_t *row, const struct kv_receipt *receipt)
+{
+	if (!receipt)
+		return;
+	CLEANUP(names_release) struct names names;
+	names_load(ctl, &names);
+	char text[KV_VERSION_TEXT_SIZE];
+	json_t *object = json_object(), *replicas = json_array();
+	json_set_text(object, "asked", level_name(receipt->asked));
+	json_set_text(object, "achieved", level_name(receipt->achieved));
+	kv_version_format(receipt->version, text);
+	json_set_text(object, "version", text);
+	json_set_number(object, "epoch", receipt->epoch);
+	json_set_number(object, "acks", receipt->acks);
+	json_set_number(object, "hinted", receipt->hinted);
+	json_set_number(object, "rounds", receipt->rounds);
+	json_set_number(object, "attempts", receipt->attempts);
+	json_set_number(object, "staleness_ms", receipt->staleness_ms);
+	json_set_bool(object, "repaired", receipt->repaired);
+	for (uint32_t i = 0; i < receipt->replica_count; i++) {
+		const struct kv_receipt_replica *replica = &receipt->replicas[i];
+		char name[72];
+		json_t *entry = json_object();
+		name_of(&names, replica->node, name);
+		kv_version_format(replica->version, text);
+		json_set_text(entry, "node", name);
+		json_set_text(entry, "status", kv_status_name(replica->status));
+		json_set_text(entry, "version", text);
+		json_array_append_new(replicas, entry);
+	}
+	json_set(object, "replicas", replicas);
+	json_set(row, "receipt", object);
+}
+
+void receipt_say(struct ctl *ctl, const struct kv_receipt *receipt)
+{
+	if (!receipt)
+		return;
+	CLEANUP(names_release) struct names names;
+	names_load(ctl, &names);
+	char text[KV_VERSION_TEXT_SIZE];
+	kv_version_format(receipt->version, text);
+	ctl_say(ctl, "asked %s, achieved %s, version %s, map epoch %llu", level_name(receipt->asked),
+		level_name(receipt->achieved), text, (unsigned long long)receipt->epoch);
+	ctl_say(ctl, "held by %u, hinted for %u, %u rounds, sent %u times, at most %u ms old%s", receipt->acks,
+		receipt->hinted, receipt->rounds, receipt->attempts, receipt->staleness_ms,
+		receipt->repaired ? ", repaired" : "");
+	for (uint32_t i = 0; i < receipt->replica_count; i++) {
+		char name[72];
+		name_of(&names, receipt->replicas[i].node, name);
+		kv_version_format(receipt->replicas[i].version, text);
+		ctl_say(ctl, "  %s: %s, version %s", name, kv_status_name(receipt->replicas[i].status), text);
+	}
+}

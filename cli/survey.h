@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What every node says of itself and of the others, asked of all at once: the material of status and hint ls.
+ */
+#ifndef KV_CLI_SURVEY_H
+#define KV_CLI_SURVEY_H
+
+#include "cli/commands.h"
+
+struct survey {
+	struct kv_cluster_info cluster;
+	struct kv_node *nodes;
+	size_t node_count;
+	struct kv_node_status **answers; /* one a node; NULL: none came */
+	struct kv_error *errors;         /* one a node: why not */
+};
+
+/** KV_NOT_READY: a node answers and is part of no cluster. Others: no node could be asked for the map. */
+MUST_USE enum kv_status survey_take(struct ctl *ctl, struct survey *ret, struct kv_error *err);
+
+/** Accepts a zeroed struct. Fits CLEANUP. */
+void survey_release(struct survey *s);
+
+/** Position of the node with that index in nodes, or node_count. */
+size_t survey_position(const struct survey *s, uint16_t index);
+
+#endif
