@@ -112,7 +112,10 @@ static void crash_now(struct sim *sim, struct sim_event *event)
 	if (sim->healed || !may_crash(sim, n))
 		return;
 	sim_node_crash(n);
+	/* Back at once, it meets what was sent to the process before it. */
 	usec_t down_us = rng_between(&sim->rng, 1 * USEC_PER_MSEC, sim->options.down_max_us);
+	if (rng_chance(&sim->rng, 500000))
+		down_us = rng_between(&sim->rng, 0, 20 * USEC_PER_MSEC);
 	fault_after(sim, crash_ends, down_us)->node = n->index;
 }
 

@@ -26,9 +26,9 @@ static void draw_clients(struct rng *r, struct sim_options *o)
 {
 	static const uint32_t strong[] = {20, 50, 50, 80, 100};
 	o->client_count = (uint32_t)rng_between(r, 3, SIM_CLIENTS_MAX);
-	o->key_count = (uint32_t)rng_between(r, 1, SIM_KEYS_MAX);
+	o->key_count = percent(r, 40) ? 1 : (uint32_t)rng_between(r, 1, SIM_KEYS_MAX);
 	o->op_count = (uint32_t)rng_between(r, 150, 350);
-	o->think_us = rng_between(r, 1, 300) * USEC_PER_MSEC;
+	o->think_us = rng_between(r, 1, percent(r, 40) ? 30 : 300) * USEC_PER_MSEC;
 	o->strong_pct = strong[rng_below(r, ARRAY_SIZE(strong))];
 	o->get_pct = (uint32_t)rng_between(r, 20, 70);
 	o->delete_pct = (uint32_t)rng_between(r, 0, 40);
@@ -63,7 +63,7 @@ static void draw_nodes(struct rng *r, struct sim_options *o)
 	if (percent(r, 20))
 		o->disk_slow_every_us = rng_between(r, 2, 10) * USEC_PER_SEC;
 	if (percent(r, 50)) {
-		o->crash_every_us = rng_between(r, 1, 10) * USEC_PER_SEC;
+		o->crash_every_us = rng_between(r, 200, percent(r, 50) ? 1500 : 10000) * USEC_PER_MSEC;
 		o->down_max_us = rng_between(r, 10, 6000) * USEC_PER_MSEC;
 		o->crash_many = percent(r, 40);
 	}
