@@ -327,6 +327,8 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret)
 
 uint32_t node_core_partitions(const struct node_core *core) { return core->map ? core->map->desc.partitions : 0; }
 
+hlc_t node_core_clock(const struct node_core *core, usec_t wall_us) { return hlc_peek(&core->clock, wall_us); }
+
 uint64_t node_core_epoch(const struct node_core *core) { return core->map ? core->map->desc.epoch : 0; }
 
 node_id node_core_index(const struct node_core *core) { return core->map ? core->self : NODE_NONE; }

@@ -66,6 +66,9 @@ bool node_core_is_ready(const struct node_core *core);
 /** Number of partitions in the node's map, 0 without one. */
 uint32_t node_core_partitions(const struct node_core *core);
 
+/** The cluster's clock as this core reads it, without issuing a value: for messages that are not the core's own. */
+hlc_t node_core_clock(const struct node_core *core, usec_t wall_us);
+
 /** Epoch of the node's map, 0 without one; its own index, or NODE_NONE. */
 uint64_t node_core_epoch(const struct node_core *core);
 node_id node_core_index(const struct node_core *core);

@@ -60,8 +60,8 @@ struct conn {
 
 /** What the set's owner does with what arrives. Called on the loop; messages are borrowed for the call. */
 struct conn_events {
-	/* Judges a HELLO and fills the reply; a status other than KV_OK closes after the reply. */
-	void (*hello)(void *owner, struct conn *c, const struct msg_hello *hello, struct msg_hello *ret_reply);
+	/* Judges a HELLO and fills the reply, clock and epoch included; a status other than KV_OK closes after the reply. */
+	void (*hello)(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply);
 	/* Any message after HELLO. HEADER, META and VALUE are the frame it came from. */
 	void (*message)(void *owner, struct conn *c, const struct frame_header *header, struct slice meta,
 			struct slice value, const struct msg *msg);

@@ -52,7 +52,7 @@ static void take_hello(struct conn *c, const struct msg *msg)
 		return;
 	}
 	struct msg reply = {.opcode = OP_HELLO, .reply = true, .id = msg->id};
-	c->set->config.events->hello(c->set->config.owner, c, &msg->hello, &reply.hello);
+	c->set->config.events->hello(c->set->config.owner, c, &msg->hello, &reply);
 	conn_send(c, &reply);
 	if (c->state == CONN_DEAD)
 		return;

@@ -75,6 +75,13 @@ static void take_request(struct shard *s, struct conn *c, const struct frame_hea
 		      meta, value);
 }
 
+/** What every message of a node tells beside its body: a client's first write is made with this clock. */
+static void tell_time(const struct shard *s, struct msg *msg)
+{
+	msg->hlc = node_core_clock(s->node.core, clock_wall_us());
+	msg->epoch = node_core_epoch(s->node.core);
+}
+
 static void take_client_message(struct shard *s, struct conn *c, const struct frame_header *header,
 				struct slice meta, struct slice value, const struct msg *msg)
 {
@@ -86,6 +93,7 @@ static void take_client_message(struct shard *s, struct conn *c, const struct fr
 	if (msg->opcode == OP_PING) {
 		struct msg pong = *msg;
 		pong.reply = true;
+		tell_time(s, &pong);
 		conn_send(c, &pong);
 	} else if (msg->opcode == OP_STATUS) {
 		admin_reply_status(s->server, c, msg);
@@ -193,20 +201,22 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 	return judge_client(hello, own, err);
 }
 
-static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg_hello *ret_reply)
+static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply)
 {
 	struct shard *s = owner;
-	fill_hello(s, ret_reply);
+	struct msg_hello *answer = &answer->hello;
+	fill_hello(s, answer);
+	tell_time(s, ret_reply);
 	s->hello_error.message[0] = '\0';
-	ret_reply->status = judge_hello(s, c, hello, ret_reply, &s->hello_error);
-	ret_reply->message = slice_str(s->hello_error.message);
-	if (ret_reply->status != KV_OK) {
-		log_warn("hello.refused", L_STR("status", status_name(ret_reply->status)),
+	answer->status = judge_hello(s, c, hello, answer, &s->hello_error);
+	answer->message = slice_str(s->hello_error.message);
+	if (answer->status != KV_OK) {
+		log_warn("hello.refused", L_STR("status", status_name(answer->status)),
 			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name));
 		return;
 	}
-	ret_reply->proto_min = MIN(hello->proto_max, PROTO_VERSION_MAX);
-	ret_reply->proto_max = ret_reply->proto_min;
+	answer->proto_min = MIN(hello->proto_max, PROTO_VERSION_MAX);
+	answer->proto_max = answer->proto_min;
 	if (c->kind == HELLO_PEER)
 		c->peer = hello->index;
 }

@@ -34,13 +34,13 @@ struct host {
 static struct host *host;
 static struct wire client;
 
-static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg_hello *ret_reply)
+static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply)
 {
-	ret_reply->kind = HELLO_PEER;
-	ret_reply->proto_min = ret_reply->proto_max = PROTO_VERSION_MAX;
-	ret_reply->index = NODE_NONE;
+	ret_reply->hello.kind = HELLO_PEER;
+	ret_reply->hello.proto_min = ret_reply->hello.proto_max = PROTO_VERSION_MAX;
+	ret_reply->hello.index = NODE_NONE;
 	if (hello->kind != HELLO_CLIENT)
-		ret_reply->status = KV_DENIED;
+		ret_reply->hello.status = KV_DENIED;
 }
 
 static void answer(struct conn *c, uint16_t opcode, uint64_t id, size_t size)
