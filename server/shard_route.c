@@ -204,7 +204,7 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply)
 {
 	struct shard *s = owner;
-	struct msg_hello *answer = &answer->hello;
+	struct msg_hello *answer = &ret_reply->hello;
 	fill_hello(s, answer);
 	tell_time(s, ret_reply);
 	s->hello_error.message[0] = '\0';
