@@ -15,9 +15,6 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_RECEIPT] = {"receipt", 0, NULL, true, "tell how the request was carried out"},
 	[FLAG_TTL] = {"ttl", 0, "TIME", false, "forget the value after that time, like 30s or 7d"},
 	[FLAG_FILE] = {"file", 0, "PATH", false, "take the value from a file"},
-	[FLAG_IF_ABSENT] = {"if-absent", 0, NULL, false, "only if there is no such key"},
-	[FLAG_IF_PRESENT] = {"if-present", 0, NULL, false, "only if the key exists"},
-	[FLAG_IF_VERSION] = {"if-version", 0, "VERSION", false, "only if this is the present version"},
 	[FLAG_LIMIT] = {"limit", 0, "N", false, "at most so many entries"},
 	[FLAG_CURSOR] = {"cursor", 0, "CURSOR", false, "go on where an earlier scan stopped"},
 	[FLAG_KEYS_ONLY] = {"keys-only", 0, NULL, false, "leave the values out"},
@@ -213,13 +210,6 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return read_ttl(text, &args->ttl_ms);
 	case FLAG_FILE:
 		return read_text(text, &args->file);
-	case FLAG_IF_ABSENT:
-		return read_switch(text, &args->if_absent);
-	case FLAG_IF_PRESENT:
-		return read_switch(text, &args->if_present);
-	case FLAG_IF_VERSION:
-		return kv_version_parse(text, &args->if_version) ? NULL
-								 : "write a version as kvctl get -o json shows it";
 	case FLAG_LIMIT:
 		return read_count(text, &args->limit);
 	case FLAG_CURSOR:

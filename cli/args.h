@@ -3,7 +3,7 @@
  * The flags of all commands in one table, and their values.
  *
  * A value comes from the flag, else from the environment (KVCTL_<FLAG>, where the table allows it), else it is the default.
- * Flags that are part of one request, such as conditions, have no variable: a forgotten one would change what is written.
+ * Flags that are part of one request, such as --ttl, have no variable: a forgotten one would change what is written.
  */
 #ifndef KV_CLI_ARGS_H
 #define KV_CLI_ARGS_H
@@ -22,9 +22,6 @@ enum flag {
 	FLAG_RECEIPT,
 	FLAG_TTL,
 	FLAG_FILE,
-	FLAG_IF_ABSENT,
-	FLAG_IF_PRESENT,
-	FLAG_IF_VERSION,
 	FLAG_LIMIT,
 	FLAG_CURSOR,
 	FLAG_KEYS_ONLY,
@@ -81,8 +78,6 @@ struct args {
 	bool receipt;
 	uint64_t ttl_ms; /* 0: none */
 	const char *file;
-	bool if_absent, if_present;
-	struct kv_version if_version;
 	uint64_t limit; /* 0: none */
 	const char *cursor;
 	bool keys_only;

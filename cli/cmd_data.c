@@ -119,8 +119,6 @@ int cmd_put(struct ctl *ctl)
 		return ctl_usage(ctl, has_operand
 					      ? "there are two values: one of --file, one on the command line"
 					      : "there is no value: give it, or - for standard input, or --file");
-	if (ctl->args.if_absent + ctl->args.if_present + args_given(&ctl->args, FLAG_IF_VERSION) > 1)
-		return ctl_usage(ctl, "only one of --if-absent, --if-present and --if-version can be asked");
 
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT;
 	const char *text = has_operand ? ctl->operands[1] : NULL;

@@ -7,7 +7,6 @@
 #define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
 #define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT))
 #define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
-#define CHECKS  (FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION))
 #define PAGES   (FLAG_BIT(FLAG_REPLICA) | FLAG_BIT(FLAG_RAW))
 
 #define ALL_OUTPUTS (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL | OUTPUT_RAW)
@@ -24,8 +23,8 @@ static const struct command table[] = {
 	 READ, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_get},
 	{DATA, "put", "KEY [VALUE | -]", "store a value and print its version",
 	 "The value comes from the command line, from standard input (-) or from --file.\n"
-	 "Exit code 4 if a condition does not hold, 8 if the write may or may not have happened.\n",
-	 WRITE | CHECKS | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_FILE), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 2, cmd_put},
+	 "Exit code 8 if the write may or may not have happened.\n",
+	 WRITE | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_FILE), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 2, cmd_put},
 	{DATA, "del", "KEY...", "delete keys",
 	 "Deleting what is not there is no error. Several keys are deleted independently of each other.\n", WRITE,
 	 ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_del},

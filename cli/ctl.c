@@ -34,10 +34,6 @@ struct kv_options ctl_options(const struct ctl *ctl)
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	options.receipt = ctl->args.receipt;
 	options.ttl_ms = ctl->args.ttl_ms;
-	options.if_absent = ctl->args.if_absent;
-	options.if_present = ctl->args.if_present;
-	if (args_given(&ctl->args, FLAG_IF_VERSION))
-		options.expected = &ctl->args.if_version;
 	return options;
 }
 

@@ -54,7 +54,7 @@ static void append_cell(const json_t *row, const char *field, struct buf *out)
 
 static void print_json(const json_t *value, size_t flags)
 {
-	json_dumpf(value, stdout, flags);
+	json_dumpf(value, stdout, flags | JSON_REAL_PRECISION(9));
 	putc('\n', stdout);
 }
 
