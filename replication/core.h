@@ -42,8 +42,9 @@ struct node_core {
 	uint64_t limit_token; /* write that makes limit_next durable; 0 none */
 	hlc_t limit_next;
 
-	struct cluster_map *map; /* NULL before the node is part of a cluster */
-	node_id self;            /* index in map, or NODE_NONE */
+	struct cluster_map *map;      /* NULL before the node is part of a cluster */
+	struct cluster_map *boot_map; /* between new and start */
+	node_id self;                 /* index in map, or NODE_NONE */
 
 	uint64_t write_issued; /* token of the last ACT_WRITE */
 	uint64_t write_done;   /* all writes up to it are durable */

@@ -146,8 +146,10 @@ void form_start(struct node_core *core, uint64_t client, const struct msg *m, us
 	memcpy(f->cluster.bytes + 8, &low, 8);
 	f->deadline_us = arrived_us + (in->deadline_ms ? in->deadline_ms : FORM_DEADLINE_MS) * USEC_PER_MSEC;
 	f->nodes[f->self] = describe_self(core, f->self);
-	for (node_id i = 0; i < f->count; i++)
-		core_peer(core, i, form_copy(f, in->addresses[i]));
+	for (node_id i = 0; i < f->count; i++) {
+		if (i != f->self)
+			core_peer(core, i, form_copy(f, in->addresses[i]));
+	}
 	core->self = f->self;
 	send_reserves(core);
 	form_check_complete(core);

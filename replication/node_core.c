@@ -2,12 +2,11 @@
 #include "replication/node_core.h"
 
 #include "base/bytes.h"
-#include "proto/keyhash.h"
 #include "replication/core.h"
 #include "replication/form.h"
 #include "replication/op.h"
-#include "replication/recent.h"
 #include "replication/replica.h"
+#include "replication/request.h"
 
 enum { CORE_TEXTS_MAX = 16 * 1024 };
 
@@ -46,6 +45,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	hlc_init(&core->clock, config->hlc_limit);
 	core->boot_limit = config->hlc_limit;
 	core->self = NODE_NONE;
+	core->boot_map = config->map ? cluster_map_new(config->map) : NULL;
+	core->config.map = NULL;
 	/* Message ids of an earlier life must not be mistaken for ours. */
 	core->id_last = config->incarnation << 40;
 	ilist_init(&core->local);
@@ -84,140 +85,9 @@ void node_core_free(struct node_core *core)
 	free_waits(core);
 	slots_release(&core->slots);
 	cluster_map_free(core->map);
+	cluster_map_free(core->boot_map);
 	arena_release(&core->texts);
 	free(core);
-}
-
-/* ---- what modules need ---- */
-
-uint64_t core_next_id(struct node_core *core) { return ++core->id_last; }
-
-hlc_t core_clock(const struct node_core *core) { return hlc_peek(&core->clock, core->now.wall_us); }
-
-bool core_fresh_version(struct node_core *core, struct version *ret)
-{
-	hlc_t hlc;
-	if (!hlc_now(&core->clock, core->now.wall_us, &hlc)) {
-		core->stats.clock_waits++;
-		return false;
-	}
-	*ret = version_of_node(hlc, core->self);
-	return true;
-}
-
-bool core_is_ahead(const struct node_core *core, struct version v)
-{
-	return v.hlc > hlc_from_wall_us(core->now.wall_us) + hlc_from_ms(MAX_DRIFT_MS);
-}
-
-void core_observe(struct node_core *core, hlc_t seen)
-{
-	(void)hlc_observe(&core->clock, core->now.wall_us, seen, MAX_DRIFT_MS);
-}
-
-struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool reply)
-{
-	struct msg *m = actions_msg(core->out);
-	m->opcode = opcode;
-	m->id = id;
-	m->reply = reply;
-	m->shard = core->config.shard;
-	return m;
-}
-
-void core_send(struct node_core *core, node_id to, struct msg *m)
-{
-	m->hlc = core_clock(core);
-	/* A replica request goes out under the epoch of the map it was planned with. */
-	m->epoch = core->map ? core->map->desc.epoch : 0;
-	if (to == core->self) {
-		struct local_msg *local = actions_alloc(core->out, sizeof *local);
-		*local = (struct local_msg){.msg = m};
-		ilist_push_back(&core->local, &local->link);
-		return;
-	}
-	struct action *a = actions_add(core->out, ACT_SEND);
-	a->send.to = to;
-	a->send.msg = m;
-}
-
-void core_reply(struct node_core *core, uint64_t client, const struct msg *m)
-{
-	struct msg *sent = actions_copy(core->out, m, sizeof *m);
-	sent->hlc = core_clock(core);
-	sent->epoch = core->map ? core->map->desc.epoch : 0;
-	struct action *a = actions_add(core->out, ACT_REPLY);
-	a->reply.client = client;
-	a->reply.msg = sent;
-}
-
-uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count)
-{
-	struct action *a = actions_add(core->out, ACT_WRITE);
-	a->write.token = ++core->write_issued;
-	a->write.count = count;
-	a->write.puts = actions_copy(core->out, puts, count * sizeof *puts);
-	core->stats.disk_writes++;
-	return core->write_issued;
-}
-
-static uint64_t add_wait(struct node_core *core, enum disk_wait_kind kind, void *owner)
-{
-	struct disk_wait *wait = xcalloc(1, sizeof *wait);
-	wait->token = ++core->token_last;
-	wait->kind = kind;
-	wait->owner = owner;
-	hmap_add(&core->reads, &wait->node, hash_u64(wait->token));
-	return wait->token;
-}
-
-uint64_t core_read(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key)
-{
-	struct action *a = actions_add(core->out, ACT_READ);
-	a->read.token = add_wait(core, kind, owner);
-	a->read.key = *key;
-	core->stats.disk_reads++;
-	return a->read.token;
-}
-
-uint64_t core_scan(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_scan *scan)
-{
-	struct action *a = actions_add(core->out, ACT_SCAN);
-	a->scan.token = add_wait(core, kind, owner);
-	a->scan.scan = *scan;
-	return a->scan.token;
-}
-
-void core_peer(struct node_core *core, node_id index, struct slice address)
-{
-	struct action *a = actions_add(core->out, ACT_PEER);
-	a->peer.index = index;
-	a->peer.address = actions_copy_slice(core->out, address);
-}
-
-void core_stop(struct node_core *core, enum kv_status status, const char *why)
-{
-	struct action *a = actions_add(core->out, ACT_STOP);
-	a->stop.status = status;
-	a->stop.why = actions_copy_slice(core->out, slice_str(why));
-}
-
-void core_save_map(struct node_core *core, const struct map_desc *desc)
-{
-	struct action *a = actions_add(core->out, ACT_SAVE_MAP);
-	/* The description may live in a message or in a formation that ends before the actions are carried out. */
-	struct cluster_map *copy = cluster_map_new(desc);
-	a->save_map.map = actions_hold_map(core->out, copy);
-}
-
-struct place core_locate(const struct node_core *core, struct slice key)
-{
-	uint64_t hash = key_hash(key);
-	struct place p;
-	p.partition = hash_partition(hash, core->map->desc.partitions);
-	p.leaf = hash_leaf(hash, core->map->desc.partitions);
-	p.row = cluster_map_row(core->map, p.partition);
-	return p;
 }
 
 /* ---- the clock's durable limit ---- */
@@ -333,169 +203,6 @@ uint64_t node_core_epoch(const struct node_core *core) { return core->map ? core
 
 node_id node_core_index(const struct node_core *core) { return core->map ? core->self : NODE_NONE; }
 
-/* ---- requests ---- */
-
-static void answer_error(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *req,
-			 enum kv_status status, const char *text)
-{
-	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
-	m->shard = req->shard;
-	m->result.status = status;
-	m->result.message = slice_str(text);
-	m->result.retry_after_ms = status_class(status) == STATUS_RETRY ? OVERLOAD_RETRY_MS : 0;
-	if (ev)
-		core_reply(core, ev->request.client, m);
-	else
-		core_send(core, from, m);
-}
-
-/** What is wrong with the request itself: KV_OK if nothing. */
-static enum kv_status check_request(const struct node_core *core, const struct msg *m, const char **ret_text)
-{
-	const struct msg_request *r = &m->request;
-	*ret_text = NULL;
-	if (m->opcode != OP_GET && m->opcode != OP_PUT && m->opcode != OP_DEL && m->opcode != OP_SCAN) {
-		*ret_text = "this version does not know that operation; upgrade the node";
-		return KV_UNSUPPORTED;
-	}
-	if (r->level == LEVEL_SESSION || r->level == LEVEL_BOUNDED || r->has_expected || r->if_present ||
-	    r->session.size > 0) {
-		*ret_text = "this version knows levels strong and eventual, and no conditions";
-		return KV_UNSUPPORTED;
-	}
-	if (m->opcode == OP_SCAN) {
-		*ret_text = "the partition is not below the map's number of partitions";
-		return r->partition < core->map->desc.partitions ? KV_OK : KV_INVALID;
-	}
-	if (r->value.size > core->config.value_size_max) {
-		*ret_text = "the value is larger than this node's limit (limits.value_size)";
-		return KV_TOO_LARGE;
-	}
-	if (m->opcode == OP_PUT && r->value_hash != 0 && r->value_hash != hash64(r->value)) {
-		*ret_text = "the value does not match the checksum sent with it; send it again";
-		return KV_CORRUPT;
-	}
-	return KV_OK;
-}
-
-/** Whether the core may take work on now. */
-static enum kv_status check_state(const struct node_core *core, const char **ret_text)
-{
-	if (!core->map) {
-		*ret_text = "the node is not part of a cluster yet; run 'kvctl cluster init'";
-		return KV_NOT_READY;
-	}
-	if (!node_core_is_ready(core)) {
-		*ret_text = "the node has just started and waits for its clock; try again shortly";
-		return KV_NOT_READY;
-	}
-	if (detector_clock_is_off(core)) {
-		*ret_text =
-			"this node's clock is more than 500 ms from the others'; correct it (NTP) or use another node";
-		return KV_CLOCK;
-	}
-	if (core->op_count >= core->config.ops_max) {
-		*ret_text = "too many requests in flight on this node; slow down or use another node";
-		return KV_OVERLOADED;
-	}
-	return KV_OK;
-}
-
-static void make_request_id(struct node_core *core, struct op *op)
-{
-	if (!request_id_is_none(op->rid) || op->opcode == OP_GET || op->opcode == OP_SCAN)
-		return;
-	op->rid = (struct request_id){.client = core->config.boot_nonce | 1, .seq = core_next_id(core)};
-	op->t0 = 0;
-}
-
-static void start_op(struct node_core *core, struct op *op, const struct msg *m)
-{
-	bool own = row_position(&op->row, core->self) >= 0;
-	if (m->opcode == OP_SCAN && (own || m->request.raw)) {
-		op_scan_start(core, op, m);
-	} else if (!own && !m->request.forwarded) {
-		op->class = &op_forward_class;
-		op_forward_start(core, op, m);
-	} else if (!own) {
-		op_fail(core, op, KV_STALE, /* in_doubt= */ false,
-			"this node is no replica of the key; refresh the map");
-		op_free(core, op);
-	} else if (m->opcode == OP_GET) {
-		op_get_start(core, op);
-	} else {
-		make_request_id(core, op);
-		if (op->level == LEVEL_STRONG)
-			op_update_start(core, op);
-		else
-			op_put_start(core, op);
-	}
-}
-
-static const struct op_class *class_of(const struct msg *m)
-{
-	if (m->opcode == OP_SCAN)
-		return &op_scan_class;
-	if (m->opcode == OP_GET)
-		return &op_get_class;
-	return m->request.level == LEVEL_STRONG ? &op_update_class : &op_put_class;
-}
-
-/** A client's request, ours (EV) or forwarded by FROM (EV NULL). */
-static void handle_request(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *m,
-			   usec_t arrived_us)
-{
-	const char *text = NULL;
-	enum kv_status status = check_state(core, &text);
-	if (status == KV_OK)
-		status = check_request(core, m, &text);
-	struct op *op = status == KV_OK ? op_new(core, class_of(m), m, arrived_us) : NULL;
-	if (status == KV_OK && !op) {
-		status = KV_OVERLOADED;
-		text = "out of memory for the request";
-	}
-	if (status != KV_OK) {
-		core->stats.ops_overloaded += status == KV_OVERLOADED;
-		answer_error(core, ev, from, m, status, text);
-		return;
-	}
-	if (ev)
-		op_from_client(op, ev->request.client);
-	else
-		op_from_node(op, from, m);
-	if (op_is_late(core, op)) {
-		op_fail(core, op, KV_DEADLINE, /* in_doubt= */ false,
-			"the deadline had passed when the request was taken up");
-		op_free(core, op);
-		return;
-	}
-	start_op(core, op, m);
-}
-
-static void handle_map_request(struct node_core *core, const struct node_event *ev, const struct msg *m)
-{
-	struct msg *reply = core_msg(core, OP_MAP, m->id, /* reply= */ true);
-	reply->map.status = core->map ? KV_OK : KV_NOT_READY;
-	reply->map.have_epoch = node_core_epoch(core);
-	if (core->map && m->map.have_epoch < core->map->desc.epoch)
-		reply->map.map = &core->map->desc;
-	core_reply(core, ev->request.client, reply);
-}
-
-static void on_request(struct node_core *core, const struct node_event *ev)
-{
-	const struct msg *m = ev->request.msg;
-	core_observe(core, m->hlc);
-	if (m->opcode == OP_MAP)
-		handle_map_request(core, ev, m);
-	else if (m->opcode == OP_CLUSTER_INIT)
-		form_start(core, ev->request.client, m, ev->request.arrived_us);
-	else if (opcode_is_client(m->opcode))
-		handle_request(core, ev, NODE_NONE, m, ev->request.arrived_us);
-	else
-		answer_error(core, ev, NODE_NONE, m, KV_UNSUPPORTED, "clients may not send that operation");
-}
-
 /* ---- messages ---- */
 
 /** A reply whose versions no correct clock can have made is treated as lost. */
@@ -537,15 +244,6 @@ static void on_hint_open(struct node_core *core, node_id from, const struct msg 
 		hints_grant(core, from, m);
 }
 
-static bool take_forwarded(struct node_core *core, node_id from, const struct msg *m)
-{
-	if (m->id == 0)
-		return false;
-	if (!core->recent[from])
-		core->recent[from] = xcalloc(1, sizeof *core->recent[from]);
-	return recent_take(core->recent[from], m->id, m->shard);
-}
-
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
 {
 	core_observe(core, m->hlc);
@@ -579,8 +277,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		replica_request(core, from, m, arrived_us);
 	else if (opcode_is_client(m->opcode) && m->reply)
 		op_forward_answer(core, m);
-	else if (opcode_is_client(m->opcode) && take_forwarded(core, from, m))
-		handle_request(core, NULL, from, m, arrived_us);
+	else if (opcode_is_client(m->opcode))
+		request_forwarded(core, from, m, arrived_us);
 }
 
 /* ---- disk ---- */
@@ -688,9 +386,10 @@ void node_core_start(struct node_core *core, struct moment now, struct actions *
 	core->out = out;
 	core->repair_refill_us = now.mono_us;
 	core->hints.granted_us = now.mono_us;
-	if (core->config.map)
-		take_map(core, core->config.map);
-	core->config.map = NULL;
+	if (core->boot_map)
+		take_map(core, &core->boot_map->desc);
+	cluster_map_free(core->boot_map);
+	core->boot_map = NULL;
 	reserve_clock(core);
 	core->out = NULL;
 }
@@ -702,7 +401,7 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 	core->out = out;
 	switch (event->kind) {
 	case EV_REQUEST:
-		on_request(core, event);
+		request_from_client(core, event);
 		break;
 	case EV_MESSAGE:
 		on_message(core, event->message.from, event->message.msg, event->message.arrived_us);

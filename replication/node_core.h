@@ -15,7 +15,7 @@
 
 struct node_core;
 
-/** What a core is told once. Slices are copied. */
+/** What a core is told once. Slices and the map are copied. */
 struct core_config {
 	uint64_t seed;  /* of the core's own random numbers */
 	uint32_t shard; /* this core, below shard_count */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/core.h"
+
+#include "proto/keyhash.h"
+
+uint64_t core_next_id(struct node_core *core) { return ++core->id_last; }
+
+hlc_t core_clock(const struct node_core *core) { return hlc_peek(&core->clock, core->now.wall_us); }
+
+bool core_fresh_version(struct node_core *core, struct version *ret)
+{
+	hlc_t hlc;
+	if (!hlc_now(&core->clock, core->now.wall_us, &hlc)) {
+		core->stats.clock_waits++;
+		return false;
+	}
+	*ret = version_of_node(hlc, core->self);
+	return true;
+}
+
+bool core_is_ahead(const struct node_core *core, struct version v)
+{
+	return v.hlc > hlc_from_wall_us(core->now.wall_us) + hlc_from_ms(MAX_DRIFT_MS);
+}
+
+void core_observe(struct node_core *core, hlc_t seen)
+{
+	(void)hlc_observe(&core->clock, core->now.wall_us, seen, MAX_DRIFT_MS);
+}
+
+struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool reply)
+{
+	struct msg *m = actions_msg(core->out);
+	m->opcode = opcode;
+	m->id = id;
+	m->reply = reply;
+	m->shard = core->config.shard;
+	return m;
+}
+
+void core_send(struct node_core *core, node_id to, struct msg *m)
+{
+	m->hlc = core_clock(core);
+	/* A replica request goes out under the epoch of the map it was planned with. */
+	m->epoch = core->map ? core->map->desc.epoch : 0;
+	if (to == core->self) {
+		struct local_msg *local = actions_alloc(core->out, sizeof *local);
+		*local = (struct local_msg){.msg = m};
+		ilist_push_back(&core->local, &local->link);
+		return;
+	}
+	struct action *a = actions_add(core->out, ACT_SEND);
+	a->send.to = to;
+	a->send.msg = m;
+}
+
+void core_reply(struct node_core *core, uint64_t client, const struct msg *m)
+{
+	struct msg *sent = actions_copy(core->out, m, sizeof *m);
+	sent->hlc = core_clock(core);
+	sent->epoch = core->map ? core->map->desc.epoch : 0;
+	struct action *a = actions_add(core->out, ACT_REPLY);
+	a->reply.client = client;
+	a->reply.msg = sent;
+}
+
+uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count)
+{
+	struct action *a = actions_add(core->out, ACT_WRITE);
+	a->write.token = ++core->write_issued;
+	a->write.count = count;
+	a->write.puts = actions_copy(core->out, puts, count * sizeof *puts);
+	core->stats.disk_writes++;
+	return core->write_issued;
+}
+
+static uint64_t add_wait(struct node_core *core, enum disk_wait_kind kind, void *owner)
+{
+	struct disk_wait *wait = xcalloc(1, sizeof *wait);
+	wait->token = ++core->token_last;
+	wait->kind = kind;
+	wait->owner = owner;
+	hmap_add(&core->reads, &wait->node, hash_u64(wait->token));
+	return wait->token;
+}
+
+uint64_t core_read(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key)
+{
+	struct action *a = actions_add(core->out, ACT_READ);
+	a->read.token = add_wait(core, kind, owner);
+	a->read.key = *key;
+	core->stats.disk_reads++;
+	return a->read.token;
+}
+
+uint64_t core_scan(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_scan *scan)
+{
+	struct action *a = actions_add(core->out, ACT_SCAN);
+	a->scan.token = add_wait(core, kind, owner);
+	a->scan.scan = *scan;
+	return a->scan.token;
+}
+
+void core_peer(struct node_core *core, node_id index, struct slice address)
+{
+	struct action *a = actions_add(core->out, ACT_PEER);
+	a->peer.index = index;
+	a->peer.address = actions_copy_slice(core->out, address);
+}
+
+void core_stop(struct node_core *core, enum kv_status status, const char *why)
+{
+	struct action *a = actions_add(core->out, ACT_STOP);
+	a->stop.status = status;
+	a->stop.why = actions_copy_slice(core->out, slice_str(why));
+}
+
+void core_save_map(struct node_core *core, const struct map_desc *desc)
+{
+	struct action *a = actions_add(core->out, ACT_SAVE_MAP);
+	/* The description may live in a message or in a formation that ends before the actions are carried out. */
+	struct cluster_map *copy = cluster_map_new(desc);
+	a->save_map.map = actions_hold_map(core->out, copy);
+}
+
+struct place core_locate(const struct node_core *core, struct slice key)
+{
+	uint64_t hash = key_hash(key);
+	struct place p;
+	p.partition = hash_partition(hash, core->map->desc.partitions);
+	p.leaf = hash_leaf(hash, core->map->desc.partitions);
+	p.row = cluster_map_row(core->map, p.partition);
+	return p;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/request.h"
+
+#include "replication/form.h"
+#include "replication/op.h"
+#include "replication/recent.h"
+
+static void answer_error(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *req,
+			 enum kv_status status, const char *text)
+{
+	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
+	m->shard = req->shard;
+	m->result.status = status;
+	m->result.message = slice_str(text);
+	m->result.retry_after_ms = status_class(status) == STATUS_RETRY ? OVERLOAD_RETRY_MS : 0;
+	if (ev)
+		core_reply(core, ev->request.client, m);
+	else
+		core_send(core, from, m);
+}
+
+/** What is wrong with the request itself: KV_OK if nothing. */
+static enum kv_status check_request(const struct node_core *core, const struct msg *m, const char **ret_text)
+{
+	const struct msg_request *r = &m->request;
+	*ret_text = NULL;
+	if (m->opcode != OP_GET && m->opcode != OP_PUT && m->opcode != OP_DEL && m->opcode != OP_SCAN) {
+		*ret_text = "this version does not know that operation; upgrade the node";
+		return KV_UNSUPPORTED;
+	}
+	if (r->level == LEVEL_SESSION || r->level == LEVEL_BOUNDED || r->has_expected || r->if_present ||
+	    r->session.size > 0) {
+		*ret_text = "this version knows levels strong and eventual, and no conditions";
+		return KV_UNSUPPORTED;
+	}
+	if (m->opcode == OP_SCAN) {
+		*ret_text = "the partition is not below the map's number of partitions";
+		return r->partition < core->map->desc.partitions ? KV_OK : KV_INVALID;
+	}
+	if (r->value.size > core->config.value_size_max) {
+		*ret_text = "the value is larger than this node's limit (limits.value_size)";
+		return KV_TOO_LARGE;
+	}
+	if (m->opcode == OP_PUT && r->value_hash != 0 && r->value_hash != hash64(r->value)) {
+		*ret_text = "the value does not match the checksum sent with it; send it again";
+		return KV_CORRUPT;
+	}
+	return KV_OK;
+}
+
+/** Whether the core may take work on now. */
+static enum kv_status check_state(const struct node_core *core, const char **ret_text)
+{
+	if (!core->map) {
+		*ret_text = "the node is not part of a cluster yet; run 'kvctl cluster init'";
+		return KV_NOT_READY;
+	}
+	if (!node_core_is_ready(core)) {
+		*ret_text = "the node has just started and waits for its clock; try again shortly";
+		return KV_NOT_READY;
+	}
+	if (detector_clock_is_off(core)) {
+		*ret_text =
+			"this node's clock is more than 500 ms from the others'; correct it (NTP) or use another node";
+		return KV_CLOCK;
+	}
+	if (core->op_count >= core->config.ops_max) {
+		*ret_text = "too many requests in flight on this node; slow down or use another node";
+		return KV_OVERLOADED;
+	}
+	return KV_OK;
+}
+
+static void make_request_id(struct node_core *core, struct op *op)
+{
+	if (!request_id_is_none(op->rid) || op->opcode == OP_GET || op->opcode == OP_SCAN)
+		return;
+	op->rid = (struct request_id){.client = core->config.boot_nonce | 1, .seq = core_next_id(core)};
+	op->t0 = 0;
+}
+
+static void start_op(struct node_core *core, struct op *op, const struct msg *m)
+{
+	bool own = row_position(&op->row, core->self) >= 0;
+	if (m->opcode == OP_SCAN && (own || m->request.raw)) {
+		op_scan_start(core, op, m);
+	} else if (!own && !m->request.forwarded) {
+		op->class = &op_forward_class;
+		op_forward_start(core, op, m);
+	} else if (!own) {
+		op_fail(core, op, KV_STALE, /* in_doubt= */ false,
+			"this node is no replica of the key; refresh the map");
+		op_free(core, op);
+	} else if (m->opcode == OP_GET) {
+		op_get_start(core, op);
+	} else {
+		make_request_id(core, op);
+		if (op->level == LEVEL_STRONG)
+			op_update_start(core, op);
+		else
+			op_put_start(core, op);
+	}
+}
+
+static const struct op_class *class_of(const struct msg *m)
+{
+	if (m->opcode == OP_SCAN)
+		return &op_scan_class;
+	if (m->opcode == OP_GET)
+		return &op_get_class;
+	return m->request.level == LEVEL_STRONG ? &op_update_class : &op_put_class;
+}
+
+/** A client's request, ours (EV) or forwarded by FROM (EV NULL). */
+static void handle_request(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *m,
+			   usec_t arrived_us)
+{
+	const char *text = NULL;
+	enum kv_status status = check_state(core, &text);
+	if (status == KV_OK)
+		status = check_request(core, m, &text);
+	struct op *op = status == KV_OK ? op_new(core, class_of(m), m, arrived_us) : NULL;
+	if (status == KV_OK && !op) {
+		status = KV_OVERLOADED;
+		text = "out of memory for the request";
+	}
+	if (status != KV_OK) {
+		core->stats.ops_overloaded += status == KV_OVERLOADED;
+		answer_error(core, ev, from, m, status, text);
+		return;
+	}
+	if (ev)
+		op_from_client(op, ev->request.client);
+	else
+		op_from_node(op, from, m);
+	if (op_is_late(core, op)) {
+		op_fail(core, op, KV_DEADLINE, /* in_doubt= */ false,
+			"the deadline had passed when the request was taken up");
+		op_free(core, op);
+		return;
+	}
+	start_op(core, op, m);
+}
+
+static void handle_map_request(struct node_core *core, const struct node_event *ev, const struct msg *m)
+{
+	struct msg *reply = core_msg(core, OP_MAP, m->id, /* reply= */ true);
+	reply->map.status = core->map ? KV_OK : KV_NOT_READY;
+	reply->map.have_epoch = node_core_epoch(core);
+	if (core->map && m->map.have_epoch < core->map->desc.epoch)
+		reply->map.map = &core->map->desc;
+	core_reply(core, ev->request.client, reply);
+}
+
+void request_from_client(struct node_core *core, const struct node_event *ev)
+{
+	const struct msg *m = ev->request.msg;
+	core_observe(core, m->hlc);
+	if (m->opcode == OP_MAP)
+		handle_map_request(core, ev, m);
+	else if (m->opcode == OP_CLUSTER_INIT)
+		form_start(core, ev->request.client, m, ev->request.arrived_us);
+	else if (opcode_is_client(m->opcode))
+		handle_request(core, ev, NODE_NONE, m, ev->request.arrived_us);
+	else
+		answer_error(core, ev, NODE_NONE, m, KV_UNSUPPORTED, "clients may not send that operation");
+}
+
+static bool take_forwarded(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->id == 0)
+		return false;
+	if (!core->recent[from])
+		core->recent[from] = xcalloc(1, sizeof *core->recent[from]);
+	return recent_take(core->recent[from], m->id, m->shard);
+}
+
+void request_forwarded(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
+{
+	if (take_forwarded(core, from, m))
+		handle_request(core, NULL, from, m, arrived_us);
+}
