@@ -94,7 +94,7 @@ static void append_copies(const struct health *h, struct buf *out)
 		buf_printf(out, "; every key has %u replica%s", h->present_min, plural(h->present_min));
 	else
 		buf_printf(out, "; every key has at least %u replica%s", h->present_min, plural(h->present_min));
-	if (h->present_min < h->replicas)
+	if (h->eventual_lost == 0 && h->present_min < h->replicas)
 		buf_printf(out, " of %u", h->replicas);
 }
 
@@ -112,8 +112,8 @@ void health_words(const struct health *h, struct buf *out)
 	append_copies(h, out);
 	append_names(h, is_behind, "is being told what it missed", "are being told what they missed", out);
 	if (h->hints_pending > 0)
-		buf_printf(out, "; %llu change%s wait for delivery", (unsigned long long)h->hints_pending,
-			   plural(h->hints_pending));
+		buf_printf(out, "; %llu change%s for delivery", (unsigned long long)h->hints_pending,
+			   h->hints_pending == 1 ? " waits" : "s wait");
 	if (h->losable == 0)
 		buf_append_str(out, h->without_quorum > 0 ? "" : "; no further node can be lost");
 	else

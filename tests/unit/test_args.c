@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/test.h"
+
+#include "cli/args.h"
+#include "cli/commands.h"
+
+#define ALL (FLAG_BIT(FLAG_COUNT) - 1)
+
+/** A command line, cut at its spaces. */
+struct line {
+	char text[256];
+	char *words[24];
+	int count;
+};
+
+static void line_cut(struct line *line, const char *text)
+{
+	line->count = 0;
+	snprintf(line->text, sizeof line->text, "%s", text);
+	for (char *at = line->text; *at;) {
+		line->words[line->count++] = at;
+		at += strcspn(at, " ");
+		if (*at)
+			*at++ = '\0';
+	}
+	line->words[line->count] = NULL;
+}
+
+/** Parses TEXT, which begins with the program. Gives the index of the first operand, or 0 and the mistake in WHY. */
+static int parse(struct line *line, const char *text, struct args *args, uint64_t allowed, bool leading,
+		 struct buf *why)
+{
+	line_cut(line, text);
+	args_init(args);
+	return args_parse(args, line->count, line->words, allowed, leading, why);
+}
+
+static const struct command *find(const char *text, int *ret_words, struct buf *why)
+{
+	struct line line;
+	line_cut(&line, text);
+	return commands_find(line.count, line.words, ret_words, why);
+}
+
+static void flags_may_stand_anywhere(void **state)
+{
+	(void)state;
+	struct line line;
+	struct args args;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	int first = parse(&line, "kvctl key -o json value --timeout=5s -c strong --ttl 1m --acks all", &args, ALL,
+			  false, &why);
+	assert_int_equal(first, line.count - 2);
+	assert_string_equal(line.words[first], "key");
+	assert_string_equal(line.words[first + 1], "value");
+	assert_int_equal(args.output, OUTPUT_JSON);
+	assert_int_equal(args.timeout_ms, 5000);
+	assert_int_equal(args.level, KV_LEVEL_STRONG);
+	assert_int_equal(args.ttl_ms, 60000);
+	assert_int_equal(args.acks, KV_ACKS_ALL);
+	assert_true(args_typed(&args, FLAG_TTL));
+	assert_false(args_given(&args, FLAG_RECEIPT));
+}
+
+static void leading_flags_end_at_the_command(void **state)
+{
+	(void)state;
+	struct line line;
+	struct args args;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse(&line, "kvctl -o raw get --nonsense", &args, ALL, true, &why), 3);
+	assert_int_equal(args.output, OUTPUT_RAW);
+}
+
+static void mistakes_are_explained(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line, *says;
+	} bad[] = {
+		{"kvctl --tiemout 1s", "did you mean --timeout?"},
+		{"kvctl --tiemout=1s x", "did you mean --timeout?"},
+		{"kvctl -x x", "unknown flag -x"},
+		{"kvctl x --timeout", "--timeout needs a value"},
+		{"kvctl x -o", "-o needs a value"},
+		{"kvctl --receipt=x x", "--receipt takes no value"},
+		{"kvctl --timeout 5", "1ms to 60s"},
+		{"kvctl --timeout 61s", "1ms to 60s"},
+		{"kvctl -o yaml", "table, json, jsonl, raw"},
+		{"kvctl -c session", "strong and eventual only"},
+		{"kvctl -c bounded=2s", "strong and eventual only"},
+		{"kvctl -c quorum", "allowed are strong and eventual"},
+		{"kvctl --acks 2", "1, majority, all"},
+		{"kvctl --ttl 0s", "30s"},
+		{"kvctl --ratio 1", "1:4"},
+		{"kvctl --ratio 0:0", "not both 0"},
+		{"kvctl --partitions 15", "power of two"},
+		{"kvctl --size 17MiB", "16MiB"},
+		{"kvctl --format csv", "jsonl and tsv"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct line line;
+		struct args args;
+		CLEANUP(buf_release) struct buf why = BUF_INIT;
+		assert_int_equal(parse(&line, bad[i].line, &args, ALL, false, &why), 0);
+		if (!strstr(buf_cstr(&why), bad[i].says))
+			fail_msg("%s: %s", bad[i].line, buf_cstr(&why));
+	}
+}
+
+static void a_command_takes_only_its_own_flags(void **state)
+{
+	(void)state;
+	struct line line;
+	struct args args;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse(&line, "kvctl --ttl 1s", &args, FLAG_BIT(FLAG_TIMEOUT), false, &why), 0);
+	assert_string_equal(buf_cstr(&why), "unknown flag --ttl");
+}
+
+static void the_environment_gives_way_to_the_command_line(void **state)
+{
+	(void)state;
+	struct line line;
+	struct args args;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	setenv("KVCTL_OUTPUT", "json", 1);
+	setenv("KVCTL_TIMEOUT", "7s", 1);
+	setenv("KVCTL_ACKS", "", 1);
+	setenv("KVCTL_TTL", "1s", 1);
+	assert_int_equal(parse(&line, "kvctl -o raw", &args, ALL, false, &why), 3);
+	assert_true(args_environment(&args, ALL, &why));
+	assert_int_equal(args.output, OUTPUT_RAW);
+	assert_int_equal(args.timeout_ms, 7000);
+	assert_true(args_given(&args, FLAG_TIMEOUT));
+	assert_false(args_typed(&args, FLAG_TIMEOUT));
+	assert_false(args_given(&args, FLAG_ACKS));
+	assert_int_equal(args.ttl_ms, 0);
+	setenv("KVCTL_TIMEOUT", "soon", 1);
+	args_init(&args);
+	assert_false(args_environment(&args, ALL, &why));
+	assert_non_null(strstr(buf_cstr(&why), "KVCTL_TIMEOUT=soon"));
+	unsetenv("KVCTL_OUTPUT");
+	unsetenv("KVCTL_TIMEOUT");
+	unsetenv("KVCTL_ACKS");
+	unsetenv("KVCTL_TTL");
+}
+
+static void commands_have_one_or_two_words(void **state)
+{
+	(void)state;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	int words;
+	assert_string_equal(find("get k", &words, &why)->name, "get");
+	assert_int_equal(words, 1);
+	assert_string_equal(find("partition locate k", &words, &why)->name, "partition locate");
+	assert_int_equal(words, 2);
+	assert_null(find("dev", &words, &why));
+	assert_non_null(strstr(buf_cstr(&why), "dev up, dev down"));
+	buf_clear(&why);
+	assert_null(find("laod", &words, &why));
+	assert_string_equal(buf_cstr(&why), "unknown command \"laod\"; did you mean \"load\"?");
+}
+
+static void every_command_can_write_its_own_format(void **state)
+{
+	(void)state;
+	size_t count;
+	const struct command *commands = commands_all(&count);
+	for (size_t i = 0; i < count; i++) {
+		bool has_flag = commands[i].flags & FLAG_BIT(FLAG_OUTPUT);
+		assert_true(has_flag == (commands[i].outputs != 0));
+		assert_true(!has_flag || (commands[i].outputs & commands[i].output));
+		CLEANUP(buf_release) struct buf help = BUF_INIT;
+		command_help(&commands[i], &help);
+		for (const char *line = buf_cstr(&help); *line; line += strcspn(line, "\n") + 1)
+			assert_in_range(strcspn(line, "\n"), 0, 116);
+	}
+}
+
+static void the_worst_exit_code_wins(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl_worse(0, 3), 3);
+	assert_int_equal(ctl_worse(5, 3), 5);
+	assert_int_equal(ctl_worse(8, 5), 8);
+	assert_int_equal(ctl_worse(2, 8), 8);
+	assert_int_equal(ctl_worse(0, 0), 0);
+	struct kv_error doubtful = {.status = KV_DEADLINE, .in_doubt = true}, plain = {.status = KV_DEADLINE};
+	assert_int_equal(ctl_exit_code(&doubtful), 8);
+	assert_int_equal(ctl_exit_code(&plain), 6);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flags_may_stand_anywhere),
+		cmocka_unit_test(leading_flags_end_at_the_command),
+		cmocka_unit_test(mistakes_are_explained),
+		cmocka_unit_test(a_command_takes_only_its_own_flags),
+		cmocka_unit_test(the_environment_gives_way_to_the_command_line),
+		cmocka_unit_test(commands_have_one_or_two_words),
+		cmocka_unit_test(every_command_can_write_its_own_format),
+		cmocka_unit_test(the_worst_exit_code_wins),
+	};
+	return test_run("args", tests);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/test.h"
+
+#include "cli/health.h"
+
+#define UP(name_)                                                                                                  \
+	{                                                                                                          \
+		.name = (name_), .answers = true, .ready = true                                                    \
+	}
+#define DOWN(name_)                                                                                                \
+	{                                                                                                          \
+		.name = (name_)                                                                                    \
+	}
+
+/** Judges NODES with every partition on the first REPLICAS of them, and checks words, state and exit code. */
+static void assert_verdict(const struct health_node *nodes, size_t count, uint32_t replicas,
+			   enum health_state state, const char *words)
+{
+	static const uint16_t row[] = {0, 1, 2, 3, 4, 5, 6};
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct health h;
+	health_init(&h, nodes, count, replicas);
+	for (int i = 0; i < 16; i++)
+		health_add_partition(&h, row, replicas);
+	health_judge(&h);
+	health_words(&h, &text);
+	assert_string_equal(buf_cstr(&text), words);
+	assert_int_equal(h.state, state);
+	assert_int_equal(health_exit_code(h.state), state == HEALTH_QUORUM_LOST ? 5 : 0);
+}
+
+static void a_healthy_cluster_says_what_it_can_lose(void **state)
+{
+	(void)state;
+	const struct health_node three[] = {UP("n1"), UP("n2"), UP("n3")};
+	assert_verdict(three, 3, 3, HEALTH_HEALTHY,
+		       "3 of 3 nodes up; every key has 3 replicas; any 1 node can be lost");
+	const struct health_node five[] = {UP("a"), UP("b"), UP("c"), UP("d"), UP("e")};
+	assert_verdict(five, 5, 5, HEALTH_HEALTHY,
+		       "5 of 5 nodes up; every key has 5 replicas; any 2 nodes can be lost");
+	const struct health_node one[] = {UP("n1")};
+	assert_verdict(one, 1, 1, HEALTH_HEALTHY,
+		       "1 of 1 nodes up; every key has 1 replica; no further node can be lost");
+}
+
+static void one_of_three_down_is_degraded(void **state)
+{
+	(void)state;
+	struct health_node nodes[] = {UP("n1"), UP("n2"), DOWN("n3")};
+	assert_verdict(nodes, 3, 3, HEALTH_DEGRADED,
+		       "2 of 3 nodes up; n3 is down; every key has 2 replicas of 3; no further node can be lost");
+	nodes[2].hints_pending = 7;
+	assert_verdict(nodes, 3, 3, HEALTH_DEGRADED,
+		       "2 of 3 nodes up; n3 is down; every key has 2 replicas of 3; 7 changes wait for delivery; "
+		       "no further node can be lost");
+}
+
+static void two_of_three_down_is_a_lost_quorum(void **state)
+{
+	(void)state;
+	const struct health_node nodes[] = {UP("n1"), DOWN("n2"), DOWN("n3")};
+	assert_verdict(
+		nodes, 3, 3, HEALTH_QUORUM_LOST,
+		"1 of 3 nodes up; n2 and n3 are down; strong requests are refused for keys in 16 of 16 partitions, "
+		"which have no majority of their replicas; every key has 1 replica of 3");
+}
+
+static void all_replicas_down_is_said(void **state)
+{
+	(void)state;
+	const struct health_node nodes[] = {DOWN("n1"), DOWN("n2"), DOWN("n3"), UP("n4")};
+	assert_verdict(
+		nodes, 4, 3, HEALTH_QUORUM_LOST,
+		"1 of 4 nodes up; n1, n2 and n3 are down; strong requests are refused for keys in 16 of 16 partitions, "
+		"which have no majority of their replicas; keys in 16 partitions cannot be reached at all");
+}
+
+static void a_node_that_catches_up_is_named(void **state)
+{
+	(void)state;
+	struct health_node nodes[] = {UP("n1"), UP("n2"), UP("n3")};
+	nodes[2].hints_pending = 1;
+	assert_verdict(
+		nodes, 3, 3, HEALTH_DEGRADED,
+		"3 of 3 nodes up; every key has 3 replicas; n3 is being told what it missed; 1 change waits for "
+		"delivery; any 1 node can be lost");
+}
+
+static void a_node_that_others_cannot_reach_is_named(void **state)
+{
+	(void)state;
+	struct health_node nodes[] = {UP("n1"), UP("n2"), UP("n3")};
+	nodes[1].seen_down_by = 1;
+	assert_verdict(
+		nodes, 3, 3, HEALTH_DEGRADED,
+		"3 of 3 nodes up; n2 is not reached by every other node; every key has 3 replicas; any 1 node can be "
+		"lost");
+	nodes[1] = (struct health_node){.name = "n2", .answers = true};
+	assert_verdict(
+		nodes, 3, 3, HEALTH_DEGRADED,
+		"2 of 3 nodes up; n2 does not serve requests yet; every key has 2 replicas of 3; no further node can be "
+		"lost");
+}
+
+static void the_weakest_partition_decides(void **state)
+{
+	(void)state;
+	const struct health_node nodes[] = {UP("n1"), UP("n2"), UP("n3"), DOWN("n4")};
+	static const uint16_t whole[] = {0, 1, 2}, part[] = {1, 2, 3};
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct health h;
+	health_init(&h, nodes, 4, 3);
+	health_add_partition(&h, whole, 3);
+	health_add_partition(&h, part, 3);
+	health_judge(&h);
+	health_words(&h, &text);
+	assert_string_equal(buf_cstr(&text), "3 of 4 nodes up; n4 is down; every key has at least 2 replicas of 3; "
+					     "no further node can be lost");
+}
+
+static void without_a_map_there_is_no_cluster(void **state)
+{
+	(void)state;
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct health h;
+	health_init(&h, NULL, 0, 0);
+	health_judge(&h);
+	health_words(&h, &text);
+	assert_int_equal(h.state, HEALTH_NO_CLUSTER);
+	assert_int_equal(health_exit_code(h.state), 5);
+	assert_non_null(strstr(buf_cstr(&text), "kvctl cluster init"));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_healthy_cluster_says_what_it_can_lose),
+		cmocka_unit_test(one_of_three_down_is_degraded),
+		cmocka_unit_test(two_of_three_down_is_a_lost_quorum),
+		cmocka_unit_test(all_replicas_down_is_said),
+		cmocka_unit_test(a_node_that_catches_up_is_named),
+		cmocka_unit_test(a_node_that_others_cannot_reach_is_named),
+		cmocka_unit_test(the_weakest_partition_decides),
+		cmocka_unit_test(without_a_map_there_is_no_cluster),
+	};
+	return test_run("health", tests);
+}
