@@ -1,0 +1,1048 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole cores, one step at a time: a few nodes whose messages, disks and clocks the test holds in its hands. Messages pass
+ * through the codec, so each one that a core sends is one that a peer accepts.
+ */
+#include "tests/support/test.h"
+
+#include "base/ilist.h"
+#include "proto/codec.h"
+#include "proto/keyhash.h"
+#include "replication/actions.h"
+#include "replication/node_core.h"
+#include "replication/record.h"
+
+enum { NODES = 4, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
+
+#define START_MONO_US (10 * USEC_PER_SEC)
+#define START_WALL_US (1700000000 * USEC_PER_SEC)
+#define ANY           0xFFFFu
+
+/* ---- the cluster ---- */
+
+/** A frame under way. */
+struct frame {
+	struct ilink link;
+	node_id from, to;
+	struct buf bytes;
+};
+
+/** What a disk has been asked for. */
+struct job {
+	struct ilink link;
+	enum action_kind kind;
+	uint64_t token;
+	struct disk_key key; /* read */
+	struct disk_scan scan;
+	uint32_t put_count;
+	struct disk_put *puts;
+	struct arena arena; /* of all slices */
+};
+
+struct stored {
+	struct disk_key key;
+	struct blob *name, *value;
+};
+
+struct node {
+	struct node_core *core; /* NULL while down */
+	struct actions actions;
+	uint64_t incarnation;
+	usec_t wall_us; /* ahead of the others' */
+	struct ilist jobs;
+	bool hold_writes, hold_reads;
+	struct stored *rows;
+	size_t row_count;
+	bool stopped;
+};
+
+/** Messages to lose, or to keep back for later. */
+struct rule {
+	node_id from, to;
+	uint16_t opcode;
+	enum { FOR_BOTH, FOR_REQUESTS, FOR_REPLIES } kind;
+	bool keep;
+};
+
+struct cluster {
+	struct node nodes[NODES];
+	uint32_t node_count;
+	usec_t mono_us;
+	struct ilist frames, kept;
+	struct rule rules[RULES];
+	size_t rule_count;
+	uint64_t hints_max;
+	node_id rows[PARTITIONS * REPLICAS];
+	uint64_t epochs[PARTITIONS];
+	struct map_node map_nodes[NODES];
+	struct map_desc map;
+	/* answers of clients */
+	uint32_t answers;
+	struct msg_result result; /* of the last; message, value and items are gone but for the value */
+	struct buf value;
+	uint32_t saves;
+};
+
+static void describe_map(struct cluster *c)
+{
+	static const char *const addresses[NODES] = {"n0:1", "n1:1", "n2:1", "n3:1"};
+	for (node_id i = 0; i < c->node_count; i++) {
+		c->map_nodes[i] = (struct map_node){.index = i,
+						    .state = NODE_NORMAL,
+						    .name = slice_str(addresses[i]),
+						    .peer_address = slice_str(addresses[i]),
+						    .client_address = slice_str(addresses[i]),
+						    .weight = 1};
+		c->map_nodes[i].uuid.bytes[0] = (uint8_t)(i + 1);
+	}
+	for (uint32_t p = 0; p < PARTITIONS; p++) {
+		c->epochs[p] = 1;
+		for (uint32_t i = 0; i < REPLICAS; i++)
+			c->rows[p * REPLICAS + i] = (node_id)i; /* node 3, if there is one, only forwards */
+	}
+	c->map = (struct map_desc){.name = slice_str("test"),
+				   .epoch = 1,
+				   .partitions = PARTITIONS,
+				   .replicas = REPLICAS,
+				   .node_count = c->node_count,
+				   .nodes = c->map_nodes,
+				   .rows = c->rows,
+				   .config_epochs = c->epochs,
+				   .voter_count = 1};
+	c->map.cluster.bytes[0] = 9;
+}
+
+static struct moment now_of(const struct cluster *c, node_id i)
+{
+	return (struct moment){.mono_us = c->mono_us,
+			       .wall_us = START_WALL_US + c->mono_us - START_MONO_US + c->nodes[i].wall_us};
+}
+
+/* ---- disk ---- */
+
+static int key_compare(const struct disk_key *a, const struct disk_key *b)
+{
+	if (a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	if (a->target != b->target)
+		return a->target < b->target ? -1 : 1;
+	if (a->partition != b->partition)
+		return a->partition < b->partition ? -1 : 1;
+	if (a->leaf != b->leaf)
+		return a->leaf < b->leaf ? -1 : 1;
+	if (a->bucket != b->bucket)
+		return a->bucket < b->bucket ? -1 : 1;
+	return slice_compare(a->key, b->key);
+}
+
+/** Place of KEY, or where it would be. */
+static size_t row_place(const struct node *n, const struct disk_key *key)
+{
+	size_t at = 0;
+	while (at < n->row_count && key_compare(&n->rows[at].key, key) < 0)
+		at++;
+	return at;
+}
+
+static struct stored *row_find(const struct node *n, const struct disk_key *key)
+{
+	size_t at = row_place(n, key);
+	return at < n->row_count && key_compare(&n->rows[at].key, key) == 0 ? &n->rows[at] : NULL;
+}
+
+static void row_remove(struct node *n, size_t at)
+{
+	blob_unref(n->rows[at].name);
+	blob_unref(n->rows[at].value);
+	memmove(&n->rows[at], &n->rows[at + 1], (n->row_count - at - 1) * sizeof n->rows[0]);
+	n->row_count--;
+}
+
+static void row_put(struct node *n, const struct disk_put *put)
+{
+	size_t at = row_place(n, &put->key);
+	if (row_find(n, &put->key))
+		row_remove(n, at);
+	if (put->remove)
+		return;
+	n->rows = xrealloc(n->rows, (n->row_count + 1) * sizeof n->rows[0]);
+	memmove(&n->rows[at + 1], &n->rows[at], (n->row_count - at) * sizeof n->rows[0]);
+	struct stored row = {.key = put->key, .name = blob_new(put->key.key), .value = blob_new(put->value)};
+	assert_true(row.name && row.value);
+	row.key.key = blob_slice(row.name);
+	n->rows[at] = row;
+	n->row_count++;
+}
+
+static void job_add(struct node *n, const struct action *a)
+{
+	struct job *job = xcalloc(1, sizeof *job);
+	job->kind = a->kind;
+	job->arena = ARENA_INIT(64 << 20);
+	if (a->kind == ACT_READ) {
+		job->token = a->read.token;
+		job->key = a->read.key;
+		job->key.key = arena_copy(&job->arena, a->read.key.key);
+	} else if (a->kind == ACT_SCAN) {
+		job->token = a->scan.token;
+		job->scan = a->scan.scan;
+		job->scan.after.key = arena_copy(&job->arena, a->scan.scan.after.key);
+	} else {
+		job->token = a->write.token;
+		job->put_count = a->write.count;
+		job->puts = arena_alloc(&job->arena, a->write.count * sizeof job->puts[0]);
+		memcpy(job->puts, a->write.puts, a->write.count * sizeof job->puts[0]);
+		for (uint32_t i = 0; i < job->put_count; i++) {
+			job->puts[i].key.key = arena_copy(&job->arena, job->puts[i].key.key);
+			job->puts[i].value = arena_copy(&job->arena, job->puts[i].value);
+		}
+	}
+	ilist_push_back(&n->jobs, &job->link);
+}
+
+static void job_free(struct job *job)
+{
+	arena_release(&job->arena);
+	free(job);
+}
+
+/* ---- carrying out ---- */
+
+static bool rule_matches(const struct rule *r, node_id from, node_id to, const struct msg *m)
+{
+	return (r->from == ANY || r->from == from) && (r->to == ANY || r->to == to) &&
+	       (r->opcode == ANY || r->opcode == m->opcode) &&
+	       (r->kind == FOR_BOTH || (r->kind == FOR_REPLIES) == m->reply);
+}
+
+static void frame_send(struct cluster *c, node_id from, node_id to, const struct msg *m)
+{
+	struct ilist *list = &c->frames;
+	for (size_t i = 0; i < c->rule_count; i++) {
+		if (!rule_matches(&c->rules[i], from, to, m))
+			continue;
+		if (!c->rules[i].keep)
+			return;
+		list = &c->kept;
+	}
+	struct frame *f = xcalloc(1, sizeof *f);
+	f->from = from;
+	f->to = to;
+	assert_int_equal(codec_encode(m, &f->bytes), KV_OK);
+	ilist_push_back(list, &f->link);
+}
+
+static void frame_free(struct frame *f)
+{
+	buf_release(&f->bytes);
+	free(f);
+}
+
+static void note_answer(struct cluster *c, const struct msg *m)
+{
+	c->answers++;
+	c->result = m->result;
+	buf_clear(&c->value);
+	buf_append_slice(&c->value, m->result.value);
+}
+
+static void carry_out(struct cluster *c, node_id i)
+{
+	struct node *n = &c->nodes[i];
+	for (size_t k = 0; k < n->actions.count; k++) {
+		const struct action *a = &n->actions.items[k];
+		if (a->kind == ACT_SEND)
+			frame_send(c, i, a->send.to, a->send.msg);
+		else if (a->kind == ACT_REPLY)
+			note_answer(c, a->reply.msg);
+		else if (a->kind == ACT_READ || a->kind == ACT_WRITE || a->kind == ACT_SCAN)
+			job_add(n, a);
+		n->stopped |= a->kind == ACT_STOP;
+		c->saves += a->kind == ACT_SAVE_MAP;
+	}
+	actions_reset(&n->actions);
+}
+
+static void step(struct cluster *c, node_id i, struct node_event *ev)
+{
+	ev->now = now_of(c, i);
+	node_core_step(c->nodes[i].core, ev, &c->nodes[i].actions);
+	carry_out(c, i);
+}
+
+/** Hands M to node TO as a message of node FROM. */
+static void tell(struct cluster *c, node_id from, node_id to, const struct msg *m)
+{
+	struct node_event ev = {.kind = EV_MESSAGE, .message = {.from = from, .msg = m, .arrived_us = c->mono_us}};
+	step(c, to, &ev);
+}
+
+static void frame_deliver(struct cluster *c, const struct frame *f)
+{
+	static const struct frame_limits limits = {
+		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = VALUE_SIZE_MAX};
+	struct frame_header h;
+	assert_int_equal(frame_header_decode(f->bytes.data, &limits, &h), FRAME_OK);
+	struct arena arena = ARENA_INIT(codec_arena_max(h.meta_size));
+	struct slice meta = slice_of(f->bytes.data + FRAME_HEADER_SIZE, h.meta_size);
+	struct slice value = slice_of(meta.data + meta.size, h.value_size);
+	struct msg m;
+	assert_int_equal(codec_decode(&h, meta, value, &arena, &m), KV_OK);
+	if (c->nodes[f->to].core)
+		tell(c, f->from, f->to, &m);
+	arena_release(&arena);
+}
+
+static void do_scan(struct cluster *c, node_id i, const struct job *job)
+{
+	const struct node *n = &c->nodes[i];
+	const struct disk_scan *s = &job->scan;
+	struct disk_row *rows = xcalloc(s->rows_max, sizeof rows[0]);
+	uint32_t count = 0;
+	bool done = true;
+	for (size_t k = 0; k < n->row_count; k++) {
+		const struct disk_key *key = &n->rows[k].key;
+		bool in_range = key->table == s->table && key->partition == s->partition &&
+				(s->table == DISK_DATA || key->target == s->target);
+		struct disk_key after = s->after;
+		after.target = s->table == DISK_DATA ? 0 : s->target;
+		if (!in_range || (s->has_after && key_compare(key, &after) <= 0))
+			continue;
+		done = count < s->rows_max;
+		if (!done)
+			break;
+		rows[count++] = (struct disk_row){.key = *key, .value = blob_slice(n->rows[k].value)};
+	}
+	struct node_event ev = {.kind = EV_SCAN_DONE, .scan = {job->token, count, rows, done}};
+	step(c, i, &ev);
+	free(rows);
+}
+
+static void do_job(struct cluster *c, node_id i, struct job *job)
+{
+	struct node *n = &c->nodes[i];
+	if (job->kind == ACT_SCAN) {
+		do_scan(c, i, job);
+	} else if (job->kind == ACT_READ) {
+		const struct stored *row = row_find(n, &job->key);
+		struct blob *value = row ? blob_ref(row->value) : NULL;
+		struct node_event ev = {.kind = EV_READ_DONE, .read = {job->token, row != NULL, blob_slice(value)}};
+		step(c, i, &ev);
+		blob_unref(value);
+	} else {
+		for (uint32_t k = 0; k < job->put_count; k++)
+			row_put(n, &job->puts[k]);
+		struct node_event ev = {.kind = EV_WRITE_DONE, .write.token = job->token};
+		step(c, i, &ev);
+	}
+}
+
+static struct job *next_job(struct node *n)
+{
+	for (struct ilink *l = ilist_first(&n->jobs); l; l = ilist_next(&n->jobs, l)) {
+		struct job *job = container_of(l, struct job, link);
+		if (!(job->kind == ACT_WRITE ? n->hold_writes : n->hold_reads)) {
+			ilist_remove(l);
+			return job;
+		}
+	}
+	return NULL;
+}
+
+/** Until no message is under way and no disk that is let work has anything to do. */
+static void run(struct cluster *c)
+{
+	for (bool busy = true; busy;) {
+		busy = false;
+		struct ilink *link = ilist_pop_front(&c->frames);
+		if (link) {
+			struct frame *f = container_of(link, struct frame, link);
+			frame_deliver(c, f);
+			frame_free(f);
+			busy = true;
+		}
+		for (node_id i = 0; i < c->node_count; i++) {
+			struct job *job = c->nodes[i].core ? next_job(&c->nodes[i]) : NULL;
+			if (!job)
+				continue;
+			do_job(c, i, job);
+			job_free(job);
+			busy = true;
+		}
+	}
+}
+
+/** Lets time pass with ticks, and everything happen that it brings. */
+static void pass(struct cluster *c, usec_t us)
+{
+	for (usec_t end_us = c->mono_us + us; c->mono_us < end_us;) {
+		c->mono_us += MIN(TICK_US, end_us - c->mono_us);
+		for (node_id i = 0; i < c->node_count; i++) {
+			struct node_event ev = {.kind = EV_TICK};
+			if (c->nodes[i].core)
+				step(c, i, &ev);
+		}
+		run(c);
+	}
+}
+
+static void drop(struct cluster *c, node_id from, node_id to, uint16_t opcode, int kind)
+{
+	assert_true(c->rule_count < RULES);
+	c->rules[c->rule_count++] = (struct rule){.from = from, .to = to, .opcode = opcode, .kind = kind};
+}
+
+static void keep(struct cluster *c, node_id from, node_id to, uint16_t opcode, int kind)
+{
+	drop(c, from, to, opcode, kind);
+	c->rules[c->rule_count - 1].keep = true;
+}
+
+/** Everything gets through again; what was kept arrives only with release_kept. */
+static void heal(struct cluster *c) { c->rule_count = 0; }
+
+static void release_kept(struct cluster *c)
+{
+	struct ilink *link;
+	while ((link = ilist_pop_front(&c->kept)))
+		ilist_push_back(&c->frames, link);
+	run(c);
+}
+
+/* ---- life ---- */
+
+static hlc_t stored_limit(const struct node *n)
+{
+	hlc_t limit = 0;
+	for (size_t k = 0; k < n->row_count; k++) {
+		struct slice name = n->rows[k].key.key;
+		if (n->rows[k].key.table == DISK_META && name.size > 9 && memcmp(name.data, "hlc_limit", 9) == 0)
+			memcpy(&limit, n->rows[k].value->data, sizeof limit);
+	}
+	return limit;
+}
+
+static void start_node(struct cluster *c, node_id i, const struct map_desc *map)
+{
+	struct node *n = &c->nodes[i];
+	n->incarnation++;
+	struct core_config config = {.seed = i + 1u,
+				     .shard_count = 1,
+				     .node = c->map_nodes[i].uuid,
+				     .incarnation = n->incarnation,
+				     .boot_nonce = 100 * n->incarnation + i,
+				     .name = c->map_nodes[i].name,
+				     .peer_address = c->map_nodes[i].peer_address,
+				     .client_address = c->map_nodes[i].client_address,
+				     .weight = 1,
+				     .hlc_limit = stored_limit(n),
+				     .hints_max = c->hints_max,
+				     .map = map};
+	n->core = node_core_new(&config);
+	node_core_start(n->core, now_of(c, i), &n->actions);
+	carry_out(c, i);
+}
+
+/** The process dies: what was not yet durable is lost. */
+static void crash(struct cluster *c, node_id i)
+{
+	struct node *n = &c->nodes[i];
+	node_core_free(n->core);
+	n->core = NULL;
+	struct ilink *link;
+	while ((link = ilist_pop_front(&n->jobs)))
+		job_free(container_of(link, struct job, link));
+}
+
+static struct cluster *cluster_make(uint32_t node_count)
+{
+	struct cluster *c = xcalloc(1, sizeof *c);
+	c->node_count = node_count;
+	c->mono_us = START_MONO_US;
+	ilist_init(&c->frames);
+	ilist_init(&c->kept);
+	describe_map(c);
+	for (node_id i = 0; i < node_count; i++) {
+		actions_init(&c->nodes[i].actions);
+		ilist_init(&c->nodes[i].jobs);
+	}
+	return c;
+}
+
+/** A cluster that is ready. */
+static struct cluster *cluster_new(uint32_t node_count, uint64_t hints_max)
+{
+	struct cluster *c = cluster_make(node_count);
+	c->hints_max = hints_max;
+	for (node_id i = 0; i < node_count; i++)
+		start_node(c, i, &c->map);
+	pass(c, USEC_PER_SEC);
+	for (node_id i = 0; i < node_count; i++)
+		assert_true(node_core_is_ready(c->nodes[i].core));
+	return c;
+}
+
+static void frames_free(struct ilist *frames)
+{
+	struct ilink *link;
+	while ((link = ilist_pop_front(frames)))
+		frame_free(container_of(link, struct frame, link));
+}
+
+static void cluster_free(struct cluster *c)
+{
+	for (node_id i = 0; i < c->node_count; i++) {
+		struct node *n = &c->nodes[i];
+		crash(c, i);
+		actions_release(&n->actions);
+		while (n->row_count > 0)
+			row_remove(n, 0);
+		free(n->rows);
+	}
+	frames_free(&c->frames);
+	frames_free(&c->kept);
+	buf_release(&c->value);
+	free(c);
+}
+
+/* ---- what tests say ---- */
+
+static struct disk_key data_key(const char *key)
+{
+	uint64_t hash = key_hash(slice_str(key));
+	return (struct disk_key){.table = DISK_DATA,
+				 .partition = hash_partition(hash, PARTITIONS),
+				 .leaf = hash_leaf(hash, PARTITIONS),
+				 .key = slice_str(key)};
+}
+
+/** The record of KEY on node I's disk; ver none if there is none. */
+static struct record on_disk(const struct cluster *c, node_id i, const char *key)
+{
+	struct disk_key at = data_key(key);
+	const struct stored *row = row_find(&c->nodes[i], &at);
+	struct record rec = {0};
+	if (row)
+		assert_int_equal(record_decode(blob_slice(row->value), &rec), KV_OK);
+	return rec;
+}
+
+static struct core_stats stats_of(const struct cluster *c, node_id i)
+{
+	struct core_stats stats;
+	node_core_stats(c->nodes[i].core, &stats);
+	return stats;
+}
+
+/** Asks node I; *ret_answers tells when the answer is there (c->answers has grown). */
+static void ask(struct cluster *c, node_id i, uint16_t opcode, const char *key, const char *value,
+		struct msg_request more)
+{
+	struct msg m = {.opcode = opcode, .id = 1, .request = more};
+	m.request.key = slice_str(key);
+	if (value)
+		m.request.value = slice_str(value);
+	struct node_event ev = {.kind = EV_REQUEST,
+				.request = {.client = CLIENT, .msg = &m, .arrived_us = c->mono_us}};
+	step(c, i, &ev);
+	run(c);
+}
+
+static const struct msg_request strong = {.level = LEVEL_STRONG};
+
+/** Asks and waits for the one answer. */
+static enum kv_status call(struct cluster *c, node_id i, uint16_t opcode, const char *key, const char *value,
+			   struct msg_request more)
+{
+	uint32_t before = c->answers;
+	ask(c, i, opcode, key, value, more);
+	for (uint32_t k = 0; k < 200 && c->answers == before; k++)
+		pass(c, TICK_US);
+	assert_int_equal(c->answers, before + 1);
+	return c->result.status;
+}
+
+static void assert_reads(struct cluster *c, node_id i, const char *key, const char *value)
+{
+	enum kv_status status = call(c, i, OP_GET, key, NULL, strong);
+	assert_int_equal(status, value ? KV_OK : KV_NOT_FOUND);
+	if (value)
+		assert_slice_equal(buf_slice(&c->value), slice_str(value));
+}
+
+static hlc_t clock_of(const struct cluster *c, node_id i) { return hlc_from_wall_us(now_of(c, i).wall_us); }
+
+/** A message for the key's replica I under the present epoch. */
+static struct msg replica_msg(const struct cluster *c, uint16_t opcode, const char *key)
+{
+	struct msg m = {.opcode = opcode, .id = 900000, .epoch = c->map.epoch, .hlc = clock_of(c, 0)};
+	m.replica.partition = data_key(key).partition;
+	m.replica.read_epoch = c->map.epoch;
+	m.replica.key = slice_str(key);
+	return m;
+}
+
+static struct record whole_record(struct version ver, const char *value)
+{
+	return (struct record){.ver = ver,
+			       .org = ver,
+			       .strong = true,
+			       .has_value = true,
+			       .rid = {5, 5},
+			       .value = slice_str(value),
+			       .value_size = (uint32_t)strlen(value),
+			       .value_hash = hash64(slice_str(value))};
+}
+
+/** The one kept frame's message, decoded; ARENA holds it. */
+static struct msg kept_msg(const struct cluster *c, struct arena *arena)
+{
+	struct ilink *link = ilist_first(&c->kept);
+	assert_non_null(link);
+	const struct frame *f = container_of(link, struct frame, link);
+	static const struct frame_limits limits = {
+		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = VALUE_SIZE_MAX};
+	struct frame_header h;
+	assert_int_equal(frame_header_decode(f->bytes.data, &limits, &h), FRAME_OK);
+	*arena = ARENA_INIT(codec_arena_max(h.meta_size));
+	struct slice meta = slice_of(f->bytes.data + FRAME_HEADER_SIZE, h.meta_size);
+	struct msg m;
+	assert_int_equal(codec_decode(&h, meta, slice_of(meta.data + meta.size, h.value_size), arena, &m), KV_OK);
+	return m;
+}
+
+static uint32_t kept_count(const struct cluster *c)
+{
+	uint32_t count = 0;
+	for (struct ilink *l = ilist_first(&c->kept); l; l = ilist_next(&c->kept, l))
+		count++;
+	return count;
+}
+
+/** Sends M from node 2 to node 0 and gives node 0's kind of answer; 0 if it gave none. */
+static enum replica_answer answer_to(struct cluster *c, const struct msg *m)
+{
+	keep(c, 0, 2, m->opcode, FOR_REPLIES);
+	tell(c, 2, 0, m);
+	run(c);
+	enum replica_answer answer = 0;
+	if (kept_count(c) > 0) {
+		struct arena arena;
+		answer = kept_msg(c, &arena).answer.answer;
+		arena_release(&arena);
+	}
+	frames_free(&c->kept);
+	c->rule_count--;
+	return answer;
+}
+
+/* ---- durability ---- */
+
+static void a_strong_write_is_on_every_disk_and_read_everywhere(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "one", strong), KV_OK);
+	pass(c, 50 * USEC_PER_MSEC);
+	for (node_id i = 0; i < 3; i++) {
+		assert_slice_equal(on_disk(c, i, "k").value, slice_str("one"));
+		assert_false(on_disk(c, i, "k").weak);
+		assert_reads(c, i, "k", "one");
+	}
+	cluster_free(c);
+}
+
+static void nobody_hears_of_a_write_before_a_majority_has_synced_it(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	c->nodes[1].hold_writes = c->nodes[2].hold_writes = true;
+	ask(c, 0, OP_PUT, "k", "one", strong);
+	assert_int_equal(c->answers, 0);
+	c->nodes[1].hold_writes = false;
+	run(c);
+	assert_int_equal(c->answers, 1);
+	assert_int_equal(c->result.status, KV_OK);
+	cluster_free(c);
+}
+
+static void a_reader_is_not_told_of_a_record_before_it_is_durable(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	c->nodes[0].hold_writes = true;
+	struct record rec = whole_record((struct version){clock_of(c, 0), 1}, "early");
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = rec;
+	assert_int_equal(answer_to(c, &push), 0);
+	struct msg read = replica_msg(c, OP_READ, "k");
+	assert_int_equal(answer_to(c, &read), 0);
+	struct msg prepare = replica_msg(c, OP_PREPARE, "k");
+	prepare.replica.ballot = (struct version){clock_of(c, 0), 2};
+	assert_int_equal(answer_to(c, &prepare), 0);
+	/* The same write again is acknowledged no sooner than the first. */
+	assert_int_equal(answer_to(c, &push), 0);
+	keep(c, 0, 2, ANY, FOR_REPLIES);
+	c->nodes[0].hold_writes = false;
+	run(c);
+	assert_int_equal(kept_count(c), 4);
+	cluster_free(c);
+}
+
+static void a_restarted_replica_refuses_what_it_promised_before(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct version low = {clock_of(c, 0), 1}, high = {clock_of(c, 0), 2};
+	struct msg prepare = replica_msg(c, OP_PREPARE, "k");
+	prepare.replica.ballot = high;
+	assert_int_equal(answer_to(c, &prepare), ANSWER_PROMISE);
+	crash(c, 0);
+	start_node(c, 0, &c->map);
+	pass(c, 50 * USEC_PER_MSEC);
+	struct msg accept = replica_msg(c, OP_ACCEPT, "k");
+	accept.replica.record = whole_record(low, "late");
+	assert_int_equal(answer_to(c, &accept), ANSWER_REJECT);
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record(low, "late");
+	assert_int_equal(answer_to(c, &push), ANSWER_STORED);
+	assert_true(on_disk(c, 0, "k").weak);
+	cluster_free(c);
+}
+
+static void an_acknowledged_write_survives_the_crash_of_all_nodes(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	c->nodes[2].hold_writes = true;
+	assert_int_equal(call(c, 0, OP_PUT, "k", "one", strong), KV_OK);
+	for (node_id i = 0; i < 3; i++)
+		crash(c, i);
+	c->nodes[2].hold_writes = false;
+	for (node_id i = 0; i < 3; i++)
+		start_node(c, i, &c->map);
+	pass(c, 3 * USEC_PER_SEC);
+	assert_reads(c, 2, "k", "one");
+	cluster_free(c);
+}
+
+/* ---- at most once, and honest ---- */
+
+static void an_accept_that_reached_one_replica_is_finished_not_repeated(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	keep(c, 0, 1, OP_ACCEPT, FOR_REQUESTS);
+	keep(c, 0, 2, OP_ACCEPT, FOR_REQUESTS);
+	ask(c, 0, OP_PUT, "k", "x", (struct msg_request){.level = LEVEL_STRONG, .deadline_ms = 3000});
+	struct version first = on_disk(c, 0, "k").ver;
+	assert_false(version_is_none(first));
+	heal(c);
+	for (uint32_t i = 0; i < 300 && c->answers == 0; i++)
+		pass(c, TICK_US);
+	assert_int_equal(c->result.status, KV_OK);
+	/* The client's version is the first attempt, whatever ballot finished it. */
+	assert_true(version_equal(c->result.version, first));
+	assert_int_equal(call(c, 1, OP_PUT, "k", "y", strong), KV_OK);
+	release_kept(c);
+	pass(c, USEC_PER_SEC);
+	for (node_id i = 0; i < 3; i++)
+		assert_reads(c, i, "k", "y");
+	cluster_free(c);
+}
+
+static void a_write_that_may_have_happened_says_so(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	drop(c, 1, 0, OP_ACCEPT, FOR_REPLIES);
+	drop(c, 2, 0, OP_ACCEPT, FOR_REPLIES);
+	drop(c, 1, 0, OP_PREPARE, FOR_REPLIES);
+	ask(c, 0, OP_PUT, "k", "x", strong);
+	assert_int_equal(c->answers, 0); /* the prepare to node 2 passed, the accept's answers did not */
+	pass(c, 2 * USEC_PER_SEC);
+	assert_int_equal(c->answers, 1);
+	/* The next ballot saw it at a majority. */
+	assert_int_equal(c->result.status, KV_OK);
+	drop(c, ANY, 0, OP_PREPARE, FOR_REPLIES);
+	ask(c, 0, OP_PUT, "k2", "x", strong);
+	pass(c, 2 * USEC_PER_SEC);
+	assert_int_equal(c->answers, 2);
+	assert_int_equal(c->result.status, KV_UNAVAILABLE);
+	assert_false(c->result.in_doubt);
+	cluster_free(c);
+}
+
+static void a_write_whose_accepts_vanish_ends_in_doubt(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	keep(c, 0, ANY, OP_ACCEPT, FOR_REQUESTS);
+	ask(c, 0, OP_PUT, "k", "x", strong);
+	drop(c, 0, ANY, OP_PREPARE, FOR_REQUESTS);
+	pass(c, 2 * USEC_PER_SEC);
+	assert_int_equal(c->answers, 1);
+	assert_int_equal(c->result.status, KV_IN_DOUBT);
+	assert_true(c->result.in_doubt);
+	cluster_free(c);
+}
+
+static void a_forwarded_request_that_comes_twice_is_carried_out_once(void **state)
+{
+	struct cluster *c = cluster_new(4, 0);
+	struct msg m = {.opcode = OP_PUT, .id = 77, .hlc = clock_of(c, 3), .epoch = 1};
+	m.request = (struct msg_request){
+		.key = slice_str("k"), .value = slice_str("v"), .level = LEVEL_STRONG, .forwarded = true};
+	uint64_t before = stats_of(c, 0).ops_started;
+	tell(c, 3, 0, &m);
+	tell(c, 3, 0, &m);
+	run(c);
+	assert_int_equal(stats_of(c, 0).ops_started, before + 1);
+	cluster_free(c);
+}
+
+static void a_node_that_is_no_replica_forwards_and_passes_the_answer_on(void **state)
+{
+	struct cluster *c = cluster_new(4, 0);
+	assert_int_equal(call(c, 3, OP_PUT, "k", "far", strong), KV_OK);
+	assert_reads(c, 3, "k", "far");
+	assert_int_equal(stats_of(c, 3).ops_forwarded, 2);
+	cluster_free(c);
+}
+
+/* ---- loss of nodes ---- */
+
+static void two_of_three_down_means_unavailable_at_once_and_eventual_goes_on(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	crash(c, 1);
+	crash(c, 2);
+	pass(c, 3 * USEC_PER_SEC);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "x", strong), KV_UNAVAILABLE);
+	assert_false(c->result.in_doubt);
+	assert_int_equal(call(c, 0, OP_GET, "k", NULL, strong), KV_UNAVAILABLE);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "e", (struct msg_request){.acks = ACKS_ONE}), KV_OK);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "e", (struct msg_request){.acks = ACKS_MAJORITY}), KV_UNAVAILABLE);
+	assert_int_equal(call(c, 0, OP_GET, "k", NULL, (struct msg_request){0}), KV_OK);
+	cluster_free(c);
+}
+
+static void a_returning_replica_gets_what_it_missed(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	crash(c, 2);
+	pass(c, 3 * USEC_PER_SEC);
+	assert_int_equal(call(c, 0, OP_PUT, "a", "1", strong), KV_OK);
+	assert_int_equal(call(c, 1, OP_PUT, "b", "2", (struct msg_request){.acks = ACKS_MAJORITY}), KV_OK);
+	assert_int_equal(call(c, 1, OP_DEL, "a", NULL, strong), KV_OK);
+	assert_true(stats_of(c, 0).hints_pending > 0);
+	start_node(c, 2, &c->map);
+	pass(c, 20 * USEC_PER_SEC);
+	assert_true(on_disk(c, 2, "a").tombstone);
+	assert_slice_equal(on_disk(c, 2, "b").value, slice_str("2"));
+	assert_int_equal(stats_of(c, 0).hints_pending + stats_of(c, 1).hints_pending, 0);
+	cluster_free(c);
+}
+
+static void more_hints_than_allowed_become_a_mark_that_survives_a_restart(void **state)
+{
+	struct cluster *c = cluster_new(3, 1);
+	crash(c, 2);
+	pass(c, 3 * USEC_PER_SEC);
+	static const char *const keys[] = {"a", "b", "c", "d"};
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		assert_int_equal(call(c, 0, OP_PUT, keys[i], "v", strong), KV_OK);
+	assert_int_equal(stats_of(c, 0).hints_pending, 1);
+	assert_true(stats_of(c, 0).partitions_dirty > 0);
+	crash(c, 0);
+	start_node(c, 0, &c->map);
+	pass(c, USEC_PER_SEC);
+	assert_true(stats_of(c, 0).partitions_dirty > 0);
+	start_node(c, 2, &c->map);
+	pass(c, 30 * USEC_PER_SEC);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		assert_slice_equal(on_disk(c, 2, keys[i]).value, slice_str("v"));
+	assert_int_equal(stats_of(c, 0).partitions_dirty, 0);
+	cluster_free(c);
+}
+
+/* ---- what a replica refuses ---- */
+
+static void a_request_of_an_older_map_is_refused(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	c->map.epoch = 5;
+	for (uint32_t p = 0; p < PARTITIONS; p++)
+		c->epochs[p] = 5;
+	struct node_event ev = {.kind = EV_MAP_SAVED, .map.map = &c->map};
+	step(c, 0, &ev);
+	step(c, 0, &ev); /* twice is once */
+	struct msg m = replica_msg(c, OP_READ, "k");
+	m.epoch = 4;
+	assert_int_equal(answer_to(c, &m), ANSWER_EPOCH);
+	m.epoch = 5;
+	assert_int_equal(answer_to(c, &m), ANSWER_RECORD);
+	m.epoch = 6;
+	assert_int_equal(answer_to(c, &m), ANSWER_BUSY);
+	cluster_free(c);
+}
+
+static void a_version_from_the_future_is_refused(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct version far = {clock_of(c, 0) + hlc_from_ms(MAX_DRIFT_MS + 1), 1};
+	struct version edge = {UINT64_MAX, UINT64_MAX};
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record(far, "x");
+	assert_int_equal(answer_to(c, &push), ANSWER_CLOCK);
+	push.replica.record = whole_record(edge, "x");
+	assert_int_equal(answer_to(c, &push), ANSWER_CLOCK);
+	struct msg prepare = replica_msg(c, OP_PREPARE, "k");
+	prepare.replica.ballot = edge;
+	assert_int_equal(answer_to(c, &prepare), ANSWER_CLOCK);
+	assert_true(version_is_none(on_disk(c, 0, "k").ver));
+	assert_int_equal(call(c, 0, OP_PUT, "k", "v", strong), KV_OK);
+	cluster_free(c);
+}
+
+static void a_ballot_above_the_durable_limit_is_not_promised(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	c->nodes[0].hold_writes = true;
+	c->mono_us += 5 * USEC_PER_SEC;
+	struct msg prepare = replica_msg(c, OP_PREPARE, "k");
+	prepare.replica.ballot = (struct version){clock_of(c, 0), 1};
+	assert_int_equal(answer_to(c, &prepare), ANSWER_BUSY);
+	cluster_free(c);
+}
+
+static void a_request_that_waited_past_its_deadline_is_dropped(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	c->nodes[0].hold_reads = true;
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record((struct version){clock_of(c, 0), 1}, "x");
+	push.replica.deadline_ms = 30;
+	assert_int_equal(answer_to(c, &push), 0);
+	pass(c, 50 * USEC_PER_MSEC);
+	c->nodes[0].hold_reads = false;
+	pass(c, 50 * USEC_PER_MSEC);
+	assert_true(version_is_none(on_disk(c, 0, "k").ver));
+	assert_int_equal(stats_of(c, 0).replica_expired, 1);
+	cluster_free(c);
+}
+
+static void a_damaged_value_is_not_stored(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record((struct version){clock_of(c, 0), 1}, "x");
+	push.replica.record.value_hash++;
+	assert_int_equal(answer_to(c, &push), ANSWER_BUSY);
+	cluster_free(c);
+}
+
+static void a_key_in_the_wrong_partition_is_not_served(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct msg m = replica_msg(c, OP_READ, "k");
+	m.replica.partition = (uint16_t)((m.replica.partition + 1) % PARTITIONS);
+	assert_int_equal(answer_to(c, &m), ANSWER_BUSY);
+	m.replica.partition = PARTITION_META;
+	assert_int_equal(answer_to(c, &m), ANSWER_BUSY);
+	cluster_free(c);
+}
+
+/* ---- strange peers ---- */
+
+static void answers_that_nobody_waits_for_are_ignored(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	static const uint16_t opcodes[] = {OP_READ,     OP_PUSH, OP_PREPARE,   OP_ACCEPT, OP_COPY,
+					   OP_MAP_PULL, OP_GET,  OP_HINT_OPEN, OP_SCAN,   OP_INIT_RESERVE};
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		struct msg m = {.opcode = opcodes[i], .reply = true, .id = 12345, .hlc = clock_of(c, 0)};
+		tell(c, 1, 0, &m);
+		tell(c, 200, 0, &m);
+	}
+	run(c);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "v", strong), KV_OK);
+	cluster_free(c);
+}
+
+static void a_greedy_hint_sender_gets_no_more_than_the_budget(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	keep(c, 0, 1, OP_HINT_OPEN, FOR_REPLIES);
+	static const uint64_t pending[] = {UINT64_MAX, UINT64_MAX - 1, 0, 1000000};
+	for (size_t i = 0; i < ARRAY_SIZE(pending); i++) {
+		struct msg m = {.opcode = OP_HINT_OPEN, .id = i + 1, .hint.pending = pending[i]};
+		tell(c, 1, 0, &m);
+		struct arena arena;
+		assert_true(kept_msg(c, &arena).hint.granted <= HINT_SCAN_ITEMS);
+		arena_release(&arena);
+		frames_free(&c->kept);
+	}
+	cluster_free(c);
+}
+
+/* ---- mixed levels ---- */
+
+static void a_copy_stored_below_a_promise_does_not_count(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct version old = {clock_of(c, 0), 1};
+	pass(c, 20 * USEC_PER_MSEC);
+	for (node_id i = 0; i < 3; i++) {
+		struct msg prepare = replica_msg(c, OP_PREPARE, "k");
+		prepare.replica.ballot = (struct version){clock_of(c, 0), 7};
+		tell(c, 2, i, &prepare);
+		struct msg push = replica_msg(c, OP_PUSH, "k");
+		push.replica.record = whole_record(old, "weak");
+		tell(c, 2, i, &push);
+	}
+	run(c);
+	for (node_id i = 0; i < 3; i++)
+		assert_true(on_disk(c, i, "k").weak);
+	uint64_t before = stats_of(c, 1).identity_rounds;
+	assert_reads(c, 1, "k", "weak");
+	assert_int_equal(stats_of(c, 1).identity_rounds, before + 1);
+	assert_false(on_disk(c, 1, "k").weak);
+	assert_true(version_equal(on_disk(c, 1, "k").org, old));
+	cluster_free(c);
+}
+
+static void an_expired_value_stays_gone(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "v", (struct msg_request){.level = LEVEL_STRONG, .ttl_ms = 100}),
+			 KV_OK);
+	assert_reads(c, 1, "k", "v");
+	c->nodes[1].wall_us = 200 * USEC_PER_MSEC; /* within the drift that is allowed */
+	assert_reads(c, 1, "k", NULL);
+	assert_reads(c, 0, "k", NULL);
+	assert_reads(c, 2, "k", NULL);
+	cluster_free(c);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_strong_write_is_on_every_disk_and_read_everywhere),
+		cmocka_unit_test(nobody_hears_of_a_write_before_a_majority_has_synced_it),
+		cmocka_unit_test(a_reader_is_not_told_of_a_record_before_it_is_durable),
+		cmocka_unit_test(a_restarted_replica_refuses_what_it_promised_before),
+		cmocka_unit_test(an_acknowledged_write_survives_the_crash_of_all_nodes),
+		cmocka_unit_test(an_accept_that_reached_one_replica_is_finished_not_repeated),
+		cmocka_unit_test(a_write_that_may_have_happened_says_so),
+		cmocka_unit_test(a_write_whose_accepts_vanish_ends_in_doubt),
+		cmocka_unit_test(a_forwarded_request_that_comes_twice_is_carried_out_once),
+		cmocka_unit_test(a_node_that_is_no_replica_forwards_and_passes_the_answer_on),
+		cmocka_unit_test(two_of_three_down_means_unavailable_at_once_and_eventual_goes_on),
+		cmocka_unit_test(a_returning_replica_gets_what_it_missed),
+		cmocka_unit_test(more_hints_than_allowed_become_a_mark_that_survives_a_restart),
+		cmocka_unit_test(a_request_of_an_older_map_is_refused),
+		cmocka_unit_test(a_version_from_the_future_is_refused),
+		cmocka_unit_test(a_ballot_above_the_durable_limit_is_not_promised),
+		cmocka_unit_test(a_request_that_waited_past_its_deadline_is_dropped),
+		cmocka_unit_test(a_damaged_value_is_not_stored),
+		cmocka_unit_test(a_key_in_the_wrong_partition_is_not_served),
+		cmocka_unit_test(answers_that_nobody_waits_for_are_ignored),
+		cmocka_unit_test(a_greedy_hint_sender_gets_no_more_than_the_budget),
+		cmocka_unit_test(a_copy_stored_below_a_promise_does_not_count),
+		cmocka_unit_test(an_expired_value_stays_gone),
+	};
+	return test_run("core_steps", tests);
+}
