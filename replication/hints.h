@@ -18,8 +18,6 @@
 #include "replication/step.h"
 
 struct node_core;
-struct disk_wait;
-struct slot;
 
 /** A push on its way to the target. */
 struct hint_push {
@@ -74,7 +72,6 @@ struct hint_target {
 	bool has_after;
 	struct disk_key after; /* key points into after_key */
 	struct blob *after_key;
-	uint64_t scan_token;
 	bool scan_outdated; /* a hint was added while the page was read: read it again */
 	struct ilist rows;  /* of struct hint_row: read and not yet pushed */
 	bool page_last;     /* the partition has no row behind the page */
@@ -95,22 +92,23 @@ void hints_release(struct node_core *core);
 void hints_add(struct node_core *core, node_id target, uint16_t partition, uint16_t leaf, uint32_t bucket,
 	       struct slice key, struct version ver, bool strong, bool tombstone);
 
-void hints_tick(struct node_core *core);
+/** Whether a partition is marked for a target, and marking it durably. */
+bool hints_is_dirty(const struct hint_target *t, uint32_t partition);
+void hints_set_dirty(struct node_core *core, struct hint_target *t, uint32_t partition, bool dirty);
 
-/** OP_HINT_OPEN from a sender: grants keys out of this node's budget. Its answer at the sender. */
+/** Deletes the hint of a key. KEY needs no table and target. */
+void hints_remove(struct node_core *core, const struct hint_target *t, const struct disk_key *key);
+
+/** Takes a hint's bytes apart; false if they are too few. */
+MUST_USE bool hints_parse(struct slice value, struct version *ret_ver, hlc_t *ret_created);
+
+/** OP_HINT_OPEN from a sender: grants keys out of this node's budget. */
 void hints_grant(struct node_core *core, node_id from, const struct msg *m);
-void hints_granted(struct node_core *core, node_id from, const struct msg *m);
 
-/** A disk read or scan of this module is done. */
-void hints_read_done(struct node_core *core, struct hint_push *push, bool found, struct slice bytes);
+/** The marks from before the start were read. */
 void hints_dirty_read(struct node_core *core, struct hint_target *target, bool found, struct slice bitmap);
-void hints_scan_done(struct node_core *core, struct hint_target *target, const struct disk_row *rows,
-		     uint32_t count, bool done);
 
-/** The answer to a push, if ID is one of ours; false if not. */
-bool hints_push_done(struct node_core *core, const struct msg *m);
-
-/** Sums over all targets, and one target's, for status. */
+/** One target's, for status. */
 uint64_t hints_pending(const struct node_core *core, node_id target);
 uint32_t hints_dirty(const struct node_core *core, node_id target);
 

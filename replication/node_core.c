@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "replication/core.h"
 #include "replication/form.h"
+#include "replication/hint_replay.h"
 #include "replication/op.h"
 #include "replication/replica.h"
 #include "replication/request.h"
@@ -215,7 +216,7 @@ static bool answer_is_sane(const struct node_core *core, const struct msg_replic
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && hints_push_done(core, m))
+	if (m->opcode == OP_PUSH && hint_replay_push_done(core, m))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, a)) {
@@ -239,7 +240,7 @@ static void on_heartbeat(struct node_core *core, node_id from, const struct msg 
 static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
 {
 	if (m->reply)
-		hints_granted(core, from, m);
+		hint_replay_granted(core, from, m);
 	else
 		hints_grant(core, from, m);
 }
@@ -302,7 +303,7 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 	if (wait.kind == WAIT_SLOT)
 		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_READ)
-		hints_read_done(core, wait.owner, ev->read.found, ev->read.value);
+		hint_replay_read_done(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_DIRTY)
 		hints_dirty_read(core, wait.owner, ev->read.found, ev->read.value);
 	else
@@ -313,7 +314,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 {
 	struct disk_wait wait = take_wait(core, ev->scan.token);
 	if (wait.kind == WAIT_HINT_SCAN)
-		hints_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+		hint_replay_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_SCAN)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
@@ -358,7 +359,7 @@ static void on_tick(struct node_core *core)
 		return;
 	refill_repairs(core);
 	detector_tick(core);
-	hints_tick(core);
+	hint_replay_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, core->config.slots_max);
 }
 
