@@ -67,6 +67,8 @@ void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, 
 		event->from = from;
 		event->client = to_client ? to - sim->options.node_count : from - sim->options.node_count;
 		event->token = token;
+		if (copies == 2 && opcode_is_client(m->opcode) && !m->reply)
+			event->boot = sim->nodes[to].boot;
 		wire_encode(m, &event->bytes);
 		sim_at(sim, event, sim->now_us + delays_us[i]);
 	}
@@ -407,8 +409,10 @@ void sim_init(struct sim *sim, const struct sim_options *options)
 	sim->trace.verbose = verbose;
 	rng_init(&sim->rng, hash_u64(options->seed + 1));
 	net_init(&sim->net, &sim->rng, options->node_count + options->client_count);
-	/* Two clocks are apart by twice the skew and what they drift in a run. */
-	usec_t skew_us = 2 * options->skew_max_us + 400 * (usec_t)options->drift_max_ppm + 10 * USEC_PER_MSEC;
+	/* Two clocks are apart by twice the skew and what they drift in a run; a hybrid clock runs ahead of its own
+	 * physical one by the drift it allows, which happens after a node starts at its old limit. */
+	usec_t skew_us = 2 * options->skew_max_us + 400 * (usec_t)options->drift_max_ppm +
+			 (MAX_DRIFT_MS + 10) * USEC_PER_MSEC;
 	history_init(&sim->history, options->key_count, skew_us);
 	for (uint32_t i = 0; i < options->node_count; i++)
 		sim_node_init(&sim->nodes[i], sim, (uint16_t)i);

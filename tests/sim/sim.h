@@ -36,14 +36,14 @@ enum sim_event_kind {
 struct sim_event {
 	struct iheap_item item;
 	enum sim_event_kind kind;
-	uint16_t node;          /* FRAME, DISK, SYNC, TICK: who handles it. FAULT: the victim */
-	uint16_t from;          /* FRAME, ANSWER: end of the network it came from */
-	uint32_t core;          /* DISK, TICK */
-	uint32_t client;        /* CLIENT, ANSWER, and FRAME of a client */
-	uint32_t boot;          /* DISK, SYNC: start of the node it belongs to */
-	uint64_t token;         /* DISK: the core's; FRAME and ANSWER of a client: the request; CLIENT: its turn */
-	struct buf bytes;       /* FRAME, ANSWER: the frame */
-	struct disk_work *work; /* DISK */
+	uint16_t node;    /* FRAME, DISK, SYNC, TICK: who handles it. FAULT: the victim */
+	uint16_t from;    /* FRAME, ANSWER: end of the network it came from */
+	uint32_t core;    /* DISK, TICK */
+	uint32_t client;  /* CLIENT, ANSWER, and FRAME of a client */
+	uint32_t boot;    /* start of the node it is for, 0 if any: DISK, SYNC, both copies of a repeated forward */
+	uint64_t token;   /* DISK: the core's; FRAME and ANSWER of a client: the request; CLIENT: its turn */
+	struct buf bytes; /* FRAME, ANSWER: the frame */
+	struct disk_work *work;                                  /* DISK */
 	void (*fault)(struct sim *sim, struct sim_event *event); /* FAULT */
 	uint64_t a, b;                                           /* FAULT: its own */
 };
