@@ -86,10 +86,13 @@
 #define HINT_PASS_US         (1 * USEC_PER_SEC) /* between passes that leave something undelivered */
 
 /* Limits of one shard's core. */
-#define OPS_MAX                  4096u  /* client operations in flight */
-#define SLOTS_MAX                65536u /* keys with volatile state */
-#define SLOT_RECORD_KEEP         1024u  /* bytes of a record kept in memory beside a promise or memory */
-#define SLOT_QUEUE_MAX           1024u  /* requests waiting for one key's disk read */
+#define OPS_MAX                  4096u        /* client operations in flight */
+#define OP_BYTES_MAX             (256u << 20) /* values of client operations in flight */
+#define WRITE_BYTES_MAX          (256u << 20) /* handed to the disk and not durable yet */
+#define PARKED_BYTES_MAX         (64u << 20)  /* requests that wait for a key's disk read */
+#define SLOTS_MAX                65536u       /* keys with volatile state */
+#define SLOT_RECORD_KEEP         1024u        /* bytes of a record kept in memory beside a promise or memory */
+#define SLOT_QUEUE_MAX           1024u        /* requests waiting for one key's disk read */
 #define READ_REPAIR_RATE_PER_SEC 1000u
 #define TICK_US                  (10 * USEC_PER_MSEC)
 

@@ -64,14 +64,45 @@ void core_reply(struct node_core *core, uint64_t client, const struct msg *m)
 	a->reply.msg = sent;
 }
 
+/** Tokens count up by one, so the writes under way fill a ring. */
+static void note_write_size(struct node_core *core, uint64_t token, uint32_t size)
+{
+	size_t capacity = core->write_sizes_capacity;
+	if (token - core->write_done > capacity) {
+		size_t grown = MAX(capacity * 2, (size_t)64);
+		uint32_t *sizes = xcalloc(grown, sizeof *sizes);
+		for (uint64_t t = core->write_done + 1; t < token; t++)
+			sizes[t % grown] = core->write_sizes[t % capacity];
+		free(core->write_sizes);
+		core->write_sizes = sizes;
+		core->write_sizes_capacity = capacity = grown;
+	}
+	core->write_sizes[token % capacity] = size;
+	core->write_bytes += size;
+}
+
 uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count)
 {
 	struct action *a = actions_add(core->out, ACT_WRITE);
 	a->write.token = ++core->write_issued;
 	a->write.count = count;
 	a->write.puts = actions_copy(core->out, puts, count * sizeof *puts);
+	size_t size = 0;
+	for (uint32_t i = 0; i < count; i++)
+		size += puts[i].key.key.size + puts[i].value.size;
+	KV_ASSERT(size <= UINT32_MAX);
+	note_write_size(core, core->write_issued, (uint32_t)size);
 	core->stats.disk_writes++;
 	return core->write_issued;
+}
+
+void core_written(struct node_core *core, uint64_t token)
+{
+	KV_ASSERT(token <= core->write_issued);
+	while (core->write_done < token) {
+		core->write_done++;
+		core->write_bytes -= core->write_sizes[core->write_done % core->write_sizes_capacity];
+	}
 }
 
 static uint64_t add_wait(struct node_core *core, enum disk_wait_kind kind, void *owner)

@@ -48,7 +48,10 @@ struct node_core {
 
 	uint64_t write_issued; /* token of the last ACT_WRITE */
 	uint64_t write_done;   /* all writes up to it are durable */
-	struct ilist held;     /* of struct held_reply, in order of token: answers that wait for a write */
+	uint64_t write_bytes;  /* of writes that are not durable */
+	uint32_t *write_sizes; /* of each such write, at its token modulo the capacity */
+	size_t write_sizes_capacity;
+	struct ilist held; /* of struct held_reply, in order of token: answers that wait for a write */
 
 	struct slots slots;
 	struct hmap reads;   /* of struct disk_wait, by token */
@@ -57,7 +60,8 @@ struct node_core {
 	struct hmap ops;     /* of struct op, by message id */
 	struct iheap timers; /* of struct op */
 	uint32_t op_count;
-	uint64_t id_last; /* message ids */
+	uint64_t op_bytes; /* values of operations in flight */
+	uint64_t id_last;  /* message ids */
 
 	struct recent *recent[NODES_MAX]; /* forwarded requests taken from each node; NULL until the first */
 
@@ -99,6 +103,9 @@ void core_observe(struct node_core *core, hlc_t seen);
 
 /** Starts a write of COUNT puts (copied as structs; slices live in the actions' memory). Returns its token. */
 uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count);
+
+/** All writes up to TOKEN are durable. */
+void core_written(struct node_core *core, uint64_t token);
 
 /** What waits for a disk read or scan. */
 enum disk_wait_kind { WAIT_SLOT, WAIT_HINT_READ, WAIT_HINT_DIRTY, WAIT_HINT_SCAN, WAIT_SCAN };

@@ -81,6 +81,7 @@ void node_core_free(struct node_core *core)
 	form_release(core);
 	for (size_t i = 0; i < NODES_MAX; i++)
 		free(core->recent[i]);
+	free(core->write_sizes);
 	hints_release(core);
 	replica_release(core);
 	free_waits(core);
@@ -323,8 +324,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
-	KV_ASSERT(ev->write.token <= core->write_issued);
-	core->write_done = MAX(core->write_done, ev->write.token);
+	core_written(core, ev->write.token);
 	clock_written(core);
 	replica_written(core);
 }

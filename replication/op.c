@@ -11,6 +11,15 @@ static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)
 	return arrived_us + total_us - MIN(total_us / 10, ANSWER_MARGIN_MAX_US);
 }
 
+static void drop_value(struct node_core *core, struct op *op)
+{
+	if (op->counted)
+		core->op_bytes -= op->value->size;
+	op->counted = false;
+	blob_unref(op->value);
+	op->value = NULL;
+}
+
 static void op_rekey(struct node_core *core, struct op *op)
 {
 	if (op->id)
@@ -44,6 +53,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	op->bucket = r->bucket;
 	op->key = key;
 	op->value = value;
+	op->counted = value != NULL;
 	op->value_hash = has_value ? hash64(r->value) : 0;
 	op->started_us = core->now.mono_us;
 	op->deadline_us = op_deadline(r, arrived_us);
@@ -60,6 +70,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	op->row.nodes = op->row_nodes;
 	op_rekey(core, op);
 	core->op_count++;
+	core->op_bytes += value ? value->size : 0;
 	core->stats.ops_started++;
 	core->stats.ops_strong += op->level == LEVEL_STRONG;
 	return op;
@@ -95,7 +106,7 @@ void op_free(struct node_core *core, struct op *op)
 	if (iheap_contains(&op->timer))
 		iheap_remove(&core->timers, &op->timer);
 	blob_unref(op->key);
-	blob_unref(op->value);
+	drop_value(core, op);
 	free(op);
 }
 
@@ -290,8 +301,7 @@ void op_finish_write(struct node_core *core, struct op *op)
 void op_linger(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->answered);
-	blob_unref(op->value);
-	op->value = NULL;
+	drop_value(core, op);
 	op_set_timer(core, op, op->phase_us + core->config.replica_timeout_us);
 }
 

@@ -81,6 +81,7 @@ struct op {
 	uint32_t bucket;
 	struct blob *key;
 	struct blob *value; /* NULL for reads and deletes */
+	bool counted;       /* value is part of core->op_bytes */
 	uint64_t value_hash;
 
 	/* where */

@@ -187,20 +187,20 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 		return ANSWER_CLOCK;
 	}
 	bool stores = req->opcode == OP_ACCEPT || req->opcode == OP_COPY || req->opcode == OP_PUSH;
-	if (stores && !value_is_whole(&r->record))
+	if (stores && (!value_is_whole(&r->record) || core->write_bytes >= WRITE_BYTES_MAX))
 		return ANSWER_BUSY;
 	return 0;
 }
 
 static void park(struct node_core *core, struct slot *slot, node_id from, const struct msg *req, usec_t arrived_us)
 {
-	struct parked *p = slot->waiting_count < SLOT_QUEUE_MAX ? parked_new(from, arrived_us, req) : NULL;
+	bool room = slot->waiting_count < SLOT_QUEUE_MAX && core->slots.parked_bytes < PARKED_BYTES_MAX;
+	struct parked *p = room ? parked_new(from, arrived_us, req) : NULL;
 	if (!p) {
 		answer_plain(core, from, req, ANSWER_BUSY);
 		return;
 	}
-	ilist_push_back(&slot->waiting, &p->link);
-	slot->waiting_count++;
+	slots_park(&core->slots, slot, p);
 	if (slot->state == SLOT_LOADING)
 		return;
 	slot->state = SLOT_LOADING;
@@ -268,10 +268,8 @@ void replica_loaded(struct node_core *core, struct slot *slot, bool found, struc
 			return;
 		}
 	}
-	struct ilink *link;
-	while ((link = ilist_pop_front(&slot->waiting))) {
-		struct parked *p = container_of(link, struct parked, link);
-		slot->waiting_count--;
+	struct parked *p;
+	while ((p = slots_unpark(&core->slots, slot))) {
 		if (is_expired(core, &p->msg, p->arrived_us))
 			core->stats.replica_expired++;
 		else

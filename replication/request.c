@@ -64,7 +64,8 @@ static enum kv_status check_state(const struct node_core *core, const char **ret
 			"this node's clock is more than 500 ms from the others'; correct it (NTP) or use another node";
 		return KV_CLOCK;
 	}
-	if (core->op_count >= core->config.ops_max) {
+	if (core->op_count >= core->config.ops_max || core->op_bytes >= OP_BYTES_MAX ||
+	    core->write_bytes >= WRITE_BYTES_MAX) {
 		*ret_text = "too many requests in flight on this node; slow down or use another node";
 		return KV_OVERLOADED;
 	}

@@ -12,11 +12,30 @@ void slots_init(struct slots *s)
 	ilist_init(&s->writing);
 }
 
+void slots_park(struct slots *s, struct slot *slot, struct parked *p)
+{
+	ilist_push_back(&slot->waiting, &p->link);
+	slot->waiting_count++;
+	s->parked_bytes += p->size;
+}
+
+struct parked *slots_unpark(struct slots *s, struct slot *slot)
+{
+	struct ilink *link = ilist_pop_front(&slot->waiting);
+	if (!link)
+		return NULL;
+	struct parked *p = container_of(link, struct parked, link);
+	KV_ASSERT(slot->waiting_count > 0 && s->parked_bytes >= p->size);
+	slot->waiting_count--;
+	s->parked_bytes -= p->size;
+	return p;
+}
+
 static void slot_free(struct slots *s, struct slot *slot)
 {
-	struct ilink *link;
-	while ((link = ilist_pop_front(&slot->waiting)))
-		free(container_of(link, struct parked, link));
+	struct parked *p;
+	while ((p = slots_unpark(s, slot)))
+		free(p);
 	if (ilink_is_linked(&slot->write_link))
 		ilist_remove(&slot->write_link);
 	ilist_remove(&slot->age_link);
@@ -162,10 +181,11 @@ struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m)
 	size_t attempts_size = src->attempt_count * sizeof src->attempts[0];
 	size_t lin_size = src->record.lin_count * sizeof src->record.lin[0];
 	size_t value_size = src->record.value.size;
-	struct parked *p = malloc(sizeof *p + attempts_size + lin_size + src->key.size + value_size);
+	size_t size = sizeof(struct parked) + attempts_size + lin_size + src->key.size + value_size;
+	struct parked *p = malloc(size);
 	if (!p)
 		return NULL;
-	*p = (struct parked){.from = from, .arrived_us = arrived_us, .msg = *m};
+	*p = (struct parked){.from = from, .arrived_us = arrived_us, .size = size, .msg = *m};
 	struct msg_replica *dst = &p->msg.replica;
 	uint8_t *at = (uint8_t *)(p + 1);
 	if (attempts_size > 0)

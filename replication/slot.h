@@ -43,6 +43,7 @@ struct parked {
 	struct ilink link;
 	node_id from;
 	usec_t arrived_us;
+	size_t size; /* of the allocation */
 	struct msg msg;
 };
 
@@ -53,6 +54,7 @@ struct slots {
 	uint32_t partitions;
 	struct partition_floors *floors; /* one a partition */
 	uint64_t evicted;
+	size_t parked_bytes; /* of all requests that wait */
 };
 
 void slots_init(struct slots *s);
@@ -82,7 +84,11 @@ void slots_settle(struct slots *s, struct slot *slot);
 /** Drops slots that have been idle for MEM_AGE_US, and the oldest idle ones while there are more than COUNT_MAX. */
 void slots_sweep(struct slots *s, usec_t now_us, size_t count_max);
 
-/** Deep copy of a replica message for the slot's queue; NULL when out of memory. Free with free(). */
+/** Deep copy of a replica message; NULL when out of memory. Free with free(). */
 struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m);
+
+/** Queues P, the slot's from now on, and takes the first one back, or NULL. */
+void slots_park(struct slots *s, struct slot *slot, struct parked *p);
+struct parked *slots_unpark(struct slots *s, struct slot *slot);
 
 #endif

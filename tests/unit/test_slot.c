@@ -93,6 +93,25 @@ static void a_parked_request_owns_all_it_points_to(void **state)
 	free(p);
 }
 
+static void waiting_requests_are_counted_by_their_bytes(void **state)
+{
+	struct slots s;
+	slots_setup(&s);
+	struct slot *slot = slots_add(&s, 0, 0, 0, slice_str("k"), 0);
+	struct msg m = {.opcode = OP_READ, .replica = {.key = slice_str("k")}};
+	slots_park(&s, slot, parked_new(1, 0, &m));
+	slots_park(&s, slot, parked_new(2, 0, &m));
+	assert_int_equal(slot->waiting_count, 2);
+	assert_true(s.parked_bytes >= 2 * sizeof(struct parked));
+	struct parked *first = slots_unpark(&s, slot);
+	assert_int_equal(first->from, 1);
+	free(first);
+	free(slots_unpark(&s, slot));
+	assert_null(slots_unpark(&s, slot));
+	assert_int_equal(s.parked_bytes, 0);
+	slots_release(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -101,6 +120,7 @@ int main(void)
 		cmocka_unit_test(a_promise_keeps_its_slot_until_it_is_old),
 		cmocka_unit_test(too_many_slots_are_evicted_early_but_busy_ones_stay),
 		cmocka_unit_test(a_parked_request_owns_all_it_points_to),
+		cmocka_unit_test(waiting_requests_are_counted_by_their_bytes),
 	};
 	return test_run("slot", tests);
 }
