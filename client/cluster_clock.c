@@ -14,6 +14,13 @@ void cluster_clock_observe(struct cluster_clock *c, hlc_t reading, usec_t now_us
 	c->seen_at_us = now_us;
 }
 
+void cluster_clock_correct(struct cluster_clock *c, hlc_t reading, usec_t now_us)
+{
+	if (reading == 0 || reading >= estimate(c, now_us))
+		return;
+	*c = (struct cluster_clock){.seen = reading, .seen_at_us = now_us};
+}
+
 void cluster_clock_observe_version(struct cluster_clock *c, hlc_t version_hlc)
 {
 	c->floor = MAX(c->floor, version_hlc);

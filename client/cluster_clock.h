@@ -3,8 +3,8 @@
  * The client's estimate of the cluster's clock, from what nodes say and the time since; the machine's own time of day plays
  * no part. It gives eventual writes their version time.
  *
- * Invariants: the estimate never goes back, and every issued value is greater than all issued before and than all
- * versions observed. Owned by the I/O thread.
+ * Invariants: until a correction the estimate never goes back, and every issued value is greater than all issued before
+ * and than all versions observed. Owned by the I/O thread.
  */
 #ifndef KV_CLIENT_CLUSTER_CLOCK_H
 #define KV_CLIENT_CLUSTER_CLOCK_H
@@ -22,6 +22,12 @@ static inline bool cluster_clock_is_set(const struct cluster_clock *c) { return 
 
 /** A node's reading, received at NOW_US on the monotonic clock. 0 is ignored. */
 void cluster_clock_observe(struct cluster_clock *c, hlc_t reading, usec_t now_us);
+
+/**
+ * A write was refused because its time was ahead of the replicas' clocks: some reading heard before was wrong, and going on
+ * from it would have every later write refused too. Starts over from READING, of the node that says so; 0 keeps all.
+ */
+void cluster_clock_correct(struct cluster_clock *c, hlc_t reading, usec_t now_us);
 
 /** A version that exists: later values of this client lie above it. */
 void cluster_clock_observe_version(struct cluster_clock *c, hlc_t version_hlc);

@@ -453,6 +453,8 @@ static void refused(struct request *r, struct link *from, const struct answer *a
 	r->tries++;
 	r->answered_in_round = true;
 	mark_tried(r, from);
+	if (a->status == KV_CLOCK)
+		cluster_clock_correct(&e->clock, r->reply->msg.hlc, clock_mono_us());
 	/* An old map is no sign of overload. */
 	bool stale = a->status == KV_STALE;
 	if (!stale)

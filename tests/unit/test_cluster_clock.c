@@ -50,6 +50,20 @@ static void values_lie_above_versions_that_were_seen(void **state)
 	assert_true(cluster_clock_issue(&c, 1000) == noon + hlc_from_ms(300) + 1);
 }
 
+static void a_refusal_sets_a_clock_back_that_a_wrong_node_had_set(void **state)
+{
+	struct cluster_clock c = {0};
+	cluster_clock_observe(&c, noon + hlc_from_ms(600000), 1000);
+	assert_true(cluster_clock_issue(&c, 1000) >= noon + hlc_from_ms(600000));
+	cluster_clock_correct(&c, 0, 2000);
+	assert_true(cluster_clock_issue(&c, 2000) >= noon + hlc_from_ms(600000));
+	cluster_clock_correct(&c, noon, 3000);
+	assert_true(cluster_clock_issue(&c, 3000) == noon);
+	/* A node that is ahead itself has nothing to correct. */
+	cluster_clock_correct(&c, noon + hlc_from_ms(5), 3000);
+	assert_true(cluster_clock_issue(&c, 3000) == noon + 1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -58,6 +72,7 @@ int main(void)
 		cmocka_unit_test(each_value_is_greater_than_the_one_before),
 		cmocka_unit_test(a_lower_reading_does_not_set_it_back),
 		cmocka_unit_test(values_lie_above_versions_that_were_seen),
+		cmocka_unit_test(a_refusal_sets_a_clock_back_that_a_wrong_node_had_set),
 	};
 	return test_run("cluster_clock", tests);
 }
