@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/cluster_clock.h"
 
+#include "proto/limits.h"
+
 static hlc_t estimate(const struct cluster_clock *c, usec_t now_us)
 {
 	return c->seen + hlc_from_wall_us(now_us - c->seen_at_us);
@@ -8,7 +10,11 @@ static hlc_t estimate(const struct cluster_clock *c, usec_t now_us)
 
 void cluster_clock_observe(struct cluster_clock *c, hlc_t reading, usec_t now_us)
 {
-	if (reading == 0 || (c->seen != 0 && reading <= estimate(c, now_us)))
+	if (reading == 0)
+		return;
+	/* A node may run ahead for a moment, after a restart for example, and its lead must not stay with us. One far
+	 * behind has a wrong clock, and values made by it would lie under what others wrote long ago. */
+	if (c->seen != 0 && reading + hlc_from_ms(2 * MAX_DRIFT_MS) < estimate(c, now_us))
 		return;
 	c->seen = reading;
 	c->seen_at_us = now_us;

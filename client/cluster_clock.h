@@ -3,8 +3,8 @@
  * The client's estimate of the cluster's clock, from what nodes say and the time since; the machine's own time of day plays
  * no part. It gives eventual writes their version time.
  *
- * Invariants: until a correction the estimate never goes back, and every issued value is greater than all issued before
- * and than all versions observed. Owned by the I/O thread.
+ * It goes on from the latest reading; one that lies far behind is ignored. Invariant: until a correction every issued
+ * value is greater than all issued before and than all versions observed. Owned by the I/O thread.
  */
 #ifndef KV_CLIENT_CLUSTER_CLOCK_H
 #define KV_CLIENT_CLUSTER_CLOCK_H
@@ -12,7 +12,7 @@
 #include "base/hlc.h"
 
 struct cluster_clock {
-	hlc_t seen;        /* private: greatest reading heard, 0 = none yet */
+	hlc_t seen;        /* private: reading it goes on from, 0 = none yet */
 	usec_t seen_at_us; /* private: monotonic time then */
 	hlc_t floor;       /* private: greatest value issued, or version observed */
 };
