@@ -29,7 +29,7 @@ PROJECT = {
     'tests/storage': ['base/*', 'storage/*', 'tests/support/*', 'tests/storage/*'],
     'tests/sim': ['base/*', 'proto/*', 'replication/*', 'storage/store.h', 'storage/store_mem.h', 'storage/keyspace.h',
                   'tests/support/*', 'tests/sim/*'],
-    'tests/cluster': ['base/*', 'kv/*', 'tests/support/*', 'tests/cluster/*'],
+    'tests/cluster': ['base/*', 'kv/*', 'tests/support/*', 'tests/cluster/*', 'tests/sim/check_*.h', 'tests/sim/history.h'],
     'tests/cli': ['base/*', 'kv/*', 'tests/support/*', 'tests/cli/*'],
     'tests/fuzz': ['base/*', 'proto/*', 'replication/*', 'storage/*', 'server/*', 'client/*', 'cli/*',
                    'tests/support/*', 'tests/fuzz/*'],

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * A cluster of kvd processes on the loopback, formed and watched through the client library. Main thread only.
+ *
+ * A cluster is made with cluster_new and ended by harness_teardown, never by the test itself.
+ */
+#ifndef KV_TESTS_CLUSTER_CLUSTER_H
+#define KV_TESTS_CLUSTER_CLUSTER_H
+
+#include <kv/client.h>
+
+#include "tests/cluster/process.h"
+
+#define CLUSTER_NODES_MAX      5
+#define CLUSTER_ENDPOINTS_SIZE (CLUSTER_NODES_MAX * (PROCESS_ADDRESS_MAX + 1))
+
+struct cluster_options {
+	unsigned nodes;       /* 0: 3 */
+	unsigned partitions;  /* 0: 64 */
+	unsigned shards;      /* of each node; 0: 1 */
+	const char *settings; /* further lines of every node's configuration */
+};
+
+struct cluster {
+	const char *directory;
+	unsigned count;
+	struct process nodes[CLUSTER_NODES_MAX];
+	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes */
+	struct kv_client *client;               /* of the test itself, with a time-out of 5 s */
+};
+
+/** Starts the nodes without forming a cluster. OPTIONS NULL: all defaults. */
+struct cluster *cluster_new_unformed(const struct cluster_options *options);
+
+/** Starts the nodes, forms the cluster, waits until all serve. */
+struct cluster *cluster_new(const struct cluster_options *options);
+
+/** Asks node FROM to form the cluster of all nodes. */
+enum kv_status cluster_form(struct cluster *c, unsigned from, unsigned partitions, struct kv_error *err);
+
+/** A client of the caller's: ENDPOINTS as kv_config_set takes them. */
+struct kv_client *cluster_open_client(const char *endpoints, unsigned timeout_ms);
+
+/** What node INDEX says of itself; NULL if it does not answer soon. Freed with kv_node_status_free. */
+struct kv_node_status *cluster_status(struct cluster *c, unsigned index);
+void cluster_status_free(struct kv_node_status **status);
+
+/** A counter by name; fails the test if there is none. */
+uint64_t cluster_counter(const struct kv_node_status *status, const char *name);
+
+/** The same in one call; the node must answer. */
+uint64_t cluster_counter_of(struct cluster *c, unsigned index, const char *name);
+
+/** Fails the test if a node that was started does not run any more. */
+void cluster_check_alive(struct cluster *c);
+
+/** Waits until node INDEX serves. */
+void cluster_await_ready(struct cluster *c, unsigned index);
+
+/** Waits until all running nodes serve and see each other up. */
+void cluster_await_together(struct cluster *c);
+
+/** Waits until all nodes are together and no node holds a hint. */
+void cluster_await_settled(struct cluster *c);
+
+/** Node INDEX again, after process_kill and the like: waits until it serves. */
+void cluster_restart(struct cluster *c, unsigned index);
+
+/** Calls PUT, then GET, at both levels on fresh keys, and fails the test if any fails. */
+void cluster_check_serves(struct cluster *c);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/cluster/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/cluster/harness.h"
+
+enum { START_MS = 20000 };
+
+void process_init(struct process *p, const char *directory, const char *name)
+{
+	*p = (struct process){.shards = 1};
+	snprintf(p->name, sizeof p->name, "%s", name);
+	snprintf(p->data_dir, sizeof p->data_dir, "%s/%s", directory, name);
+	snprintf(p->config, sizeof p->config, "%s/%s.yaml", directory, name);
+	snprintf(p->log, sizeof p->log, "%s/%s.log", directory, name);
+	harness_watch_log(p->log);
+}
+
+static void write_config(const struct process *p)
+{
+	FILE *file = fopen(p->config, "we");
+	assert_non_null(file);
+	fprintf(file,
+		"node: {name: %s, data_dir: \"%s\"}\n"
+		"listen: {client: \"127.0.0.1:0\", peer: \"127.0.0.1:0\"}\n"
+		"shards: %u\n"
+		"storage: {cache_size: 8MiB, write_buffer_size: 8MiB}\n"
+		"test: {wall_offset_ms: %" PRId64 "}\n"
+		"%s",
+		p->name, p->data_dir, p->shards, p->wall_offset_ms, p->settings ? p->settings : "");
+	assert_int_equal(fclose(file), 0);
+}
+
+/** In the child, between fork and exec: only calls that a signal handler might make. */
+static void become_kvd(pid_t parent, int log, const char *kvd, const char *config)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(125);
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	char *const argv[] = {(char *)"kvd", (char *)"--config", (char *)config, NULL};
+	execv(kvd, argv);
+	_exit(126);
+}
+
+void process_spawn(struct process *p)
+{
+	assert_int_equal(p->pid, 0);
+	write_config(p);
+	int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_true(log >= 0);
+	const char *kvd = harness_kvd();
+	pid_t parent = getpid();
+	p->paused = false;
+	p->pid = fork();
+	if (p->pid == 0)
+		become_kvd(parent, log, kvd, p->config);
+	close(log);
+	assert_true(p->pid > 0);
+}
+
+static bool listens(void *arg)
+{
+	struct process *p = arg;
+	if (!process_is_alive(p))
+		return true;
+	char path[PROCESS_PATH_MAX + 16], client[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX];
+	snprintf(path, sizeof path, "%s/addresses", p->data_dir);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	bool complete = fscanf(file, "client=%63s peer=%63s", client, peer) == 2;
+	fclose(file);
+	if (!complete)
+		return false;
+	memcpy(p->client, client, sizeof p->client);
+	memcpy(p->peer, peer, sizeof p->peer);
+	return true;
+}
+
+void process_start(struct process *p)
+{
+	process_spawn(p);
+	harness_await(listens, p, START_MS, "a node that says where it listens");
+	if (!p->pid)
+		fail_msg("%s ended while it started", p->name);
+}
+
+static int reap(struct process *p, int options)
+{
+	int status;
+	pid_t pid;
+	do
+		pid = waitpid(p->pid, &status, options);
+	while (pid < 0 && errno == EINTR);
+	if (pid != p->pid)
+		return -1;
+	p->pid = 0;
+	p->paused = false;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void process_kill(struct process *p)
+{
+	if (p->pid <= 0)
+		return;
+	kill(p->pid, SIGKILL);
+	reap(p, 0);
+}
+
+void process_pause(struct process *p)
+{
+	int status;
+	assert_true(p->pid > 0);
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(p->pid, &status, WUNTRACED), p->pid);
+	assert_true(WIFSTOPPED(status));
+	p->paused = true;
+}
+
+void process_resume(struct process *p)
+{
+	assert_true(p->paused);
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
+	p->paused = false;
+}
+
+void process_terminate(struct process *p)
+{
+	assert_true(p->pid > 0);
+	assert_int_equal(kill(p->pid, SIGTERM), 0);
+}
+
+struct ending {
+	struct process *process;
+	int code;
+};
+
+static bool has_ended(void *arg)
+{
+	struct ending *e = arg;
+	e->code = reap(e->process, WNOHANG);
+	return e->code >= 0;
+}
+
+int process_wait(struct process *p, unsigned timeout_ms)
+{
+	struct ending e = {.process = p};
+	assert_true(p->pid > 0);
+	harness_await(has_ended, &e, timeout_ms, "the end of a node");
+	return e.code;
+}
+
+bool process_is_alive(struct process *p)
+{
+	if (p->pid <= 0)
+		return false;
+	int code = reap(p, WNOHANG);
+	if (code < 0)
+		return true;
+	print_error("%s ended by itself with code %d\n", p->name, code);
+	return false;
+}
+
+size_t process_memory(const struct process *p)
+{
+	char path[64];
+	size_t total, resident = 0;
+	snprintf(path, sizeof path, "/proc/%d/statm", (int)p->pid);
+	FILE *file = p->pid > 0 ? fopen(path, "re") : NULL;
+	if (!file)
+		return 0;
+	if (fscanf(file, "%zu %zu", &total, &resident) != 2)
+		resident = 0;
+	fclose(file);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
