@@ -4,8 +4,10 @@
  * what is under way, in number and bytes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/commands.h"
@@ -192,14 +194,14 @@ static void summarise(const struct load *load)
 	output_one(load->ctl->args.output, columns, ARRAY_SIZE(columns), row);
 }
 
-static void init(struct load *load, struct ctl *ctl, FILE *file, const char *name)
+static void init(struct load *load, struct ctl *ctl, int fd, const char *name)
 {
 	uint32_t count = ctl->args.inflight ? ctl->args.inflight : INFLIGHT_DEFAULT;
 	struct stat info;
 	*load = (struct load){.ctl = ctl};
-	if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode))
+	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
 		load->file_size = (uint64_t)info.st_size;
-	rows_reader_init(&load->reader, file, name, ctl->args.format);
+	rows_reader_init(&load->reader, fd, name, ctl->args.format);
 	load->tickets = xcalloc(count, sizeof *load->tickets);
 	for (uint32_t i = 0; i < count; i++) {
 		load->tickets[i] = (struct ticket){.load = load, .next_free = load->free_tickets};
@@ -217,15 +219,15 @@ int cmd_load(struct ctl *ctl)
 {
 	const char *path = ctl->operands[0];
 	bool is_stream = strcmp(path, "-") == 0;
-	FILE *file = is_stream ? stdin : fopen(path, "rbe");
-	if (!file) {
+	int fd = is_stream ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
 		ctl_say(ctl, "%s: %s", path, strerror(errno));
 		return 1;
 	}
 	int code = 1;
 	if (ctl_open(ctl, NULL)) {
 		struct load load;
-		init(&load, ctl, file, is_stream ? NULL : path);
+		init(&load, ctl, fd, is_stream ? NULL : path);
 		interrupt_defer();
 		progress_start(&load.progress, "load", "records");
 		read_rows(&load);
@@ -238,6 +240,6 @@ int cmd_load(struct ctl *ctl)
 		pthread_mutex_destroy(&load.lock);
 	}
 	if (!is_stream)
-		fclose(file);
+		close(fd);
 	return code;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <unistd.h>
 
 #include "cli/json.h"
 #include "cli/text.h"
@@ -206,9 +207,9 @@ static bool ends_with(const char *name, const char *ending)
 	return size >= end && strcmp(name + size - end, ending) == 0;
 }
 
-void rows_reader_init(struct rows_reader *reader, FILE *file, const char *name, enum rows_format format)
+void rows_reader_init(struct rows_reader *reader, int fd, const char *name, enum rows_format format)
 {
-	*reader = (struct rows_reader){.file = file, .format = format};
+	*reader = (struct rows_reader){.fd = fd, .format = format};
 	if (format != ROWS_GUESS || !name)
 		return;
 	if (ends_with(name, ".tsv"))
@@ -219,7 +220,7 @@ void rows_reader_init(struct rows_reader *reader, FILE *file, const char *name, 
 
 void rows_reader_release(struct rows_reader *reader) { buf_release(&reader->pending); }
 
-/** Reads more of the file behind what is pending. */
+/** Reads what there is of the file, behind what is pending: lines of a pipe are taken as they come. */
 static enum kv_status fill(struct rows_reader *reader, struct error *err)
 {
 	enum { READ_SIZE = 256 << 10 };
@@ -230,11 +231,11 @@ static enum kv_status fill(struct rows_reader *reader, struct error *err)
 	if (reader->pending.size > ROWS_LINE_SIZE_MAX)
 		return error_set(err, KV_TOO_LARGE, "the line is longer than %u MiB", ROWS_LINE_SIZE_MAX >> 20);
 	uint8_t *at = buf_extend(&reader->pending, READ_SIZE);
-	size_t got = fread(at, 1, READ_SIZE, reader->file);
-	reader->pending.size -= READ_SIZE - got;
-	reader->size += got;
-	if (got < READ_SIZE && ferror(reader->file))
+	ssize_t got = read(reader->fd, at, READ_SIZE);
+	reader->pending.size -= READ_SIZE - (size_t)MAX(got, (ssize_t)0);
+	if (got < 0)
 		return error_set(err, KV_IO, "cannot read: %s", strerror(errno));
+	reader->size += (size_t)got;
 	reader->at_end = got == 0;
 	return KV_OK;
 }

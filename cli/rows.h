@@ -15,8 +15,6 @@
 #ifndef KV_CLI_ROWS_H
 #define KV_CLI_ROWS_H
 
-#include <stdio.h>
-
 #include "base/buf.h"
 #include "base/status.h"
 
@@ -46,7 +44,7 @@ void rows_format_row(enum rows_format format, const struct row *row, struct buf 
 
 /** Reads a stream line by line. */
 struct rows_reader {
-	FILE *file;              /* borrowed */
+	int fd;                  /* borrowed */
 	enum rows_format format; /* set at the first line if it was ROWS_GUESS */
 	uint64_t line_count;     /* read-only: of the line returned last, 1 for the first */
 	uint64_t size;           /* read-only: bytes taken from the file */
@@ -56,7 +54,7 @@ struct rows_reader {
 };
 
 /** NAME tells the format by its ending (.tsv, .jsonl, .ndjson, .json) if FORMAT is ROWS_GUESS; NULL for none. */
-void rows_reader_init(struct rows_reader *reader, FILE *file, const char *name, enum rows_format format);
+void rows_reader_init(struct rows_reader *reader, int fd, const char *name, enum rows_format format);
 void rows_reader_release(struct rows_reader *reader);
 
 /**

@@ -169,7 +169,7 @@ static void a_file_is_read_line_by_line_and_goes_on_after_a_bad_one(void **state
 	FILE *file = file_of(text, sizeof text - 1);
 	struct rows_reader reader;
 	CLEANUP(row_release) struct row row = {0};
-	rows_reader_init(&reader, file, NULL, ROWS_GUESS);
+	rows_reader_init(&reader, fileno(file), NULL, ROWS_GUESS);
 	assert_int_equal(rows_read(&reader, &row, NULL), KV_OK);
 	assert_int_equal(reader.format, ROWS_JSONL);
 	assert_int_equal(reader.line_count, 2);
@@ -195,7 +195,7 @@ static void a_line_longer_than_the_buffer_is_one_line(void **state)
 	FILE *file = file_of((const char *)text.data, text.size);
 	struct rows_reader reader;
 	CLEANUP(row_release) struct row row = {0};
-	rows_reader_init(&reader, file, NULL, ROWS_GUESS);
+	rows_reader_init(&reader, fileno(file), NULL, ROWS_GUESS);
 	assert_int_equal(rows_read(&reader, &row, NULL), KV_OK);
 	assert_int_equal(reader.format, ROWS_TSV);
 	assert_int_equal(row.value.size, SIZE);
@@ -209,13 +209,13 @@ static void the_name_tells_the_format(void **state)
 {
 	(void)state;
 	struct rows_reader reader;
-	rows_reader_init(&reader, NULL, "a.tsv", ROWS_GUESS);
+	rows_reader_init(&reader, -1, "a.tsv", ROWS_GUESS);
 	assert_int_equal(reader.format, ROWS_TSV);
-	rows_reader_init(&reader, NULL, "a.ndjson", ROWS_GUESS);
+	rows_reader_init(&reader, -1, "a.ndjson", ROWS_GUESS);
 	assert_int_equal(reader.format, ROWS_JSONL);
-	rows_reader_init(&reader, NULL, "a.txt", ROWS_GUESS);
+	rows_reader_init(&reader, -1, "a.txt", ROWS_GUESS);
 	assert_int_equal(reader.format, ROWS_GUESS);
-	rows_reader_init(&reader, NULL, "a.tsv", ROWS_JSONL);
+	rows_reader_init(&reader, -1, "a.tsv", ROWS_JSONL);
 	assert_int_equal(reader.format, ROWS_JSONL);
 }
 

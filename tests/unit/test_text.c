@@ -100,7 +100,7 @@ static void random_bytes_survive_base64_and_escaping(void **state)
 		uint8_t bytes[64];
 		size_t size = rng_below(&rng, sizeof bytes + 1);
 		for (size_t i = 0; i < size; i++)
-			bytes[i] = rng_chance(&rng, 300000) ? (uint8_t)"\t\n\r\\"[rng_below(&rng, 4)]
+			bytes[i] = rng_chance(&rng, 300000) ? (uint8_t) "\t\n\r\\"[rng_below(&rng, 4)]
 							    : (uint8_t)rng_next(&rng);
 		CLEANUP(buf_release) struct buf text = BUF_INIT, back = BUF_INIT;
 		text_base64_encode(&text, slice_of(bytes, size));

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster of real kvd processes for tests, run through kvctl dev, and the test driver: TAP on stdout, one line a test."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+
+class Cluster:
+    """Three nodes in a temporary directory, stopped and removed on leaving."""
+
+    def __init__(self, kvctl, kvd, nodes=3):
+        self.kvctl, self.nodes = kvctl, nodes
+        self.base = tempfile.mkdtemp(prefix='kvctl-test-')
+        self.dir = os.path.join(self.base, 'cluster')
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith('KVCTL_')}
+        self.environment.update(KVD=kvd, LC_ALL='C.UTF-8')
+
+    def __enter__(self):
+        self.must('dev', 'up', str(self.nodes), '--dir', self.dir, '--partitions', '16')
+        with open(os.path.join(self.dir, 'endpoints'), encoding='utf-8') as file:
+            self.environment['KVCTL_ENDPOINTS'] = file.read().strip()
+        return self
+
+    def __exit__(self, *_):
+        self.run('dev', 'down', '--dir', self.dir)
+        shutil.rmtree(self.base)
+
+    def run(self, *words, stdin=b'', **variables):
+        """Runs kvctl; gives its exit code, output and talk."""
+        done = subprocess.run([self.kvctl, *words], input=stdin, env={**self.environment, **variables},
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        return done.returncode, done.stdout, done.stderr.decode('utf-8', 'replace')
+
+    def must(self, *words, stdin=b''):
+        """Its output; an error unless it ends with 0."""
+        code, out, talk = self.run(*words, stdin=stdin)
+        if code != 0:
+            raise AssertionError(f'kvctl {" ".join(words)} ended with {code}: {talk}')
+        return out
+
+    def json(self, *words, codes=(0,)):
+        code, out, talk = self.run(*words, '-o', 'json')
+        if code not in codes:
+            raise AssertionError(f'kvctl {" ".join(words)} ended with {code}: {talk}')
+        return json.loads(out)
+
+    def path(self, name):
+        return os.path.join(self.base, name)
+
+    def kill(self, node):
+        self.must('dev', 'kill', node, '--dir', self.dir)
+
+    def start(self, node):
+        self.must('dev', 'start', node, '--dir', self.dir)
+
+
+def wait_for(what, condition, seconds=30):
+    """Asks until CONDITION gives something true, which it returns."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f'not within {seconds} s: {what}')
+
+
+def equal(got, expected):
+    if got != expected:
+        raise AssertionError(f'got {got!r}, expected {expected!r}')
+
+
+def contains(text, part):
+    if part not in text:
+        raise AssertionError(f'{part!r} is not in {text!r}')
+
+
+def run_tests(tests, *arguments):
+    """Runs functions whose names are sentences. Gives the exit code."""
+    print(f'1..{len(tests)}')
+    failures = 0
+    for number, test in enumerate(tests, 1):
+        name = test.__name__.replace('_', ' ')
+        try:
+            test(*arguments)
+            print(f'ok {number} - {name}', flush=True)
+        except Exception:
+            failures += 1
+            print(f'not ok {number} - {name}', flush=True)
+            traceback.print_exc(file=sys.stderr)
+    return 1 if failures else 0

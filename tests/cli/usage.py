@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kvctl without a cluster: usage errors, exit codes, where help and errors go.
+
+usage: usage.py KVCTL KVD
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+
+from cluster import Cluster, contains, equal, run_tests
+
+
+def mistakes_end_with_2_and_say_what_was_meant(ctl):
+    for words, says in [(['gett', 'k'], 'did you mean "get"?'), (['partition', 'lss'], 'did you mean "partition ls"?'),
+                        (['cluster'], 'cluster init'), (['get'], 'usage: kvctl get KEY'), (['get', 'a', 'b'], '"b" is too much'),
+                        (['get', 'k', '--tiemout', '1s'], 'did you mean --timeout?'), (['get', 'k', '--acks', '1'], '--acks'),
+                        (['--acks', '1', 'get', 'k'], 'takes no --acks'), (['put', 'k'], 'there is no value'),
+                        (['put', 'k', 'v', '--file', 'f'], 'two values'), (['mput', 'k', 'v', 'l'], '"l" has no value'),
+                        (['get', 'k', '-c', 'bounded=2s'], 'strong and eventual only'),
+                        (['status', '-o', 'raw'], 'does not write that output format'),
+                        (['scan', '--cursor', '!'], '--cursor'), (['export', '--raw', '--format', 'tsv'], 'JSON lines only'),
+                        (['cluster', 'init', 'a:1', '--replicas', '3'], 'as many nodes'),
+                        (['cluster', 'init', 'a:1', '--partitions', '17'], 'no power of two'), (['help', 'nonsense'], 'unknown')]:
+        code, out, talk = ctl.run(*words)
+        equal((code, out), (2, b''))
+        contains(talk, says)
+
+
+def help_and_version_go_to_standard_output(ctl):
+    for words in [['help'], ['--help'], ['-h'], ['help', 'get'], ['get', '--help'], ['dev', 'up', '-h'], ['--version']]:
+        code, out, talk = ctl.run(*words)
+        equal((code, talk), (0, ''))
+        contains(out, b'kvctl')
+    code, out, talk = ctl.run()
+    equal((code, out), (2, b''))
+    contains(talk, 'usage: kvctl')
+
+
+def a_bad_variable_is_a_usage_error(ctl):
+    code, _, talk = ctl.run('get', 'k', KVCTL_TIMEOUT='soon')
+    equal(code, 2)
+    contains(talk, 'KVCTL_TIMEOUT=soon')
+
+
+def without_a_node_the_answer_is_unavailable(ctl):
+    with socket.socket() as unused:
+        unused.bind(('127.0.0.1', 0))
+        nobody = f'127.0.0.1:{unused.getsockname()[1]}'
+        for words in [['get', 'k'], ['put', 'k', 'v'], ['status'], ['node', 'ls'], ['export']]:
+            code, out, talk = ctl.run(*words, '-e', nobody, '--timeout', '200ms')
+            equal((code, out), (5, b''))
+            contains(talk, 'UNAVAILABLE')
+
+
+def ctrl_c_ends_with_130(ctl):
+    """A node that accepts and never answers keeps the request waiting."""
+    with socket.create_server(('127.0.0.1', 0)) as silent:
+        for words in [['get', 'k'], ['load', '-']]:
+            process = subprocess.Popen([ctl.kvctl, *words, '-e', f'127.0.0.1:{silent.getsockname()[1]}', '--timeout', '60s'],
+                                       env=ctl.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+            if words[0] == 'load':
+                process.stdin.write(b'k\tv\n' * 1000)
+                process.stdin.flush()
+            silent.accept()
+            process.send_signal(signal.SIGINT)
+            if words[0] == 'load':
+                # What is under way is waited for; a second one ends that.
+                while process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+            process.communicate()
+            equal(process.returncode, 130)
+
+
+def main():
+    tests = [mistakes_end_with_2_and_say_what_was_meant, help_and_version_go_to_standard_output,
+             a_bad_variable_is_a_usage_error, without_a_node_the_answer_is_unavailable, ctrl_c_ends_with_130]
+    return run_tests(tests, Cluster(sys.argv[1], sys.argv[2]))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
