@@ -15,7 +15,7 @@ from cluster import Cluster, contains, equal, run_tests, wait_for
 
 def values_come_back_byte_for_byte(c):
     value = bytes(range(256)) * 3
-    version = c.must('put', 'binary', '-', stdin=value).decode().strip()
+    version = c.must('put', 'binary', '-', '--acks', 'all', stdin=value).decode().strip()
     equal(c.must('get', 'binary'), value)
     equal(c.must('get', 'binary', '-c', 'strong'), value)
     with open(c.path('value'), 'wb') as file:
@@ -24,7 +24,7 @@ def values_come_back_byte_for_byte(c):
     equal(c.must('get', 'binary', '-c', 'strong'), value[::-1])
     if not version < c.json('get', 'binary', '-c', 'strong')['version']:
         raise AssertionError('the version did not grow')
-    equal(c.must('put', 'empty', '') and c.must('get', 'empty'), b'')
+    equal(c.must('put', 'empty', '', '--acks', 'all') and c.must('get', 'empty'), b'')
 
 
 def the_environment_gives_way_to_flags(c):
