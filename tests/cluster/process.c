@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/cluster/process.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,6 +70,19 @@ void process_spawn(struct process *p)
 	assert_true(p->pid > 0);
 }
 
+static bool takes_connections(const char *address)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)atoi(strchr(address, ':') + 1))};
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	bool connected = connect(fd, (const struct sockaddr *)&to, sizeof to) == 0;
+	close(fd);
+	return connected;
+}
+
+/** The file with the addresses may be of an earlier start: counts only if somebody listens there. */
 static bool listens(void *arg)
 {
 	struct process *p = arg;
@@ -79,7 +95,7 @@ static bool listens(void *arg)
 		return false;
 	bool complete = fscanf(file, "client=%63s peer=%63s", client, peer) == 2;
 	fclose(file);
-	if (!complete)
+	if (!complete || !strchr(client, ':') || !takes_connections(client))
 		return false;
 	memcpy(p->client, client, sizeof p->client);
 	memcpy(p->peer, peer, sizeof p->peer);
