@@ -31,7 +31,8 @@ bool hlc_observe(struct hlc *clock, usec_t wall_us, hlc_t seen, uint64_t drift_m
 
 hlc_t hlc_wants_limit(const struct hlc *clock, usec_t wall_us, uint64_t ahead_ms)
 {
-	hlc_t now = hlc_peek(clock, wall_us);
+	/* From physical time: asked of `last`, which a start sets to the limit, each quick restart would move it further. */
+	hlc_t now = hlc_from_wall_us(wall_us);
 	if (clock->limit >= now + hlc_from_ms(ahead_ms / 2))
 		return 0;
 	return now + hlc_from_ms(ahead_ms);

@@ -72,8 +72,9 @@
 /* Forming a cluster. */
 #define FORM_DEADLINE_MS 30000u
 #define FORM_RESEND_US   (200 * USEC_PER_MSEC)
-#define FORM_RESERVE_US  (10 * USEC_PER_SEC) /* a node that agreed to one cluster refuses others that long */
-#define FORM_OFFER_US    (1 * USEC_PER_SEC)  /* map offered to nodes that lack it */
+#define FORM_RESERVE_US  (70 * USEC_PER_SEC)   /* a node that agreed to one cluster refuses others that long */
+#define FORM_OFFER_US    (1 * USEC_PER_SEC)    /* map offered to nodes that lack it */
+#define FORM_PULL_US     (500 * USEC_PER_MSEC) /* between two requests for a newer map */
 
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */
@@ -83,11 +84,14 @@
 #define HINT_RATE_PER_SEC    2000u              /* keys a second that a receiver grants in total */
 #define HINT_SCAN_ITEMS      128u
 #define HINT_PACE_MS         100u               /* how often a sender asks for credit */
+#define HINT_PACE_MAX_MS     10000u             /* and the longest a receiver may put it off */
 #define HINT_PASS_US         (1 * USEC_PER_SEC) /* between passes that leave something undelivered */
+#define HINT_PROBE_US        (2 * USEC_PER_SEC) /* a read of all replicas for one hint */
 
 /* Limits of one shard's core. */
 #define OPS_MAX                  4096u        /* client operations in flight */
 #define OP_BYTES_MAX             (256u << 20) /* values of client operations in flight */
+#define LINGER_VALUE_MAX         4096u /* a read that was answered waits for late replicas only with a value so small */
 #define WRITE_BYTES_MAX          (256u << 20) /* handed to the disk and not durable yet */
 #define PARKED_BYTES_MAX         (64u << 20)  /* requests that wait for a key's disk read */
 #define SLOTS_MAX                65536u       /* keys with volatile state */

@@ -193,6 +193,7 @@ enum kv_status msg_check_map(const struct map_desc *map)
 static enum kv_status check_init(const struct msg *m)
 {
 	const struct msg_init *i = &m->init;
+	CHECK(valid(i->from < NODES_MAX && i->index < NODES_MAX));
 	CHECK(at_most(i->from_address.size, ADDRESS_SIZE_MAX));
 	CHECK(at_most(i->message.size, MESSAGE_SIZE_MAX));
 	if (!m->reply)

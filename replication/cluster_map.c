@@ -82,6 +82,36 @@ enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err)
 	return status;
 }
 
+static enum kv_status check_next_row(const struct map_desc *present, const struct map_desc *next,
+				     uint32_t partition, struct error *err)
+{
+	size_t at = (size_t)partition * next->replicas;
+	bool same_row = memcmp(present->rows + at, next->rows + at, next->replicas * sizeof next->rows[0]) == 0;
+	uint64_t before = present->config_epochs[partition], after = next->config_epochs[partition];
+	if (after < before || (!same_row && after == before))
+		return error_set(err, KV_INVALID,
+				 "partition %u has other replicas under an epoch that did not rise", partition);
+	return KV_OK;
+}
+
+enum kv_status cluster_map_check_next(const struct map_desc *present, const struct map_desc *next,
+				      struct error *err)
+{
+	if (!uuid_equal(&present->cluster, &next->cluster))
+		return error_set(err, KV_WRONG_CLUSTER, "the map is of another cluster");
+	if (present->partitions != next->partitions || present->replicas != next->replicas)
+		return error_set(err, KV_INVALID, "partitions and replicas of a cluster never change");
+	for (uint32_t i = 0; i < present->node_count; i++) {
+		const struct map_node *now = desc_node(next, present->nodes[i].index);
+		if (now && !uuid_equal(&now->uuid, &present->nodes[i].uuid))
+			return error_set(err, KV_INVALID, "index %u has another identity", now->index);
+	}
+	enum kv_status status = KV_OK;
+	for (uint32_t p = 0; status == KV_OK && p < next->partitions; p++)
+		status = check_next_row(present, next, p, err);
+	return status;
+}
+
 static void *copy_array(struct arena *a, const void *data, size_t count, size_t size)
 {
 	void *copy = arena_alloc(a, count * size);

@@ -27,6 +27,13 @@ struct row {
  */
 MUST_USE enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err);
 
+/**
+ * Checks NEXT as the successor of PRESENT: the same cluster, partitions and replicas, no node index with another identity,
+ * no partition epoch that goes back or stays where the row differs. Both are checked maps.
+ */
+MUST_USE enum kv_status cluster_map_check_next(const struct map_desc *present, const struct map_desc *next,
+					       struct error *err);
+
 /** Deep copy of a checked DESC. Never NULL. */
 struct cluster_map *cluster_map_new(const struct map_desc *desc);
 void cluster_map_free(struct cluster_map *map);

@@ -41,8 +41,9 @@ struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool 
 void core_send(struct node_core *core, node_id to, struct msg *m)
 {
 	m->hlc = core_clock(core);
-	/* A replica request goes out under the epoch of the map it was planned with. */
-	m->epoch = core->map ? core->map->desc.epoch : 0;
+	/* What was planned or made under an older map says so itself. */
+	if (m->epoch == 0)
+		m->epoch = core->map ? core->map->desc.epoch : 0;
 	if (to == core->self) {
 		struct local_msg *local = actions_alloc(core->out, sizeof *local);
 		*local = (struct local_msg){.msg = m};

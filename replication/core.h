@@ -70,7 +70,10 @@ struct node_core {
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
-	usec_t map_push_us; /* next time to offer the map to nodes that lack it */
+	uint64_t reserved_asker; /* hash of the address of who formed it */
+	bool saving_map;         /* one is being made durable; another waits its turn */
+	usec_t map_push_us;      /* next time to offer the map to nodes that lack it */
+	usec_t map_pull_us;      /* next time to ask for a newer one */
 
 	usec_t repair_refill_us;
 	uint32_t repair_tokens;
@@ -108,7 +111,7 @@ uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_
 void core_written(struct node_core *core, uint64_t token);
 
 /** What waits for a disk read or scan. */
-enum disk_wait_kind { WAIT_SLOT, WAIT_HINT_READ, WAIT_HINT_DIRTY, WAIT_HINT_SCAN, WAIT_SCAN };
+enum disk_wait_kind { WAIT_SLOT, WAIT_HINT_READ, WAIT_HINT_SCAN, WAIT_SCAN };
 
 struct disk_wait {
 	struct hmap_node node;

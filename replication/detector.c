@@ -99,7 +99,10 @@ void detector_answer(struct node_core *core, node_id from, const struct msg *m)
 	const struct msg_heartbeat *h = &m->heartbeat;
 	note_round_trip(p, h->sent_us, now);
 	p->heard_us = now;
-	p->incarnation = MAX(p->incarnation, h->incarnation);
+	if (h->incarnation > p->incarnation) {
+		p->incarnation = h->incarnation;
+		p->boot_nonce = 0; /* its HELLO to this core is still to come */
+	}
 	p->map_epoch = h->map_epoch;
 	p->clock_ahead_ms = (int64_t)hlc_ms(m->hlc) - (int64_t)(core->now.wall_us / USEC_PER_MSEC);
 	p->answers++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/form.h"
 
+#include "base/hash.h"
 #include "replication/placement.h"
 
 enum form_phase { FORM_RESERVING, FORM_SAVING, FORM_SPREADING };
@@ -53,6 +54,8 @@ static void form_end(struct node_core *core, enum kv_status status, bool in_doub
 {
 	reply_status(core, core->form->client, status, in_doubt, text);
 	form_release(core);
+	if (!core->map)
+		core->self = NODE_NONE; /* the index was the formation's */
 }
 
 static int own_position(const struct node_core *core, const struct msg_cluster_init *in)
@@ -75,6 +78,8 @@ static const char *form_refusal(const struct node_core *core, const struct msg_c
 			 cluster);
 		return text;
 	}
+	if (core->now.mono_us < core->reserved_until_us)
+		return "this node is taking part in forming another cluster; wait for that, or a minute, and try again";
 	if (core->form)
 		return "this node is forming a cluster right now; wait for the answer to that request";
 	if (own_position(core, in) < 0) {
@@ -155,32 +160,43 @@ void form_start(struct node_core *core, uint64_t client, const struct msg *m, us
 	form_check_complete(core);
 }
 
+/** Why this node cannot take part, or NULL. */
+static const char *reserve_refusal(const struct node_core *core, const struct msg_init *in)
+{
+	/* A leader that starts anew has given its former formation up. */
+	bool other =
+		!uuid_equal(&core->reserved_for, &in->cluster) && core->reserved_asker != hash64(in->from_address);
+	if (core->map && !uuid_equal(&core->map->desc.cluster, &in->cluster))
+		return "it already belongs to a cluster";
+	if (!core->map && other && (core->form || core->now.mono_us < core->reserved_until_us))
+		return "it is taking part in forming another cluster";
+	return NULL;
+}
+
 void form_reserve(struct node_core *core, const struct msg *m)
 {
 	const struct msg_init *in = &m->init;
-	bool mine = uuid_equal(&core->reserved_for, &in->cluster);
-	bool reserved = !mine && core->now.mono_us < core->reserved_until_us;
-	bool busy = core->form && !uuid_equal(&core->form->cluster, &in->cluster);
+	if (in->from >= NODES_MAX || in->index >= NODES_MAX || in->from == in->index)
+		return;
+	const char *refusal = reserve_refusal(core, in);
+	if (!core->map && !core->form)
+		core_peer(core, in->from, in->from_address);
+	if (!core->map && !refusal) {
+		core->reserved_for = in->cluster;
+		core->reserved_asker = hash64(in->from_address);
+		core->reserved_until_us = core->now.mono_us + FORM_RESERVE_US;
+	}
+	struct action *a = actions_add(core->out, ACT_SEND);
 	struct msg *reply = core_msg(core, OP_INIT_RESERVE, m->id, /* reply= */ true);
 	reply->shard = m->shard;
+	reply->hlc = core_clock(core);
 	reply->init = *in;
-	reply->init.status = KV_OK;
-	if (core->map && !uuid_equal(&core->map->desc.cluster, &in->cluster)) {
-		reply->init.status = KV_REFUSED;
-		reply->init.message = slice_str("it already belongs to a cluster");
-	} else if (!core->map && (reserved || busy)) {
-		reply->init.status = KV_REFUSED;
-		reply->init.message = slice_str("it is taking part in forming another cluster");
-	}
-	if (!core->map) {
-		core_peer(core, in->from, actions_copy_slice(core->out, in->from_address));
-		if (reply->init.status == KV_OK) {
-			core->reserved_for = in->cluster;
-			core->reserved_until_us = core->now.mono_us + FORM_RESERVE_US;
-		}
-	}
+	reply->init.status = refusal ? KV_REFUSED : KV_OK;
+	reply->init.message = refusal ? slice_str(refusal) : slice_of(NULL, 0);
 	reply->init.self = describe_self(core, in->index);
-	core_send(core, in->from, reply);
+	/* Not by core_send: an index of a formation says nothing about this node's own. */
+	a->send.to = in->from;
+	a->send.msg = reply;
 }
 
 static void form_save(struct node_core *core)
@@ -216,6 +232,7 @@ static void form_save(struct node_core *core)
 		return;
 	}
 	f->phase = FORM_SAVING;
+	core->saving_map = true;
 	core_save_map(core, &desc);
 }
 
@@ -286,9 +303,11 @@ static void form_spread(struct node_core *core)
 
 void form_map_saved(struct node_core *core)
 {
+	core->saving_map = false;
 	struct form *f = core->form;
 	if (!f || f->phase != FORM_SAVING)
 		return;
+	KV_ASSERT(uuid_equal(&core->map->desc.cluster, &f->cluster)); /* one map at a time is saved */
 	f->phase = FORM_SPREADING;
 	f->acked[f->self] = true;
 	if (form_is_spread(f))
@@ -297,23 +316,45 @@ void form_map_saved(struct node_core *core)
 		form_spread(core);
 }
 
+/** Whether a node without a map takes this one for its first. */
+static bool is_first_map(const struct node_core *core, const struct map_desc *map)
+{
+	bool named = false;
+	for (uint32_t i = 0; i < map->node_count; i++)
+		named |= uuid_equal(&map->nodes[i].uuid, &core->config.node);
+	bool reserved = core->now.mono_us < core->reserved_until_us;
+	return named && !core->form && (!reserved || uuid_equal(&core->reserved_for, &map->cluster));
+}
+
+static enum kv_status judge_map(const struct node_core *core, const struct map_desc *map)
+{
+	struct error err = {0};
+	if (core->map && !uuid_equal(&core->map->desc.cluster, &map->cluster))
+		return KV_WRONG_CLUSTER;
+	enum kv_status status = cluster_map_check(map, &err);
+	if (status == KV_OK && core->map && map->epoch > core->map->desc.epoch)
+		status = cluster_map_check_next(&core->map->desc, map, &err);
+	if (status == KV_OK && !core->map && !is_first_map(core, map))
+		status = KV_REFUSED;
+	return status;
+}
+
 void form_map_pushed(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct map_desc *map = m->map.map;
+	enum kv_status status = map ? judge_map(core, map) : KV_OK;
+	bool newer = map && (!core->map || map->epoch > core->map->desc.epoch);
+	if (newer && status == KV_OK && !core->saving_map) {
+		core->saving_map = true;
+		core_save_map(core, map); /* acknowledged when the push comes again and finds it there */
+	}
+	if (from == NODE_NONE || !core->map)
+		return;
 	struct msg *reply = core_msg(core, OP_MAP_PUSH, m->id, /* reply= */ true);
 	reply->shard = m->shard;
-	reply->map.status = KV_OK;
-	if (core->map && map && !uuid_equal(&core->map->desc.cluster, &map->cluster))
-		reply->map.status = KV_WRONG_CLUSTER;
-	bool newer = map && (!core->map || map->epoch > core->map->desc.epoch);
-	bool named = false;
-	for (uint32_t i = 0; newer && i < map->node_count; i++)
-		named |= uuid_equal(&map->nodes[i].uuid, &core->config.node);
-	if (newer && reply->map.status == KV_OK && (named || core->map) && cluster_map_check(map, NULL) == KV_OK)
-		core_save_map(core, map); /* acknowledged when the push comes again and finds it there */
-	reply->map.have_epoch = core->map ? core->map->desc.epoch : 0;
-	if (from != NODE_NONE && core->map)
-		core_send(core, from, reply);
+	reply->map.status = status;
+	reply->map.have_epoch = core->map->desc.epoch;
+	core_send(core, from, reply);
 }
 
 void form_map_acked(struct node_core *core, node_id from, const struct msg *m)
@@ -334,6 +375,16 @@ void form_map_pulled(struct node_core *core, node_id from, const struct msg *m)
 		form_map_pushed(core, NODE_NONE, m);
 	else if (core->map && m->map.have_epoch < core->map->desc.epoch)
 		send_map(core, from, m->id, OP_MAP_PULL, /* reply= */ true);
+}
+
+void form_pull_map(struct node_core *core, node_id from)
+{
+	if (core->now.mono_us < core->map_pull_us)
+		return;
+	core->map_pull_us = core->now.mono_us + FORM_PULL_US;
+	struct msg *pull = core_msg(core, OP_MAP_PULL, core_next_id(core), /* reply= */ false);
+	pull->map.have_epoch = core->map->desc.epoch;
+	core_send(core, from, pull);
 }
 
 /** Offers the map to nodes that have not said they have it. */

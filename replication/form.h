@@ -25,6 +25,9 @@ void form_map_acked(struct node_core *core, node_id from, const struct msg *m);
 /** OP_MAP_PULL and its answer. */
 void form_map_pulled(struct node_core *core, node_id from, const struct msg *m);
 
+/** Asks FROM, whose messages show a newer map, for it; not more often than FORM_PULL_US. */
+void form_pull_map(struct node_core *core, node_id from);
+
 /** A map is durable and in force. */
 void form_map_saved(struct node_core *core);
 

@@ -2,6 +2,7 @@
 #include "replication/hint_replay.h"
 
 #include "replication/core.h"
+#include "replication/op.h"
 
 static void begin_partition(struct hint_target *t, uint32_t partition, bool whole)
 {
@@ -67,10 +68,10 @@ void hint_replay_release(struct node_core *core)
 }
 
 /** A hint that is being replayed must not be deleted for an older version's sake. */
-void hint_replay_renew(struct node_core *core, struct hint_target *t, uint32_t bucket, struct slice key,
-		       struct version ver)
+void hint_replay_renew(struct node_core *core, struct hint_target *t, uint16_t partition, uint32_t bucket,
+		       struct slice key, struct version ver)
 {
-	t->scan_outdated = t->phase == HINT_SCANNING;
+	t->scan_outdated |= t->phase == HINT_SCANNING && t->partition == partition;
 	for (struct ilink *l = ilist_first(&t->rows); l; l = ilist_next(&t->rows, l)) {
 		struct hint_row *row = container_of(l, struct hint_row, link);
 		if (row->bucket == bucket && slice_equal(slice_of(row->key, row->key_size), key))
@@ -235,7 +236,7 @@ void hint_replay_granted(struct node_core *core, node_id from, const struct msg 
 	if (!t || t->phase != HINT_ASKING || t->ask_id != m->id)
 		return;
 	t->credit = m->hint.granted;
-	t->next_us = core->now.mono_us + m->hint.pace_ms * USEC_PER_MSEC;
+	t->next_us = core->now.mono_us + MIN(m->hint.pace_ms, HINT_PACE_MAX_MS) * USEC_PER_MSEC;
 	t->phase = HINT_PUSHING;
 	if (t->credit == 0)
 		return; /* the next tick after next_us asks again */
@@ -256,6 +257,8 @@ static void add_row(struct hint_target *t, const struct disk_key *key, struct ve
 
 static void take_row(struct node_core *core, struct hint_target *t, const struct disk_row *in)
 {
+	if (!t->whole && in->key.leaf == HINT_MARK_LEAF)
+		return;
 	struct version ver = VERSION_NONE;
 	hlc_t created = 0;
 	if (!t->whole) {
@@ -286,7 +289,12 @@ static void remember_after(struct hint_target *t, const struct disk_key *key)
 static void counted_page(struct node_core *core, struct hint_target *t, const struct disk_row *rows, uint32_t count,
 			 bool done)
 {
-	t->pending = MIN(t->pending + count, core->config.hints_max);
+	for (uint32_t i = 0; i < count; i++) {
+		if (rows[i].key.leaf == HINT_MARK_LEAF)
+			hints_found_mark(t, rows[i].key.partition);
+		else if (t->pending < core->config.hints_max)
+			t->pending++;
+	}
 	if (count > 0)
 		remember_after(t, &rows[count - 1].key);
 	if (done)
@@ -319,34 +327,6 @@ void hint_replay_scan_done(struct node_core *core, struct hint_target *t, const 
 	push_rows(core, t);
 }
 
-void hint_replay_read_done(struct node_core *core, struct hint_push *p, bool found, struct slice bytes)
-{
-	struct hint_target *t = p->target;
-	p->read_token = 0;
-	struct slice aligned = found ? actions_copy_slice(core->out, bytes) : slice_of(NULL, 0);
-	struct msg *m = core_msg(core, OP_PUSH, p->id, /* reply= */ false);
-	if (!found || record_decode(aligned, &m->replica.record) != KV_OK) {
-		/* A hint is written beside its record, so a record that is not there was never acknowledged. */
-		t->left -= t->left > 0 && !version_is_none(p->ver);
-		struct disk_key key = {
-			.partition = p->partition, .leaf = p->leaf, .bucket = p->bucket, .key = blob_slice(p->key)};
-		if (!found && !p->renewed && !version_is_none(p->ver))
-			hints_remove(core, t, &key);
-		push_free(core, p);
-		return;
-	}
-	p->sent = m->replica.record.ver;
-	p->deadline_us = core->now.mono_us + core->config.replica_timeout_us;
-	m->replica.partition = p->partition;
-	m->replica.bucket = p->bucket;
-	m->replica.key = blob_slice(p->key);
-	m->replica.hinted = true;
-	m->replica.read_epoch = core->map->desc.epoch;
-	m->replica.deadline_ms = (uint32_t)(core->config.replica_timeout_us / USEC_PER_MSEC);
-	actions_hold(core->out, p->key);
-	core_send(core, t->node, m);
-}
-
 static struct hint_push *find_push(const struct node_core *core, uint64_t id)
 {
 	struct hmap_node *node = hmap_first_same(&core->hints.pushes, hash_u64(id));
@@ -358,26 +338,87 @@ static struct hint_push *find_push(const struct node_core *core, uint64_t id)
 	return NULL;
 }
 
+static struct disk_key push_key(const struct hint_push *p)
+{
+	return (struct disk_key){
+		.partition = p->partition, .leaf = p->leaf, .bucket = p->bucket, .key = blob_slice(p->key)};
+}
+
+/** The hint of P needs no more telling. */
+static void settle(struct node_core *core, struct hint_push *p)
+{
+	struct hint_target *t = p->target;
+	struct disk_key key = push_key(p);
+	core->stats.hints_replayed++;
+	t->left -= t->left > 0;
+	t->pending -= t->pending > 0;
+	if (!p->renewed)
+		hints_remove(core, t, &key);
+}
+
+static void end_push(struct node_core *core, struct hint_push *p)
+{
+	struct hint_target *t = p->target;
+	push_free(core, p);
+	if (t->phase == HINT_PUSHING)
+		push_rows(core, t);
+}
+
+static void send_push(struct node_core *core, struct hint_push *p, const struct record *rec)
+{
+	struct msg *m = core_msg(core, OP_PUSH, p->id, /* reply= */ false);
+	p->sent = rec->ver;
+	p->deadline_us = core->now.mono_us + core->config.replica_timeout_us;
+	m->replica.record = *rec;
+	m->replica.partition = p->partition;
+	m->replica.bucket = p->bucket;
+	m->replica.key = blob_slice(p->key);
+	m->replica.hinted = true;
+	m->replica.read_epoch = core->map->desc.epoch;
+	m->replica.deadline_ms = (uint32_t)(core->config.replica_timeout_us / USEC_PER_MSEC);
+	actions_hold(core->out, p->key);
+	core_send(core, p->target->node, m);
+}
+
+void hint_replay_read_done(struct node_core *core, struct hint_push *p, bool found, struct slice bytes)
+{
+	struct record rec = {0};
+	p->read_token = 0;
+	if (found && record_decode(actions_copy_slice(core->out, bytes), &rec) != KV_OK) {
+		core_stop(core, KV_CORRUPT, "a stored record does not match its checksum; replace this node");
+		return;
+	}
+	if (!version_less(rec.ver, p->ver) && found) {
+		send_push(core, p, &rec);
+		return;
+	}
+	/* This node missed the write itself. Whoever has it brings all replicas in step; the hint stays until that is seen. */
+	p->deadline_us = core->now.mono_us + HINT_PROBE_US;
+	if (!op_repair(core, p->bucket, blob_slice(p->key), p->id))
+		end_push(core, p);
+}
+
+void hint_replay_probed(struct node_core *core, uint64_t push_id, bool complete, struct version greatest)
+{
+	struct hint_push *p = find_push(core, push_id);
+	if (!p)
+		return;
+	/* No replica has it: it was refused everywhere, or lost with a crash before anyone answered. */
+	if (complete && version_less(greatest, p->ver))
+		settle(core, p);
+	end_push(core, p);
+}
+
 bool hint_replay_push_done(struct node_core *core, const struct msg *m)
 {
 	struct hint_push *p = find_push(core, m->id);
 	if (!p || p->read_token != 0)
 		return false;
-	struct hint_target *t = p->target;
 	bool has = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
 	bool delivered = has && version_at_most(p->sent, m->answer.stored);
-	t->whole_failed |= !delivered;
-	if (delivered && !version_is_none(p->ver)) {
-		core->stats.hints_replayed++;
-		t->left -= t->left > 0;
-		t->pending -= t->pending > 0;
-		struct disk_key key = {
-			.partition = p->partition, .leaf = p->leaf, .bucket = p->bucket, .key = blob_slice(p->key)};
-		if (!p->renewed)
-			hints_remove(core, t, &key);
-	}
-	push_free(core, p);
-	if (t->phase == HINT_PUSHING)
-		push_rows(core, t);
+	p->target->whole_failed |= !delivered;
+	if (delivered && !version_is_none(p->ver))
+		settle(core, p);
+	end_push(core, p);
 	return true;
 }

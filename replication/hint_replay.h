@@ -18,8 +18,8 @@ void hint_replay_count(struct node_core *core, struct hint_target *target);
 void hint_replay_release(struct node_core *core);
 
 /** A hint of the key is written anew: one that is being replayed must not be deleted for an older version's sake. */
-void hint_replay_renew(struct node_core *core, struct hint_target *target, uint32_t bucket, struct slice key,
-		       struct version ver);
+void hint_replay_renew(struct node_core *core, struct hint_target *target, uint16_t partition, uint32_t bucket,
+		       struct slice key, struct version ver);
 
 void hint_replay_tick(struct node_core *core);
 
@@ -30,6 +30,9 @@ void hint_replay_granted(struct node_core *core, node_id from, const struct msg 
 void hint_replay_read_done(struct node_core *core, struct hint_push *push, bool found, struct slice bytes);
 void hint_replay_scan_done(struct node_core *core, struct hint_target *target, const struct disk_row *rows,
 			   uint32_t count, bool done);
+
+/** A read of all replicas for a push is over; COMPLETE if all answered, GREATEST being the newest version told. */
+void hint_replay_probed(struct node_core *core, uint64_t push_id, bool complete, struct version greatest);
 
 /** The answer to a push, if its id is one of ours; false if not. */
 bool hint_replay_push_done(struct node_core *core, const struct msg *m);

@@ -18,35 +18,45 @@ static struct hint_target *target_of(struct node_core *core, node_id node)
 	return *at;
 }
 
-static struct slice dirty_name(struct node_core *core, node_id node)
-{
-	char *text = actions_alloc(core->out, 40);
-	int size = snprintf(text, 40, "hint_dirty/%u/%u", node, core->config.shard);
-	KV_ASSERT(size > 0 && size < 40);
-	return slice_of(text, (size_t)size);
-}
-
 bool hints_is_dirty(const struct hint_target *t, uint32_t partition)
 {
 	return t->dirty[partition / 8] & 1u << partition % 8;
 }
 
-static void write_dirty(struct node_core *core, struct hint_target *t)
+static void write_mark(struct node_core *core, const struct hint_target *t, uint32_t partition, bool dirty)
 {
 	struct disk_put put = {
-		.key = {.table = DISK_META, .key = dirty_name(core, t->node)},
-		.value = slice_of(actions_copy(core->out, t->dirty, sizeof t->dirty), sizeof t->dirty),
+		.key = {.table = DISK_HINT,
+			.target = t->node,
+			.partition = (uint16_t)partition,
+			.leaf = HINT_MARK_LEAF,
+			.key = slice_str("dirty")},
+		.remove = !dirty,
 	};
 	core_write(core, &put, 1);
 }
 
-void hints_set_dirty(struct node_core *core, struct hint_target *t, uint32_t partition, bool dirty)
+static void flip_mark(struct hint_target *t, uint32_t partition, bool dirty)
 {
-	if (hints_is_dirty(t, partition) == dirty)
-		return;
 	t->dirty[partition / 8] = (uint8_t)(t->dirty[partition / 8] ^ 1u << partition % 8);
 	t->dirty_count = dirty ? t->dirty_count + 1 : t->dirty_count - 1;
-	write_dirty(core, t);
+}
+
+void hints_found_mark(struct hint_target *t, uint32_t partition)
+{
+	if (!hints_is_dirty(t, partition))
+		flip_mark(t, partition, true);
+}
+
+void hints_set_dirty(struct node_core *core, struct hint_target *t, uint32_t partition, bool dirty)
+{
+	/* What is missed while the partition's records are pushed may lie behind the scan. */
+	if (dirty && t->whole && t->partition == partition)
+		t->whole_failed = true;
+	if (hints_is_dirty(t, partition) == dirty)
+		return;
+	flip_mark(t, partition, dirty);
+	write_mark(core, t, partition, dirty);
 }
 
 void hints_set_map(struct node_core *core)
@@ -58,20 +68,7 @@ void hints_set_map(struct node_core *core)
 			continue;
 		struct hint_target *t = target_of(core, node);
 		hint_replay_count(core, t);
-		struct disk_key key = {.table = DISK_META, .key = dirty_name(core, node)};
-		core_read(core, WAIT_HINT_DIRTY, t, &key);
 	}
-}
-
-void hints_dirty_read(struct node_core *core, struct hint_target *t, bool found, struct slice bitmap)
-{
-	if (!found)
-		return;
-	for (size_t i = 0; i < MIN(bitmap.size, sizeof t->dirty); i++)
-		t->dirty[i] |= bitmap.data[i];
-	t->dirty_count = 0;
-	for (size_t i = 0; i < sizeof t->dirty; i++)
-		t->dirty_count += (uint32_t)__builtin_popcount(t->dirty[i]);
 }
 
 void hints_release(struct node_core *core)
@@ -105,6 +102,13 @@ bool hints_parse(struct slice value, struct version *ret_ver, hlc_t *ret_created
 	return true;
 }
 
+static uint64_t recent_hash(uint32_t bucket, struct slice key) { return hash64_seeded(key, bucket) | 1; }
+
+static uint64_t *recent_place(struct hint_target *t, uint32_t bucket, struct slice key)
+{
+	return &t->recent[(recent_hash(bucket, key) >> 1) % HINT_RECENT_COUNT];
+}
+
 void hints_add(struct node_core *core, node_id target, uint16_t partition, uint16_t leaf, uint32_t bucket,
 	       struct slice key, struct version ver, bool strong, bool tombstone)
 {
@@ -115,7 +119,7 @@ void hints_add(struct node_core *core, node_id target, uint16_t partition, uint1
 		hints_set_dirty(core, t, partition, true);
 		return;
 	}
-	hint_replay_renew(core, t, bucket, key, ver);
+	hint_replay_renew(core, t, partition, bucket, key, ver);
 	uint8_t *value = actions_alloc(core->out, HINT_VALUE_SIZE);
 	store_le64(value, ver.hlc);
 	store_le64(value + 8, ver.id);
@@ -132,13 +136,21 @@ void hints_add(struct node_core *core, node_id target, uint16_t partition, uint1
 		.value = slice_of(value, HINT_VALUE_SIZE),
 	};
 	core_write(core, &put, 1);
+	core->stats.hints_written++;
+	uint64_t *recent = recent_place(t, bucket, key);
+	uint64_t hash = recent_hash(bucket, key);
+	if (*recent == hash)
+		return; /* the same row again */
+	*recent = hash;
 	t->pending++;
 	t->added++;
-	core->stats.hints_written++;
 }
 
-void hints_remove(struct node_core *core, const struct hint_target *t, const struct disk_key *key)
+void hints_remove(struct node_core *core, struct hint_target *t, const struct disk_key *key)
 {
+	uint64_t *recent = recent_place(t, key->bucket, key->key);
+	if (*recent == recent_hash(key->bucket, key->key))
+		*recent = 0;
 	struct disk_put put = {.key = *key, .remove = true};
 	put.key.table = DISK_HINT;
 	put.key.target = t->node;

@@ -5,6 +5,8 @@
  * A hint names a key and a version, not a value: replay reads the node's own record as it is then and pushes it, so order
  * does not matter and many writes of a key are one hint. Hints never count for a quorum.
  *
+ * A dirty mark is a row of the hint table too: leaf HINT_MARK_LEAF, which no key has.
+ *
  * Bounded: beyond hints_max pending hints of a target, or HINT_AGE_MS of age, the whole partition is marked dirty for that target
  * instead, durably; replay of a dirty partition pushes all its records. The receiver grants how many keys may come.
  */
@@ -18,6 +20,9 @@
 #include "replication/step.h"
 
 struct node_core;
+
+#define HINT_MARK_LEAF    0xFFFFu
+#define HINT_RECENT_COUNT 4096u
 
 /** A push on its way to the target. */
 struct hint_push {
@@ -55,9 +60,10 @@ enum hint_phase {
 /** Hints for one node. */
 struct hint_target {
 	node_id node;
-	uint64_t pending; /* estimate, never too low: hints on disk */
-	uint64_t added;   /* since the present pass began */
-	uint64_t left;    /* seen by the present pass and not yet delivered */
+	uint64_t pending;                   /* estimate, never too low: hints on disk */
+	uint64_t recent[HINT_RECENT_COUNT]; /* hashes of keys hinted lately: written again they count once */
+	uint64_t added;                     /* since the present pass began */
+	uint64_t left;                      /* seen by the present pass and not yet delivered */
 	uint32_t dirty_count;
 	uint8_t dirty[PARTITIONS_MAX / 8];
 	enum hint_phase phase;
@@ -97,7 +103,7 @@ bool hints_is_dirty(const struct hint_target *t, uint32_t partition);
 void hints_set_dirty(struct node_core *core, struct hint_target *t, uint32_t partition, bool dirty);
 
 /** Deletes the hint of a key. KEY needs no table and target. */
-void hints_remove(struct node_core *core, const struct hint_target *t, const struct disk_key *key);
+void hints_remove(struct node_core *core, struct hint_target *t, const struct disk_key *key);
 
 /** Takes a hint's bytes apart; false if they are too few. */
 MUST_USE bool hints_parse(struct slice value, struct version *ret_ver, hlc_t *ret_created);
@@ -105,8 +111,8 @@ MUST_USE bool hints_parse(struct slice value, struct version *ret_ver, hlc_t *re
 /** OP_HINT_OPEN from a sender: grants keys out of this node's budget. */
 void hints_grant(struct node_core *core, node_id from, const struct msg *m);
 
-/** The marks from before the start were read. */
-void hints_dirty_read(struct node_core *core, struct hint_target *target, bool found, struct slice bitmap);
+/** A mark from before the start was read. */
+void hints_found_mark(struct hint_target *target, uint32_t partition);
 
 /** One target's, for status. */
 uint64_t hints_pending(const struct node_core *core, node_id target);

@@ -130,7 +130,8 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 {
 	if (core->map && core->map->desc.epoch >= desc->epoch)
 		return;
-	cluster_map_free(core->map);
+	if (core->map)
+		actions_hold_map(core->out, core->map); /* answers may still point to it */
 	core->map = cluster_map_new(desc);
 	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
 	core->self = self ? self->index : NODE_NONE;
@@ -146,6 +147,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	}
 	detector_set_map(core);
 	hints_set_map(core);
+	op_map_changed(core);
 }
 
 enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
@@ -208,10 +210,11 @@ node_id node_core_index(const struct node_core *core) { return core->map ? core-
 /* ---- messages ---- */
 
 /** A reply whose versions no correct clock can have made is treated as lost. */
-static bool answer_is_sane(const struct node_core *core, const struct msg_replica_reply *a)
+static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 {
-	return !core_is_ahead(core, a->record.ver) && !core_is_ahead(core, a->promise) &&
-	       !core_is_ahead(core, a->stored);
+	const struct msg_replica_reply *a = &m->answer;
+	return !core_is_ahead(core, (struct version){.hlc = m->hlc}) && !core_is_ahead(core, a->record.ver) &&
+	       !core_is_ahead(core, a->promise) && !core_is_ahead(core, a->stored);
 }
 
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
@@ -220,7 +223,7 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 	if (m->opcode == OP_PUSH && hint_replay_push_done(core, m))
 		return;
 	struct msg refused = *m;
-	if (!answer_is_sane(core, a)) {
+	if (!answer_is_sane(core, m)) {
 		refused.answer = (struct msg_replica_reply){.partition = a->partition, .answer = ANSWER_CLOCK};
 		m = &refused;
 	}
@@ -278,8 +281,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 	else if (opcode_is_replica(m->opcode))
 		replica_request(core, from, m, arrived_us);
 	else if (opcode_is_client(m->opcode) && m->reply)
-		op_forward_answer(core, m);
-	else if (opcode_is_client(m->opcode))
+		op_forward_answer(core, from, m);
+	else if (request_is_forwardable(m->opcode))
 		request_forwarded(core, from, m, arrived_us);
 }
 
@@ -305,8 +308,6 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_READ)
 		hint_replay_read_done(core, wait.owner, ev->read.found, ev->read.value);
-	else if (wait.kind == WAIT_HINT_DIRTY)
-		hints_dirty_read(core, wait.owner, ev->read.found, ev->read.value);
 	else
 		KV_UNREACHABLE("reads are for slots and hints");
 }

@@ -2,6 +2,7 @@
 #include "replication/op.h"
 
 #include "proto/keyhash.h"
+#include "replication/hint_replay.h"
 
 static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)
 {
@@ -68,6 +69,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	op->row = place.row;
 	memcpy(op->row_nodes, place.row.nodes, place.row.count * sizeof op->row_nodes[0]);
 	op->row.nodes = op->row_nodes;
+	op->epoch = core->map->desc.epoch;
 	op_rekey(core, op);
 	core->op_count++;
 	core->op_bytes += value ? value->size : 0;
@@ -86,12 +88,13 @@ void op_from_node(struct op *op, node_id from, const struct msg *m)
 	op->from_shard = m->shard;
 }
 
-void op_forget_replies(struct op *op)
+void op_forget_replies(struct node_core *core, struct op *op)
 {
 	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
 		free(op->replies[i].carriers);
 		op->replies[i] = (struct op_reply){0};
 	}
+	core->op_bytes -= op->best.rec.value.size;
 	record_copy_release(&op->best);
 	op->drop_max = VERSION_NONE;
 	op->fetch_tried = 0;
@@ -101,7 +104,7 @@ void op_forget_replies(struct op *op)
 void op_free(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->answered);
-	op_forget_replies(op);
+	op_forget_replies(core, op);
 	hmap_remove(&core->ops, &op->node);
 	if (iheap_contains(&op->timer))
 		iheap_remove(&core->timers, &op->timer);
@@ -137,6 +140,7 @@ struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode)
 {
 	struct msg *m = core_msg(core, opcode, op->id, /* reply= */ false);
 	actions_hold(core->out, op->key);
+	m->epoch = op->epoch;
 	m->replica.partition = op->partition;
 	m->replica.bucket = op->bucket;
 	m->replica.key = blob_slice(op->key);
@@ -194,7 +198,8 @@ static bool is_better(const struct record *best, const struct record *rec)
 	return order > 0 || (order == 0 && rec->has_value && !best->has_value);
 }
 
-bool op_note_record(struct op *op, uint32_t position, const struct msg_replica_reply *answer)
+bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
+		    const struct msg_replica_reply *answer)
 {
 	struct op_reply *reply = &op->replies[position];
 	const struct record *rec = &answer->record;
@@ -208,7 +213,10 @@ bool op_note_record(struct op *op, uint32_t position, const struct msg_replica_r
 	op->drop_max = version_max(op->drop_max, reply->drop);
 	if (!is_better(&op->best.rec, rec))
 		return true;
-	return record_copy_set(&op->best, rec);
+	core->op_bytes -= op->best.rec.value.size;
+	bool copied = record_copy_set(&op->best, rec);
+	core->op_bytes += op->best.rec.value.size;
+	return copied;
 }
 
 uint32_t op_strong_holders(const struct op *op, struct version ver)
@@ -259,6 +267,12 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	KV_ASSERT(core->op_count > 0);
 	op->answered = true;
 	core->op_count--;
+	if (op->internal) {
+		bool complete = m->result.status == KV_OK || m->result.status == KV_NOT_FOUND;
+		if (op->probe_id)
+			hint_replay_probed(core, op->probe_id, complete, op->best.rec.ver);
+		return;
+	}
 	if (op->receipt_wanted)
 		fill_receipt(core, op, &m->result);
 	core->stats.ops_unavailable += m->result.status == KV_UNAVAILABLE;
@@ -291,11 +305,31 @@ void op_hint(struct node_core *core, struct op *op, uint32_t position)
 
 void op_finish_write(struct node_core *core, struct op *op)
 {
+	int own = row_position(&op->row, core->self);
+	bool missed = op->holders != 0 && own >= 0 && !(op->holders & 1u << own);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		if (!(op->holders & 1u << i))
 			op_hint(core, op, i);
 	}
+	/* Others have what this node's own replica missed; no hint tells the one that would keep it. */
+	if (missed)
+		(void)!op_repair(core, op->bucket, blob_slice(op->key), /* probe_id= */ 0);
 	op_free(core, op);
+}
+
+bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id)
+{
+	if (core->op_count >= core->config.ops_max || core->op_bytes >= OP_BYTES_MAX)
+		return false;
+	struct msg m = {.opcode = OP_GET};
+	m.request = (struct msg_request){.bucket = bucket, .key = key, .level = LEVEL_EVENTUAL, .acks = ACKS_ALL};
+	struct op *op = op_new(core, &op_get_class, &m, core->now.mono_us);
+	if (!op)
+		return false;
+	op->internal = true;
+	op->probe_id = probe_id;
+	op_get_start(core, op);
+	return true;
 }
 
 void op_linger(struct node_core *core, struct op *op)
@@ -340,19 +374,65 @@ static struct op *op_find(const struct node_core *core, uint64_t id)
 	return NULL;
 }
 
+/** What a phase asks replicas for; 0 where it asks none. An answer to anything else has another body. */
+static uint16_t phase_opcode(enum op_phase phase)
+{
+	switch (phase) {
+	case PHASE_READING:
+		return OP_READ;
+	case PHASE_COPYING:
+		return OP_COPY;
+	case PHASE_PREPARING:
+		return OP_PREPARE;
+	case PHASE_ACCEPTING:
+		return OP_ACCEPT;
+	case PHASE_PUSHING:
+		return OP_PUSH;
+	case PHASE_BACKOFF:
+	case PHASE_FORWARDING:
+	case PHASE_SCANNING:
+		return 0;
+	}
+	KV_UNREACHABLE("phases are these");
+}
+
 void op_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
-	if (!op || !op->class->answer)
+	if (!op || m->opcode != phase_opcode(op->phase))
 		return;
 	int position = row_position(&op->row, from);
 	if (position >= 0)
 		op->class->answer(core, op, (uint32_t)position, m);
 }
 
-void op_forward_answer(struct node_core *core, const struct msg *m)
+void op_forward_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
-	if (op && op->class == &op_forward_class)
+	if (op && op->phase == PHASE_FORWARDING && op->opcode == m->opcode && op->forward_to == from)
 		op->class->answer(core, op, 0, m);
+}
+
+static void end_for_new_row(struct node_core *core, struct op *op)
+{
+	if (op->answered) {
+		op->class->timer(core, op); /* hints or repairs what it knows of */
+		return;
+	}
+	bool sent = op->phase == PHASE_PUSHING || op->attempt_open;
+	op_fail(core, op, sent ? KV_IN_DOUBT : KV_STALE, sent, "the replicas of the key changed; ask again");
+	op_free(core, op);
+}
+
+void op_map_changed(struct node_core *core)
+{
+	struct hmap_node *node = hmap_first(&core->ops);
+	while (node) {
+		struct op *op = container_of(node, struct op, node);
+		node = hmap_next(&core->ops, node);
+		bool asks_replicas = op->phase != PHASE_FORWARDING && op->phase != PHASE_SCANNING;
+		struct row row = cluster_map_row(core->map, op->partition);
+		if (asks_replicas && row.config_epoch != op->row.config_epoch)
+			end_for_new_row(core, op);
+	}
 }

@@ -63,9 +63,11 @@ struct op {
 	usec_t deadline_us; /* answer by then */
 
 	/* who asked */
-	bool remote;     /* another node forwarded it */
-	uint64_t client; /* !remote */
-	node_id from;    /* remote */
+	bool internal;     /* nobody: it repairs */
+	uint64_t probe_id; /* internal: the hint's push that wants to know, or 0 */
+	bool remote;       /* another node forwarded it */
+	uint64_t client;   /* !remote */
+	node_id from;      /* remote */
 	uint64_t from_id;
 	uint32_t from_shard;
 
@@ -88,6 +90,8 @@ struct op {
 	uint16_t partition, leaf;
 	struct row row; /* nodes points into row_nodes */
 	node_id row_nodes[REPLICAS_MAX];
+	uint64_t epoch;     /* of the map that row is from: the fence at the replicas judges it */
+	node_id forward_to; /* PHASE_FORWARDING: who was asked */
 
 	/* the present phase */
 	struct quorum quorum;
@@ -160,10 +164,11 @@ static inline bool op_is_late(const struct node_core *core, const struct op *op)
 }
 
 /** Takes note of a record told by the replica at POSITION; false when out of memory. */
-MUST_USE bool op_note_record(struct op *op, uint32_t position, const struct msg_replica_reply *answer);
+MUST_USE bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
+			     const struct msg_replica_reply *answer);
 
 /** Forgets what replicas told in the phase before. */
-void op_forget_replies(struct op *op);
+void op_forget_replies(struct node_core *core, struct op *op);
 
 /** Replicas that hold VER strongly, as bits. */
 uint32_t op_strong_holders(const struct op *op, struct version ver);
@@ -195,6 +200,12 @@ void op_scan_start(struct node_core *core, struct op *op, const struct msg *m);
 
 extern const struct op_class op_get_class, op_put_class, op_update_class, op_forward_class, op_scan_class;
 
+/**
+ * Reads a key from all its replicas and brings them in step, for nobody in particular. PROBE_ID, if not 0, hears of it by
+ * hint_replay_probed. False, and nothing happens, if too much is in flight.
+ */
+MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
+
 /** A strong read that found no stable record goes on by ballot. */
 void op_update_identity(struct node_core *core, struct op *op);
 
@@ -202,12 +213,15 @@ void op_update_identity(struct node_core *core, struct op *op);
 enum op_sight { SIGHT_HIDDEN, SIGHT_VISIBLE, SIGHT_AGAIN };
 enum op_sight op_judge(const struct node_core *core, const struct op *op, hlc_t asked);
 
+/** The row of an operation under way has changed with the map: ends it, for the client to ask again. */
+void op_map_changed(struct node_core *core);
+
 /** Answers a read with the best record, or not found. */
 void op_answer_record(struct node_core *core, struct op *op, bool visible);
 
 /** Dispatch: the answer of a replica, of a node that an operation was forwarded to, and the page of a scan. */
 void op_replica_answer(struct node_core *core, node_id from, const struct msg *m);
-void op_forward_answer(struct node_core *core, const struct msg *m);
+void op_forward_answer(struct node_core *core, node_id from, const struct msg *m);
 void op_scan_done(struct node_core *core, struct op *op, const struct disk_row *rows, uint32_t count, bool done);
 
 #endif

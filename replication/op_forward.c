@@ -18,6 +18,7 @@ void op_forward_start(struct node_core *core, struct op *op, const struct msg *m
 		usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
 		sent->request.deadline_ms = (uint32_t)MAX(left_us / USEC_PER_MSEC, (usec_t)1);
 		core->stats.ops_forwarded++;
+		op->forward_to = op->row.nodes[i];
 		core_send(core, op->row.nodes[i], sent);
 		op_set_timer(core, op, op->deadline_us);
 		return;
@@ -37,7 +38,7 @@ static void forward_on_answer(struct node_core *core, struct op *op, uint32_t po
 
 static void forward_on_timer(struct node_core *core, struct op *op)
 {
-	bool writes = op->opcode != OP_GET;
+	bool writes = op->opcode == OP_PUT || op->opcode == OP_DEL;
 	op_fail(core, op, writes ? KV_DEADLINE : KV_UNAVAILABLE, /* in_doubt= */ writes,
 		"the replica that the request was sent on to did not answer in time");
 	op_free(core, op);

@@ -48,7 +48,7 @@ static void get_advance(struct node_core *core, struct op *op);
 
 static void get_read(struct node_core *core, struct op *op)
 {
-	op_forget_replies(op);
+	op_forget_replies(core, op);
 	op->holders = 0;
 	op_begin(core, op, PHASE_READING, op_need(op));
 	uint32_t own = value_position(core, op);
@@ -110,7 +110,7 @@ static void get_repair(struct node_core *core, struct op *op)
 		m->replica.record = *best;
 		m->replica.record.weak = false;
 		m->replica.record.lin = actions_copy(core->out, best->lin, best->lin_count * sizeof best->lin[0]);
-		m->replica.read_epoch = core->map->desc.epoch;
+		m->replica.read_epoch = op->epoch;
 		m->replica.deadline_ms = 0;
 		m->id = core_next_id(core); /* nobody waits for the answer */
 		actions_hold(core->out, op->best.value);
@@ -132,7 +132,8 @@ static void get_answer(struct node_core *core, struct op *op)
 		return;
 	}
 	op_answer_record(core, op, sight == SIGHT_VISIBLE);
-	if (op->phase == PHASE_READING && !quorum_complete(&op->quorum))
+	if (op->phase == PHASE_READING && !quorum_complete(&op->quorum) &&
+	    op->best.rec.value.size <= LINGER_VALUE_MAX)
 		op_linger(core, op);
 	else
 		get_finish(core, op);
@@ -204,7 +205,7 @@ static void get_advance(struct node_core *core, struct op *op)
 static void get_record_told(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)
 {
 	bool told = m->answer.answer == ANSWER_RECORD;
-	if (told && !op_note_record(op, position, &m->answer)) {
+	if (told && !op_note_record(core, op, position, &m->answer)) {
 		if (!op->answered)
 			op_fail(core, op, KV_OVERLOADED, false, "out of memory for the value read");
 		op_free(core, op);

@@ -38,7 +38,7 @@ static void put_send(struct node_core *core, struct op *op)
 {
 	struct msg *m = op_message(core, op, OP_PUSH);
 	put_fill_record(op, &m->replica.record);
-	m->replica.read_epoch = core->map->desc.epoch;
+	m->replica.read_epoch = op->epoch;
 	actions_hold(core->out, op->value);
 	op_send_all(core, op, op_everyone(op) & ~op->quorum.yes, m);
 }

@@ -17,7 +17,7 @@
 
 enum fate { FATE_OPEN, FATE_EFFECTIVE, FATE_ANCESTOR, FATE_DEAD };
 
-enum { KNOWN_MAX = ATTEMPTS_MAX + LIN_MAX + REPLICAS_MAX * CARRIERS_MAX };
+enum { KNOWN_MAX = ATTEMPTS_MAX + 1 + LIN_MAX + REPLICAS_MAX * CARRIERS_MAX };
 
 /** Attempts of one operation, its own and those of its request id that others made. */
 struct known {
@@ -40,7 +40,7 @@ static void update_give_up(struct node_core *core, struct op *op)
 	}
 	if (op->clock_refused && !op->rejected)
 		op_fail(core, op, KV_CLOCK, false,
-			"replicas refused the ballot: this node's clock is ahead of theirs");
+			"a clock of this node or of the key's replicas is off; see 'kvctl status' and correct it (NTP)");
 	else if (op->rejected && op_reachable(core, op) >= op_majority(op))
 		op_fail(core, op, KV_CONFLICT, false,
 			"other strong operations on the key kept overtaking this one");
@@ -81,7 +81,7 @@ static void update_prepare(struct node_core *core, struct op *op)
 		update_again(core, op);
 		return;
 	}
-	op_forget_replies(op);
+	op_forget_replies(core, op);
 	op_begin(core, op, PHASE_PREPARING, op_majority(op));
 	op->ballot = ballot;
 	op->asked_hlc = ballot.hlc;
@@ -299,7 +299,9 @@ static void update_evaluate(struct node_core *core, struct op *op)
 			update_accept(core, op, m, ACCEPT_MINE);
 		return;
 	}
-	if (gone || quorum_count(op_strong_holders(op, m->ver)) >= op_majority(op))
+	if (!gone && !m->tombstone && !m->has_value)
+		update_again(core, op); /* its holder trimmed the value */
+	else if (gone || quorum_count(op_strong_holders(op, m->ver)) >= op_majority(op))
 		update_answer_read(core, op);
 	else
 		update_accept(core, op, m, ACCEPT_IDENTITY);
@@ -315,7 +317,7 @@ static void update_promised(struct node_core *core, struct op *op, uint32_t posi
 	if (!quorum_add(&op->quorum, position, promised))
 		return;
 	if (promised) {
-		if (!op_note_record(op, position, a)) {
+		if (!op_note_record(core, op, position, a)) {
 			update_again(core, op);
 			return;
 		}

@@ -2,6 +2,7 @@
 #include "replication/replica.h"
 
 #include "proto/keyhash.h"
+#include "replication/form.h"
 
 /** An answer that waits until a write is durable. */
 struct held_reply {
@@ -136,10 +137,9 @@ static bool serve(struct node_core *core, struct slot *slot, const struct msg *r
 }
 
 /** A record goes out whole only where its value is wanted. */
-static void trim_value(const struct msg_replica *req, uint16_t opcode, struct msg_replica_reply *ret)
+static void trim_value(const struct msg_replica *req, struct msg_replica_reply *ret)
 {
-	bool wanted = opcode == OP_READ ? req->want_value : opcode == OP_PREPARE;
-	if (wanted || !ret->record.has_value)
+	if (req->want_value || !ret->record.has_value)
 		return;
 	ret->record.has_value = false;
 	ret->record.value = slice_of(NULL, 0);
@@ -149,13 +149,17 @@ static void serve_loaded(struct node_core *core, struct slot *slot, node_id from
 {
 	KV_ASSERT(slot->state == SLOT_READY);
 	struct carrier carriers[CARRIERS_MAX];
-	struct msg m = {.opcode = req->opcode, .id = req->id, .reply = true, .shard = req->shard};
+	struct msg m = {.opcode = req->opcode,
+			.id = req->id,
+			.reply = true,
+			.shard = req->shard,
+			.epoch = core->map->desc.epoch};
 	m.answer.partition = slot->partition;
 	if (!serve(core, slot, req, carriers, &m.answer)) {
 		answer_plain(core, from, req, ANSWER_BUSY);
 		return;
 	}
-	trim_value(&req->replica, req->opcode, &m.answer);
+	trim_value(&req->replica, &m.answer);
 	core->stats.replica_rejects += m.answer.answer == ANSWER_REJECT;
 	answer(core, from, &m, slot);
 }
@@ -176,13 +180,12 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 		return ANSWER_EPOCH;
 	}
 	if (req->epoch > core->map->desc.epoch) {
-		struct msg *pull = core_msg(core, OP_MAP_PULL, core_next_id(core), false);
-		pull->map.have_epoch = core->map->desc.epoch;
-		core_send(core, from, pull);
+		form_pull_map(core, from);
 		return ANSWER_BUSY;
 	}
+	/* A READ is judged by its sender's clock, which is taken over here: one that cannot be is refused. */
 	struct version v = req->opcode == OP_PREPARE ? r->ballot : r->record.ver;
-	if (req->opcode != OP_READ && core_is_ahead(core, v)) {
+	if (core_is_ahead(core, v) || core_is_ahead(core, (struct version){.hlc = req->hlc})) {
 		core->stats.replica_clock_refused++;
 		return ANSWER_CLOCK;
 	}

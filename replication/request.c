@@ -5,9 +5,15 @@
 #include "replication/op.h"
 #include "replication/recent.h"
 
+bool request_is_forwardable(uint16_t opcode)
+{
+	return opcode == OP_GET || opcode == OP_PUT || opcode == OP_DEL || opcode == OP_SCAN;
+}
+
 static void answer_error(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *req,
 			 enum kv_status status, const char *text)
 {
+	KV_ASSERT(opcode_is_client(req->opcode) && req->opcode != OP_MAP); /* whose answer is a result */
 	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
 	m->shard = req->shard;
 	m->result.status = status;
@@ -24,8 +30,12 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 {
 	const struct msg_request *r = &m->request;
 	*ret_text = NULL;
-	if (m->opcode != OP_GET && m->opcode != OP_PUT && m->opcode != OP_DEL && m->opcode != OP_SCAN) {
+	if (!request_is_forwardable(m->opcode)) {
 		*ret_text = "this version does not know that operation; upgrade the node";
+		return KV_UNSUPPORTED;
+	}
+	if (r->fence != 0) {
+		*ret_text = "this version does not enforce fencing tokens";
 		return KV_UNSUPPORTED;
 	}
 	if (r->level == LEVEL_SESSION || r->level == LEVEL_BOUNDED || r->has_expected || r->if_present ||
@@ -49,17 +59,18 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 }
 
 /** Whether the core may take work on now. */
-static enum kv_status check_state(const struct node_core *core, const char **ret_text)
+static enum kv_status check_state(const struct node_core *core, const struct msg *m, const char **ret_text)
 {
+	bool needs_clock = m->request.level == LEVEL_STRONG || m->opcode == OP_PUT || m->opcode == OP_DEL;
 	if (!core->map) {
 		*ret_text = "the node is not part of a cluster yet; run 'kvctl cluster init'";
 		return KV_NOT_READY;
 	}
-	if (!node_core_is_ready(core)) {
+	if (needs_clock && !node_core_is_ready(core)) {
 		*ret_text = "the node has just started and waits for its clock; try again shortly";
 		return KV_NOT_READY;
 	}
-	if (detector_clock_is_off(core)) {
+	if (needs_clock && detector_clock_is_off(core)) {
 		*ret_text =
 			"this node's clock is more than 500 ms from the others'; correct it (NTP) or use another node";
 		return KV_CLOCK;
@@ -117,7 +128,7 @@ static void handle_request(struct node_core *core, const struct node_event *ev, 
 			   usec_t arrived_us)
 {
 	const char *text = NULL;
-	enum kv_status status = check_state(core, &text);
+	enum kv_status status = check_state(core, m, &text);
 	if (status == KV_OK)
 		status = check_request(core, m, &text);
 	struct op *op = status == KV_OK ? op_new(core, class_of(m), m, arrived_us) : NULL;
@@ -161,10 +172,8 @@ void request_from_client(struct node_core *core, const struct node_event *ev)
 		handle_map_request(core, ev, m);
 	else if (m->opcode == OP_CLUSTER_INIT)
 		form_start(core, ev->request.client, m, ev->request.arrived_us);
-	else if (opcode_is_client(m->opcode))
-		handle_request(core, ev, NODE_NONE, m, ev->request.arrived_us);
 	else
-		answer_error(core, ev, NODE_NONE, m, KV_UNSUPPORTED, "clients may not send that operation");
+		handle_request(core, ev, NODE_NONE, m, ev->request.arrived_us);
 }
 
 static bool take_forwarded(struct node_core *core, node_id from, const struct msg *m)

@@ -9,6 +9,9 @@
 
 #include "replication/core.h"
 
+/** True for what a node that is no replica sends on, and takes from one. */
+bool request_is_forwardable(uint16_t opcode);
+
 /** EV is an EV_REQUEST: a client opcode, MAP or CLUSTER_INIT. */
 void request_from_client(struct node_core *core, const struct node_event *ev);
 

@@ -44,6 +44,5 @@ void keyspace_hint_partition_range(uint16_t target, uint16_t partition, struct b
 #define META_IDENTITY   "identity"
 #define META_MAP        "cluster_map"
 #define META_HLC_LIMIT  "hlc_limit"  /* "hlc_limit/0": u64 little-endian */
-#define META_HINT_DIRTY "hint_dirty" /* "hint_dirty/<target>/<shard>": a bit a partition, lowest first */
 
 #endif

@@ -374,8 +374,8 @@ static void gen_map(struct rng *rng, struct arena *arena, struct msg_map *m)
 static void gen_init(struct rng *rng, struct arena *arena, bool reply, struct msg_init *i)
 {
 	i->cluster = uuid_or_none(rng);
-	i->from = node(rng);
-	i->index = node(rng);
+	i->from = (node_id)rng_below(rng, NODES_MAX);
+	i->index = (node_id)rng_below(rng, NODES_MAX);
 	i->from_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX);
 	i->status = status(rng);
 	i->message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX);
