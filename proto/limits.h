@@ -75,6 +75,7 @@
 #define FORM_RESERVE_US  (70 * USEC_PER_SEC)   /* a node that agreed to one cluster refuses others that long */
 #define FORM_OFFER_US    (1 * USEC_PER_SEC)    /* map offered to nodes that lack it */
 #define FORM_PULL_US     (500 * USEC_PER_MSEC) /* between two requests for a newer map */
+#define FORM_GUEST_US    (5 * USEC_PER_SEC)    /* link to an asker that is no node of the cluster */
 
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */

@@ -19,6 +19,9 @@
 typedef uint16_t node_id;
 #define NODE_NONE ((node_id)0xFFFF)
 
+/** Not in any map: whoever asked to form a cluster and is refused. Only the outside of the core sees it. */
+#define NODE_GUEST ((node_id)NODES_MAX)
+
 /**
  * One point in the one order of all values and ballots: compared by hlc, then id. {0,0} means "never written".
  * id is `node << 48 | low 48 bits`: a coordinator uses its own index and 0; an eventual write whose client fixed the time

@@ -71,6 +71,7 @@ struct node_core {
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
 	uint64_t reserved_asker; /* hash of the address of who formed it */
+	usec_t guest_until_us;   /* then NODE_GUEST's link is given up; 0: there is none */
 	bool saving_map;         /* one is being made durable; another waits its turn */
 	usec_t map_push_us;      /* next time to offer the map to nodes that lack it */
 	usec_t map_pull_us;      /* next time to ask for a newer one */

@@ -179,14 +179,15 @@ void form_reserve(struct node_core *core, const struct msg *m)
 	if (in->from >= NODES_MAX || in->index >= NODES_MAX || in->from == in->index)
 		return;
 	const char *refusal = reserve_refusal(core, in);
-	if (!core->map && !core->form)
-		core_peer(core, in->from, in->from_address);
+	/* Who is refused is outside this node's map or formation, where its index belongs to somebody else. */
+	node_id to = core->map || core->form ? NODE_GUEST : in->from;
+	core_peer(core, to, in->from_address);
+	core->guest_until_us = core->now.mono_us + FORM_GUEST_US;
 	if (!core->map && !refusal) {
 		core->reserved_for = in->cluster;
 		core->reserved_asker = hash64(in->from_address);
 		core->reserved_until_us = core->now.mono_us + FORM_RESERVE_US;
 	}
-	struct action *a = actions_add(core->out, ACT_SEND);
 	struct msg *reply = core_msg(core, OP_INIT_RESERVE, m->id, /* reply= */ true);
 	reply->shard = m->shard;
 	reply->hlc = core_clock(core);
@@ -195,7 +196,8 @@ void form_reserve(struct node_core *core, const struct msg *m)
 	reply->init.message = refusal ? slice_str(refusal) : slice_of(NULL, 0);
 	reply->init.self = describe_self(core, in->index);
 	/* Not by core_send: an index of a formation says nothing about this node's own. */
-	a->send.to = in->from;
+	struct action *a = actions_add(core->out, ACT_SEND);
+	a->send.to = to;
 	a->send.msg = reply;
 }
 
@@ -405,6 +407,10 @@ void form_tick(struct node_core *core)
 	if (core->config.shard != 0)
 		return;
 	offer_map(core);
+	if (core->guest_until_us != 0 && core->now.mono_us >= core->guest_until_us) {
+		core->guest_until_us = 0;
+		core_peer(core, NODE_GUEST, slice_of(NULL, 0));
+	}
 	struct form *f = core->form;
 	if (!f)
 		return;

@@ -107,8 +107,8 @@ enum action_kind {
 	ACT_WRITE,    /* atomic, synced; ends in EV_WRITE_DONE. Writes of one core become durable in order */
 	ACT_SCAN,     /* ends in EV_SCAN_DONE */
 	ACT_SAVE_MAP, /* make the map durable, then EV_MAP_SAVED to every core of the node */
-	ACT_PEER,     /* node `index` is reached at `address` from now on; empty address: forget it */
-	ACT_STOP,     /* this identity may not go on: stop the process, saying why */
+	ACT_PEER, /* node `index`, or NODE_GUEST, is reached at `address` from now on; empty address: forget it */
+	ACT_STOP, /* this identity may not go on: stop the process, saying why */
 };
 
 struct action {

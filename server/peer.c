@@ -396,7 +396,7 @@ void peer_set_init(struct peer_set *set, const struct peer_config *config)
 
 void peer_set_release(struct peer_set *set)
 {
-	for (size_t i = 0; i < NODES_MAX; i++) {
+	for (size_t i = 0; i < PEER_LINKS; i++) {
 		if (set->links[i])
 			link_free(set->links[i]);
 	}
@@ -404,7 +404,7 @@ void peer_set_release(struct peer_set *set)
 
 void peer_point(struct peer_set *set, node_id index, struct slice address)
 {
-	KV_ASSERT(index < NODES_MAX);
+	KV_ASSERT(index < PEER_LINKS);
 	KV_ASSERT(address.size <= ADDRESS_SIZE_MAX);
 	struct peer_link *link = set->links[index];
 	if (link && slice_equal(slice_str(link->address), address))
@@ -426,7 +426,7 @@ void peer_point(struct peer_set *set, node_id index, struct slice address)
 
 void peer_send(struct peer_set *set, node_id index, const struct msg *msg)
 {
-	struct peer_link *link = index < NODES_MAX ? set->links[index] : NULL;
+	struct peer_link *link = index < PEER_LINKS ? set->links[index] : NULL;
 	bool up = link && link->state == LINK_UP;
 	bool full = !link || (up ? link->out.size >= PEER_QUEUE_MAX : link->waiting.size >= PEER_WAITING_MAX);
 	if (full) {
@@ -461,7 +461,7 @@ void peer_set_greet_again(struct peer_set *set)
 {
 	struct msg_hello hello = {0};
 	set->config.events->hello(set->config.owner, &hello);
-	for (size_t i = 0; i < NODES_MAX; i++) {
+	for (size_t i = 0; i < PEER_LINKS; i++) {
 		struct peer_link *link = set->links[i];
 		if (!link || (uuid_equal(&link->said_cluster, &hello.cluster) && link->said_index == hello.index))
 			continue;

@@ -43,12 +43,14 @@ struct peer_config {
 
 struct peer_link;
 
+#define PEER_LINKS (NODES_MAX + 1u) /* the nodes, and NODE_GUEST */
+
 struct peer_set {
 	struct peer_config config; /* private, all */
 	struct rng rng;
 	struct ilist dirty;
 	uint64_t attempts;
-	struct peer_link *links[NODES_MAX];
+	struct peer_link *links[PEER_LINKS];
 };
 
 void peer_set_init(struct peer_set *set, const struct peer_config *config);
