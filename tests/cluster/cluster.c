@@ -48,6 +48,7 @@ struct cluster *cluster_new_unformed(const struct cluster_options *options)
 		process_init(p, c->directory, name);
 		p->shards = o->shards ? o->shards : 1;
 		p->settings = o->settings;
+		p->listen_peer = i + 1 == c->count ? o->listen_peer : NULL;
 		process_start(p);
 		size_t used = strlen(c->endpoints);
 		snprintf(c->endpoints + used, sizeof c->endpoints - used, "%s%s", i ? "," : "", p->client);
@@ -212,7 +213,8 @@ static void check_serves_at(struct cluster *c, enum kv_level level, const char *
 	struct kv_item item;
 	struct kv_error err;
 	options.level = level;
-	options.acks = level == KV_LEVEL_EVENTUAL ? KV_ACKS_ALL : KV_ACKS_DEFAULT;
+	/* By a majority at least, so that any two replicas asked next have it between them. */
+	options.acks = level == KV_LEVEL_EVENTUAL ? KV_ACKS_MAJORITY : KV_ACKS_DEFAULT;
 	if (kv_put(c->client, &options, kv_slice_str(key), kv_slice_str("served"), NULL, &err) != KV_OK)
 		fail_msg("a put of %s failed: %s: %s", key, kv_status_name(err.status), err.message);
 	if (kv_get(c->client, &options, kv_slice_str(key), &item, &err) != KV_OK)

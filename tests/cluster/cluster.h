@@ -15,10 +15,11 @@
 #define CLUSTER_ENDPOINTS_SIZE (CLUSTER_NODES_MAX * (PROCESS_ADDRESS_MAX + 1))
 
 struct cluster_options {
-	unsigned nodes;       /* 0: 3 */
-	unsigned partitions;  /* 0: 64 */
-	unsigned shards;      /* of each node; 0: 1 */
-	const char *settings; /* further lines of every node's configuration */
+	unsigned nodes;          /* 0: 3 */
+	unsigned partitions;     /* 0: 64 */
+	unsigned shards;         /* of each node; 0: 1 */
+	const char *settings;    /* further lines of every node's configuration */
+	const char *listen_peer; /* host:port where the last node listens for the others; NULL: any port */
 };
 
 struct cluster {

@@ -115,6 +115,8 @@ static unsigned number_from(const char *variable, unsigned otherwise)
 
 unsigned harness_ms(unsigned ms) { return ms * number_from("KV_TEST_TIME_SCALE", SANITIZED ? 4 : 1); }
 
+size_t harness_bytes(size_t size) { return SANITIZED ? size * 6 : size; }
+
 unsigned harness_rounds(unsigned rounds) { return number_from("KV_CLUSTER_ROUNDS", SANITIZED ? 1 : rounds); }
 
 bool harness_wait(bool (*condition)(void *arg), void *arg, unsigned timeout_ms)

@@ -53,6 +53,9 @@ void harness_at_teardown(void (*end)(void *arg), void *arg);
 /** MS milliseconds, stretched by KV_TEST_TIME_SCALE or, without it, by what sanitizers cost. For upper limits only. */
 unsigned harness_ms(unsigned ms);
 
+/** SIZE bytes, stretched where sanitizers keep memory that was given back. For upper limits only. */
+size_t harness_bytes(size_t size);
+
 /** KV_CLUSTER_ROUNDS, or the number given: how often the tests that repeat themselves do so. */
 unsigned harness_rounds(unsigned rounds);
 

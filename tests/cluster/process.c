@@ -32,12 +32,13 @@ static void write_config(const struct process *p)
 	assert_non_null(file);
 	fprintf(file,
 		"node: {name: %s, data_dir: \"%s\"}\n"
-		"listen: {client: \"127.0.0.1:0\", peer: \"127.0.0.1:0\"}\n"
+		"listen: {client: \"127.0.0.1:0\", peer: \"%s\"}\n"
 		"shards: %u\n"
 		"storage: {cache_size: 8MiB, write_buffer_size: 8MiB}\n"
 		"test: {wall_offset_ms: %" PRId64 "}\n"
 		"%s",
-		p->name, p->data_dir, p->shards, p->wall_offset_ms, p->settings ? p->settings : "");
+		p->name, p->data_dir, p->listen_peer ? p->listen_peer : "127.0.0.1:0", p->shards, p->wall_offset_ms,
+		p->settings ? p->settings : "");
 	assert_int_equal(fclose(file), 0);
 }
 

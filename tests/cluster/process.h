@@ -21,7 +21,8 @@ struct process {
 	/* Take effect at the next start. */
 	unsigned shards;
 	int64_t wall_offset_ms;
-	const char *settings; /* further lines of configuration; NULL: none */
+	const char *settings;    /* further lines of configuration; NULL: none */
+	const char *listen_peer; /* host:port for other nodes; NULL: any port */
 	/* Read-only. */
 	char client[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX]; /* host:port; empty before the first start */
 	pid_t pid;                                                   /* 0: not running */
