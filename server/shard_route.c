@@ -75,10 +75,14 @@ static void take_request(struct shard *s, struct conn *c, const struct frame_hea
 		      meta, value);
 }
 
-/** What every message of a node tells beside its body: a client's first write is made with this clock. */
+/**
+ * What every message of a node tells beside its body: a client's first write is made with this clock. Not while the node
+ * still waits for it: a write made with a time that is yet to come would be refused.
+ */
 static void tell_time(const struct shard *s, struct msg *msg)
 {
-	msg->hlc = node_core_clock(s->node.core, clock_wall_us());
+	bool ready = node_core_is_ready(s->node.core);
+	msg->hlc = ready ? node_core_clock(s->node.core, clock_wall_us()) : 0;
 	msg->epoch = node_core_epoch(s->node.core);
 }
 
