@@ -38,9 +38,23 @@ struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool 
 	return m;
 }
 
+bool core_clock_is_current(const struct node_core *core)
+{
+	return hlc_from_wall_us(core->now.wall_us) > core->boot_limit;
+}
+
+/**
+ * The reading that messages carry. Until physical time has passed the limit of the life before, the clock stands at that
+ * limit, and others must not be drawn up to a second ahead by it.
+ */
+hlc_t core_stamp(const struct node_core *core)
+{
+	return core_clock_is_current(core) ? core_clock(core) : hlc_from_wall_us(core->now.wall_us);
+}
+
 void core_send(struct node_core *core, node_id to, struct msg *m)
 {
-	m->hlc = core_clock(core);
+	m->hlc = core_stamp(core);
 	/* What was planned or made under an older map says so itself. */
 	if (m->epoch == 0)
 		m->epoch = core->map ? core->map->desc.epoch : 0;
@@ -58,7 +72,7 @@ void core_send(struct node_core *core, node_id to, struct msg *m)
 void core_reply(struct node_core *core, uint64_t client, const struct msg *m)
 {
 	struct msg *sent = actions_copy(core->out, m, sizeof *m);
-	sent->hlc = core_clock(core);
+	sent->hlc = core_stamp(core);
 	sent->epoch = core->map ? core->map->desc.epoch : 0;
 	struct action *a = actions_add(core->out, ACT_REPLY);
 	a->reply.client = client;

@@ -99,6 +99,12 @@ MUST_USE bool core_fresh_version(struct node_core *core, struct version *ret);
 /** The cluster's clock now. */
 hlc_t core_clock(const struct node_core *core);
 
+/** True once physical time has passed every reading of the life before. */
+bool core_clock_is_current(const struct node_core *core);
+
+/** The reading that a message sent now carries. */
+hlc_t core_stamp(const struct node_core *core);
+
 /** True if a version lies further ahead of physical time than any correct clock may be. */
 bool core_is_ahead(const struct node_core *core, struct version v);
 

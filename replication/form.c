@@ -190,7 +190,7 @@ void form_reserve(struct node_core *core, const struct msg *m)
 	}
 	struct msg *reply = core_msg(core, OP_INIT_RESERVE, m->id, /* reply= */ true);
 	reply->shard = m->shard;
-	reply->hlc = core_clock(core);
+	reply->hlc = core_stamp(core);
 	reply->init = *in;
 	reply->init.status = refusal ? KV_REFUSED : KV_OK;
 	reply->init.message = refusal ? slice_str(refusal) : slice_of(NULL, 0);

@@ -120,8 +120,7 @@ static void clock_written(struct node_core *core)
 
 bool node_core_is_ready(const struct node_core *core)
 {
-	return core->map && core->clock.limit > core->boot_limit &&
-	       hlc_from_wall_us(core->now.wall_us) > core->boot_limit;
+	return core->map && core->clock.limit > core->boot_limit && core_clock_is_current(core);
 }
 
 /* ---- the map ---- */
@@ -201,7 +200,11 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret)
 
 uint32_t node_core_partitions(const struct node_core *core) { return core->map ? core->map->desc.partitions : 0; }
 
-hlc_t node_core_clock(const struct node_core *core, usec_t wall_us) { return hlc_peek(&core->clock, wall_us); }
+hlc_t node_core_clock(const struct node_core *core, usec_t wall_us)
+{
+	hlc_t wall = hlc_from_wall_us(wall_us);
+	return wall > core->boot_limit ? hlc_peek(&core->clock, wall_us) : wall;
+}
 
 uint64_t node_core_epoch(const struct node_core *core) { return core->map ? core->map->desc.epoch : 0; }
 
@@ -213,8 +216,12 @@ node_id node_core_index(const struct node_core *core) { return core->map ? core-
 static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	return !core_is_ahead(core, (struct version){.hlc = m->hlc}) && !core_is_ahead(core, a->record.ver) &&
-	       !core_is_ahead(core, a->promise) && !core_is_ahead(core, a->stored);
+	/* A read is judged by the greatest clock reading told, so one that cannot be taken over spoils it. */
+	bool tells_time = m->opcode == OP_READ || m->opcode == OP_PREPARE;
+	if (tells_time && core_is_ahead(core, (struct version){.hlc = m->hlc}))
+		return false;
+	return !core_is_ahead(core, a->record.ver) && !core_is_ahead(core, a->promise) &&
+	       !core_is_ahead(core, a->stored);
 }
 
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)

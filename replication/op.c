@@ -312,8 +312,10 @@ void op_finish_write(struct node_core *core, struct op *op)
 			op_hint(core, op, i);
 	}
 	/* Others have what this node's own replica missed; no hint tells the one that would keep it. */
-	if (missed)
+	if (missed && core->repair_tokens > 0) {
+		core->repair_tokens--;
 		(void)!op_repair(core, op->bucket, blob_slice(op->key), /* probe_id= */ 0);
+	}
 	op_free(core, op);
 }
 
@@ -424,15 +426,23 @@ static void end_for_new_row(struct node_core *core, struct op *op)
 	op_free(core, op);
 }
 
-void op_map_changed(struct node_core *core)
+static struct op *op_of_old_row(const struct node_core *core)
 {
 	struct hmap_node *node = hmap_first(&core->ops);
-	while (node) {
+	for (; node; node = hmap_next(&core->ops, node)) {
 		struct op *op = container_of(node, struct op, node);
-		node = hmap_next(&core->ops, node);
 		bool asks_replicas = op->phase != PHASE_FORWARDING && op->phase != PHASE_SCANNING;
 		struct row row = cluster_map_row(core->map, op->partition);
 		if (asks_replicas && row.config_epoch != op->row.config_epoch)
-			end_for_new_row(core, op);
+			return op;
 	}
+	return NULL;
+}
+
+void op_map_changed(struct node_core *core)
+{
+	/* Ending one may start another, under the new map, so each search begins anew. */
+	struct op *op;
+	while ((op = op_of_old_row(core)))
+		end_for_new_row(core, op);
 }

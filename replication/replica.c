@@ -185,10 +185,15 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 	}
 	/* A READ is judged by its sender's clock, which is taken over here: one that cannot be is refused. */
 	struct version v = req->opcode == OP_PREPARE ? r->ballot : r->record.ver;
-	if (core_is_ahead(core, v) || core_is_ahead(core, (struct version){.hlc = req->hlc})) {
+	if (req->opcode == OP_READ)
+		v.hlc = req->hlc;
+	if (core_is_ahead(core, v)) {
 		core->stats.replica_clock_refused++;
 		return ANSWER_CLOCK;
 	}
+	/* Readings taken over in the life before must be known to whoever reads now. */
+	if (req->opcode == OP_READ && from != core->self && !core_clock_is_current(core))
+		return ANSWER_BUSY;
 	bool stores = req->opcode == OP_ACCEPT || req->opcode == OP_COPY || req->opcode == OP_PUSH;
 	if (stores && (!value_is_whole(&r->record) || core->write_bytes >= WRITE_BYTES_MAX))
 		return ANSWER_BUSY;
