@@ -84,6 +84,35 @@ static void draw_clocks(struct rng *r, struct sim_options *o)
 	}
 }
 
+/**
+ * All clients on one key, restarts shorter than a ballot, writes that come late: the rules that only a collision within one
+ * round trip can break. The other draws stay.
+ */
+static void draw_fierce(struct rng *r, struct sim_options *o)
+{
+	o->key_count = 1;
+	o->core_count = 1;
+	o->form = false;
+	o->client_count = SIM_CLIENTS_MAX;
+	o->think_us = rng_between(r, 1, 15) * USEC_PER_MSEC;
+	o->strong_pct = (uint32_t)rng_between(r, 60, 95);
+	o->get_pct = (uint32_t)rng_between(r, 30, 60);
+	o->op_count = 400;
+	o->lag_max_ms = 60;
+	o->net_base_us = rng_between(r, 100, 2000);
+	o->net_tail_us = rng_between(r, 1000, 40000);
+	o->drop_ppm = (uint32_t)rng_between(r, 1000, 100000);
+	o->repeat_ppm = (uint32_t)rng_between(r, 1000, 200000);
+	o->crash_every_us = percent(r, 70) ? rng_between(r, 50, 500) * USEC_PER_MSEC : 0;
+	o->down_max_us = rng_between(r, 2, 60) * USEC_PER_MSEC;
+	o->crash_many = percent(r, 50);
+	o->disk_min_us = 10;
+	o->disk_max_us = rng_between(r, 100, 20000);
+	o->slots_max = percent(r, 30) ? 1 : 0;
+	o->deadline_min_ms = 300;
+	o->deadline_max_ms = 3000;
+}
+
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 {
 	KV_ASSERT(nodes <= SIM_NODES_MAX);
@@ -95,6 +124,8 @@ void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 	draw_network(&r, ret);
 	draw_nodes(&r, ret);
 	draw_clocks(&r, ret);
+	if (seed % 4 == 3)
+		draw_fierce(&r, ret);
 }
 
 void sim_options_print(const struct sim_options *o, struct buf *out)
@@ -102,8 +133,8 @@ void sim_options_print(const struct sim_options *o, struct buf *out)
 	buf_printf(out, "seed=%" PRIu64 " nodes=%u replicas=%u cores=%u%s", o->seed, o->node_count, o->replicas,
 		   o->core_count, o->form ? " form" : "");
 	buf_printf(out, " ops_max=%u slots_max=%u hints_max=%" PRIu64, o->ops_max, o->slots_max, o->hints_max);
-	buf_printf(out, " clients=%u keys=%u ops=%u think_us=%" PRIu64, o->client_count, o->key_count, o->op_count,
-		   o->think_us);
+	buf_printf(out, " lag_ms=%u clients=%u keys=%u ops=%u think_us=%" PRIu64, o->lag_max_ms, o->client_count,
+		   o->key_count, o->op_count, o->think_us);
 	buf_printf(out, " strong=%u%% get=%u%% delete=%u%% ttl=%u%% retry=%u%% deadline_ms=%u..%u", o->strong_pct,
 		   o->get_pct, o->delete_pct, o->ttl_pct, o->retry_pct, o->deadline_min_ms, o->deadline_max_ms);
 	buf_printf(out, " net_us=%" PRIu64 "+%" PRIu64 " drop_ppm=%u repeat_ppm=%u", o->net_base_us, o->net_tail_us,

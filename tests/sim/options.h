@@ -32,6 +32,7 @@ struct sim_options {
 	uint32_t key_count;
 	uint32_t op_count;   /* of all clients together */
 	usec_t think_us;     /* mean time between an answer and the next request */
+	uint32_t lag_max_ms; /* half of the eventual writes are made with a clock so far behind; 0: none */
 	uint32_t strong_pct; /* of operations; the rest is eventual */
 	uint32_t get_pct;
 	uint32_t delete_pct; /* of writes */

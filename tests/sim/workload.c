@@ -160,6 +160,8 @@ static void client_next(struct sim *sim, struct sim_client *c)
 	c->rid = (struct request_id){.client = 1000 + c->index, .seq = op->index + 1};
 	c->t0 = c->seen ? c->seen + (sim->now_us - c->seen_us) * HLC_UNITS_PER_MS / USEC_PER_MSEC : 0;
 	const struct sim_options *o = &sim->options;
+	if (c->t0 && o->lag_max_ms && !w->final && rng_chance(&sim->rng, 500000))
+		c->t0 -= rng_below(&sim->rng, o->lag_max_ms) * HLC_UNITS_PER_MS;
 	c->deadline_ms = w->final ? CLOSING_DEADLINE_MS
 				  : (uint32_t)rng_between(&sim->rng, o->deadline_min_ms, o->deadline_max_ms);
 	client_send(sim, c);
