@@ -84,7 +84,8 @@ static void sixty_four_clients_share_syncs(void **state)
 		fprintf(stderr, "# node %u: %llu records, %llu writes, %llu groups, %llu syncs\n", i,
 			(unsigned long long)cost.records, (unsigned long long)cost.writes,
 			(unsigned long long)cost.groups, (unsigned long long)cost.syncs);
-		assert_true(cost.records >= THREADS * PUTS_EACH);
+		/* Two replicas make a put; the third may still be storing the last one of each thread. */
+		assert_true(cost.records + THREADS >= THREADS * PUTS_EACH);
 		assert_true(cost.records > 4 * cost.syncs);
 		assert_true(cost.syncs <= cost.groups);
 	}
