@@ -22,9 +22,8 @@ void buf_reserve(struct buf *b, size_t extra)
 	size_t need = b->size + extra;
 	if (need <= b->capacity)
 		return;
-	size_t capacity = MAX(b->capacity, (size_t)BUF_CAPACITY_MIN);
-	while (capacity < need)
-		capacity *= 2;
+	/* Doubling keeps appending cheap; one large request gets what it asks for and no more. */
+	size_t capacity = MAX(MAX(b->capacity * 2, need), (size_t)BUF_CAPACITY_MIN);
 	b->data = xrealloc(b->data, capacity);
 	b->capacity = capacity;
 }
