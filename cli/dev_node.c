@@ -43,7 +43,7 @@ enum kv_status dev_write_file(const char *dir, const char *name, struct slice te
 	    snprintf(fresh, sizeof fresh, "%s/.%s.new", dir, name) >= (int)sizeof fresh)
 		return error_set(err, KV_IO, "the path of %s is too long", name);
 	FILE *file = fopen(fresh, "wbe");
-	bool good = file && fwrite(text.data, 1, text.size, file) == text.size;
+	bool good = file && (text.size == 0 || fwrite(text.data, 1, text.size, file) == text.size);
 	good = (file && fclose(file) == 0) && good;
 	if (!good || rename(fresh, path) != 0)
 		return error_set(err, KV_IO, "cannot write %.180s: %s", path, strerror(errno));

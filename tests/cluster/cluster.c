@@ -3,7 +3,7 @@
 
 #include "tests/cluster/harness.h"
 
-enum { CLIENT_MS = 5000, STATUS_MS = 500, READY_MS = 20000, SETTLE_MS = 60000, FORM_MS = 20000 };
+enum { CLIENT_MS = 5000, STATUS_MS = 500, READY_MS = 20000, SETTLE_MS = 60000, FORM_MS = 15000 };
 
 struct kv_client *cluster_open_client(const char *endpoints, unsigned timeout_ms)
 {
