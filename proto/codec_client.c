@@ -74,6 +74,8 @@ enum kv_status codec_encode_request(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, forwarded, r->forwarded);
 	CODEC_SET(&pb, has_expected, r->has_expected);
 	CODEC_SET_VERSION(&pb, expected, r->expected);
+	CODEC_SET(&pb, expects_hash, r->has_expected_hash);
+	CODEC_SET(&pb, expected_hash, r->expected_hash);
 	CODEC_SET(&pb, if_present, r->if_present);
 	CODEC_SET(&pb, delta, r->delta);
 	CODEC_SET(&pb, fence, r->fence);
@@ -115,6 +117,9 @@ enum kv_status codec_decode_request(struct codec_in *in, const ProtobufCMessage 
 	r->has_expected = pb->has_expected;
 	if (r->has_expected)
 		r->expected = CODEC_GET_VERSION(pb, expected);
+	r->has_expected_hash = pb->expects_hash;
+	if (r->has_expected_hash)
+		r->expected_hash = pb->expected_hash;
 	r->if_present = pb->if_present;
 	r->delta = pb->delta;
 	r->session = codec_get_bytes(&pb->session);
@@ -199,9 +204,10 @@ static void set_item(const struct scan_item *item, Kv__ScanItem *pb)
 	CODEC_SET(pb, tombstone, item->tombstone);
 	CODEC_SET(pb, weak, item->weak);
 	CODEC_SET(pb, strong, item->strong);
+	CODEC_SET(pb, cause, item->cause);
 }
 
-/** Packs a SCAN page. The only reply whose meta part has no small bound, so its scratch is on the heap. */
+/** Packs a SCAN or LEDGER page. The only reply whose meta part has no small bound, so its scratch is on the heap. */
 static enum kv_status emit_page(struct codec_out *out, const struct msg_result *r, Kv__Result *pb)
 {
 	CLEANUP(free_ptr) Kv__ScanItem *items = xcalloc(r->item_count + 1, sizeof *items);
@@ -231,6 +237,8 @@ enum kv_status codec_encode_result(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, expires_ms, r->expires_ms);
 	CODEC_SET(&pb, retry_after_ms, r->retry_after_ms);
 	CODEC_SET(&pb, try_other, r->try_other);
+	CODEC_SET(&pb, outcome, r->outcome);
+	CODEC_SET(&pb, staleness_ms, r->staleness_ms);
 	CODEC_SET_BYTES(&pb, message, r->message);
 	KV_ASSERT(r->row_count <= ROW_MAX);
 	codec_set_row(r->row, r->row_count, row);
@@ -241,7 +249,7 @@ enum kv_status codec_encode_result(struct codec_out *out, const struct msg *m)
 		set_receipt(&r->receipt, &receipt, replicas, pointers);
 		pb.receipt = &receipt;
 	}
-	if (m->opcode == OP_SCAN)
+	if (opcode_has_page(m->opcode))
 		return emit_page(out, r, &pb);
 	return codec_emit(out, &pb.base, r->value);
 }
@@ -270,6 +278,7 @@ static enum kv_status get_items(struct codec_in *in, const Kv__Result *pb, struc
 			.tombstone = from->tombstone,
 			.weak = from->weak,
 			.strong = from->strong,
+			.cause = from->cause,
 		};
 		if (from->value_size > 0)
 			rest = slice_of(rest.data + from->value_size, rest.size - from->value_size);
@@ -300,6 +309,8 @@ enum kv_status codec_decode_result(struct codec_in *in, const ProtobufCMessage *
 	r->value_hash = pb->value_hash;
 	r->expires_ms = pb->expires_ms;
 	r->try_other = pb->try_other;
+	r->outcome = (enum msg_outcome)pb->outcome;
+	r->staleness_ms = pb->staleness_ms;
 	r->session = codec_get_bytes(&pb->session);
 	if (pb->receipt) {
 		r->has_receipt = true;
@@ -307,7 +318,7 @@ enum kv_status codec_decode_result(struct codec_in *in, const ProtobufCMessage *
 		if (status != KV_OK)
 			return status;
 	}
-	if (in->msg->opcode == OP_SCAN)
+	if (opcode_has_page(in->msg->opcode))
 		return get_items(in, pb, r);
 	r->value = in->value;
 	return KV_OK;

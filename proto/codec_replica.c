@@ -111,6 +111,8 @@ enum kv_status codec_encode_replica(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, rid_seq, r->rid.seq);
 	CODEC_SET(&pb, hinted, r->hinted);
 	CODEC_SET(&pb, read_epoch, r->read_epoch);
+	CODEC_SET(&pb, direct, r->direct);
+	CODEC_SET_VERSION(&pb, next, r->next);
 	KV_ASSERT(r->attempt_count <= ATTEMPTS_MAX);
 	for (uint32_t i = 0; i < r->attempt_count; i++) {
 		attempts[2 * i] = r->attempts[i].hlc;
@@ -158,6 +160,8 @@ enum kv_status codec_decode_replica(struct codec_in *in, const ProtobufCMessage 
 	r->ballot = CODEC_GET_VERSION(pb, ballot);
 	r->rid = (struct request_id){.client = pb->rid_client, .seq = pb->rid_seq};
 	r->read_epoch = pb->read_epoch;
+	r->direct = pb->direct;
+	r->next = CODEC_GET_VERSION(pb, next);
 	enum kv_status status = get_attempts(in, pb, r);
 	if (status == KV_OK && opcode_sends_record(in->msg->opcode) && pb->record)
 		status = get_record(in, pb->record, &r->record);
@@ -264,6 +268,7 @@ enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m
 	CODEC_SET(&pb, queue_us, h->queue_us);
 	CODEC_SET(&pb, disk_p99_us, h->disk_p99_us);
 	CODEC_SET(&pb, disk_free_pct, h->disk_free_pct);
+	CODEC_SET(&pb, stored_hlc, h->stored_hlc);
 	return codec_emit(out, &pb.base, slice_of(NULL, 0));
 }
 
@@ -280,6 +285,7 @@ enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessag
 		.queue_us = pb->queue_us,
 		.disk_p99_us = pb->disk_p99_us,
 		.disk_free_pct = pb->disk_free_pct,
+		.stored_hlc = pb->stored_hlc,
 	};
 	return in->value.size == 0 ? KV_OK : KV_INVALID;
 }

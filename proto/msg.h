@@ -108,6 +108,7 @@ enum msg_opcode {
 	OP_MAP = 0x010A, /* the cluster map */
 	OP_APPEND = 0x010B,
 	OP_OUTCOME = 0x010C,
+	OP_LEDGER = 0x010D, /* values that lost to concurrent ones; of one partition, on the node asked */
 	/* 0x02xx replica */
 	OP_READ = 0x0201,
 	OP_PUSH = 0x0202,
@@ -175,6 +176,8 @@ struct msg_request {
 	uint64_t fence;
 	bool has_expected;
 	struct version expected; /* {0,0} with has_expected: the key must be absent */
+	bool has_expected_hash;
+	uint64_t expected_hash; /* XXH3 that the present value must have */
 	bool if_present;
 	int64_t delta;        /* ADD */
 	struct slice session; /* token */
@@ -214,6 +217,23 @@ struct scan_item {
 	uint64_t expires_ms;
 	uint64_t value_hash;
 	bool tombstone, weak, strong;
+	uint32_t
+		cause; /* LEDGER: enum ledger_cause; org is then the version it lost to, expires_ms the entry's end */
+};
+
+/** Why an eventual value is in the ledger. Numbers never change. */
+enum ledger_cause {
+	LEDGER_LATE = 1,        /* a newer version was here when it came */
+	LEDGER_OVERWRITTEN = 2, /* an eventual write that had not seen it took its place */
+	LEDGER_STRONG = 3,      /* a strong write took its place at about the same time */
+};
+
+/** What became of a write, as OUTCOME tells. Numbers never change. */
+enum msg_outcome {
+	OUTCOME_NONE = 0,
+	OUTCOME_COMMITTED = 1,
+	OUTCOME_NOT_APPLIED = 2, /* and never will be */
+	OUTCOME_EXPIRED = 3,     /* too long ago to tell */
 };
 
 /** The answer to a msg_request. */
@@ -226,13 +246,15 @@ struct msg_result {
 	struct slice value;
 	uint64_t value_hash;
 	uint64_t expires_ms;
-	bool try_other;     /* another replica may be better connected */
-	uint16_t row_count; /* with KV_STALE: the replicas of the key's partition */
+	enum msg_outcome outcome; /* OUTCOME */
+	uint32_t staleness_ms;    /* reads: the value is at most that old, rounded up; 0 = not known */
+	bool try_other;           /* another replica may be better connected */
+	uint16_t row_count;       /* with KV_STALE: the replicas of the key's partition */
 	node_id row[ROW_MAX];
 	struct slice session;
 	bool has_receipt;
 	struct msg_receipt receipt;
-	/* SCAN */
+	/* SCAN, LEDGER */
 	uint32_t item_count;
 	const struct scan_item *items;
 	struct slice cursor; /* empty: the partition is done */
@@ -252,6 +274,8 @@ struct msg_replica {
 	const struct version *attempts;
 	struct record record; /* ACCEPT, COPY, PUSH */
 	uint64_t read_epoch;  /* PUSH: map epoch the copy was read in */
+	bool direct;          /* ACCEPT: no ballot was prepared for it */
+	struct version next;  /* ACCEPT: ballot to promise with the store; {0,0} none */
 };
 
 enum replica_answer {
@@ -271,7 +295,7 @@ struct msg_replica_reply {
 	enum replica_answer answer;
 	struct record record; /* RECORD, PROMISE */
 	struct version drop_floor;
-	struct version promise;      /* REJECT */
+	struct version promise;      /* REJECT, ACK */
 	struct version stored;       /* REJECT, ACK, STORED, OLD: version now here */
 	bool above, no_promise, out; /* REJECT, as in docs/consistency.md */
 	struct version memory_floor; /* PROMISE */
@@ -290,6 +314,7 @@ struct msg_heartbeat {
 	uint32_t queue_us;
 	uint32_t disk_p99_us;
 	uint32_t disk_free_pct;
+	hlc_t stored_hlc; /* the receiver has all of the sender's writes up to it; 0 = not known */
 };
 
 /** OP_HINT_OPEN: how much a sender wants to replay; the reply grants. */

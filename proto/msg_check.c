@@ -85,7 +85,7 @@ static enum kv_status check_result(const struct msg *m)
 		CHECK(valid(r->receipt.asked <= LEVEL_STRONG && r->receipt.achieved <= LEVEL_STRONG));
 		CHECK(at_most(r->receipt.replica_count, ROW_MAX));
 	}
-	if (m->opcode == OP_SCAN)
+	if (opcode_has_page(m->opcode))
 		return check_page(r);
 	CHECK(valid(r->item_count == 0 && r->cursor.size == 0));
 	CHECK(valid(r->value.size == 0 || opcode_is_client(m->opcode) || m->opcode == OP_PING));

@@ -21,6 +21,7 @@ enum msg_body opcode_body(uint16_t opcode, bool reply)
 	case OP_WAIT:
 	case OP_APPEND:
 	case OP_OUTCOME:
+	case OP_LEDGER:
 		return reply ? BODY_RESULT : BODY_REQUEST;
 	case OP_READ:
 	case OP_PUSH:
@@ -75,6 +76,7 @@ const char *opcode_name(uint16_t opcode)
 		OPCODE_NAME_(MAP);
 		OPCODE_NAME_(APPEND);
 		OPCODE_NAME_(OUTCOME);
+		OPCODE_NAME_(LEDGER);
 		OPCODE_NAME_(READ);
 		OPCODE_NAME_(PUSH);
 		OPCODE_NAME_(PREPARE);

@@ -27,10 +27,13 @@ enum msg_body {
 /** Total: any number gives an answer. */
 enum msg_body opcode_body(uint16_t opcode, bool reply);
 
-/** True for opcodes whose meta part may have up to META_SIZE_ADMIN_MAX bytes: MAP, SCAN, 0x03xx, 0x05xx. */
+/** True for client opcodes that are answered with a page of items, of one partition on the node asked. */
+static inline bool opcode_has_page(uint16_t op) { return op == OP_SCAN || op == OP_LEDGER; }
+
+/** True for opcodes whose meta part may have up to META_SIZE_ADMIN_MAX bytes: MAP, SCAN, LEDGER, 0x03xx, 0x05xx. */
 static inline bool opcode_is_admin_sized(uint16_t op)
 {
-	return op == OP_MAP || op == OP_SCAN || op >> 8 == 3 || op >> 8 == 5;
+	return op == OP_MAP || opcode_has_page(op) || op >> 8 == 3 || op >> 8 == 5;
 }
 
 /** True for client opcodes that name one key. */

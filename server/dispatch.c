@@ -8,7 +8,7 @@ static uint32_t request_shard(const struct msg *msg, uint32_t partitions, uint32
 {
 	if (partitions == 0)
 		return 0;
-	if (msg->opcode == OP_SCAN)
+	if (opcode_has_page(msg->opcode))
 		return msg->request.partition % shards;
 	return hash_partition(key_hash(msg->request.key), partitions) % shards;
 }

@@ -35,7 +35,7 @@ uint32_t wire_core(const struct msg *m, uint32_t partitions, uint32_t core_count
 		of = m->reply ? m->answer.partition : m->replica.partition;
 	else if (m->reply)
 		of = m->shard;
-	else if (m->opcode == OP_SCAN)
+	else if (opcode_has_page(m->opcode))
 		of = m->request.partition;
 	else if (opcode_is_client(m->opcode) && opcode_needs_key(m->opcode))
 		of = hash_partition(key_hash(m->request.key), partitions);

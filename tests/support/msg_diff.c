@@ -61,6 +61,8 @@ static const char *differ_request(const struct msg_request *a, const struct msg_
 	SAME(fence);
 	SAME(has_expected);
 	SAME_VERSION(expected);
+	SAME(has_expected_hash);
+	SAME(expected_hash);
 	SAME(if_present);
 	SAME(delta);
 	SAME_BYTES(session);
@@ -109,6 +111,8 @@ static const char *differ_result(const struct msg_result *a, const struct msg_re
 	SAME(value_hash);
 	SAME(expires_ms);
 	SAME(try_other);
+	SAME(outcome);
+	SAME(staleness_ms);
 	SAME(row_count);
 	for (uint16_t i = 0; i < a->row_count; i++)
 		SAME(row[i]);
@@ -127,6 +131,7 @@ static const char *differ_result(const struct msg_result *a, const struct msg_re
 		SAME(items[i].tombstone);
 		SAME(items[i].weak);
 		SAME(items[i].strong);
+		SAME(items[i].cause);
 	}
 	SAME_BYTES(cursor);
 	return NULL;
@@ -174,6 +179,8 @@ static const char *differ_replica(const struct msg_replica *a, const struct msg_
 	for (uint32_t i = 0; i < a->attempt_count; i++)
 		SAME_VERSION(attempts[i]);
 	SAME(read_epoch);
+	SAME(direct);
+	SAME_VERSION(next);
 	return differ_record(&a->record, &b->record);
 }
 
@@ -208,6 +215,7 @@ static const char *differ_heartbeat(const struct msg_heartbeat *a, const struct 
 	SAME(queue_us);
 	SAME(disk_p99_us);
 	SAME(disk_free_pct);
+	SAME(stored_hlc);
 	return NULL;
 }
 

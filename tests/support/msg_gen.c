@@ -10,15 +10,16 @@ const struct msg_kind msg_kinds[] = {
 	{OP_GET, true},          {OP_PUT, false},          {OP_PUT, true},          {OP_DEL, false},
 	{OP_DEL, true},          {OP_CAS, false},          {OP_CAS, true},          {OP_ADD, false},
 	{OP_ADD, true},          {OP_MGET, false},         {OP_MGET, true},         {OP_MPUT, false},
-	{OP_MPUT, true},         {OP_SCAN, false},         {OP_SCAN, true},         {OP_WAIT, false},
-	{OP_WAIT, true},         {OP_MAP, false},          {OP_MAP, true},          {OP_APPEND, false},
-	{OP_APPEND, true},       {OP_OUTCOME, false},      {OP_OUTCOME, true},      {OP_READ, false},
-	{OP_READ, true},         {OP_PUSH, false},         {OP_PUSH, true},         {OP_PREPARE, false},
-	{OP_PREPARE, true},      {OP_ACCEPT, false},       {OP_ACCEPT, true},       {OP_COPY, false},
-	{OP_COPY, true},         {OP_MAP_PUSH, false},     {OP_MAP_PUSH, true},     {OP_MAP_PULL, false},
-	{OP_MAP_PULL, true},     {OP_HINT_OPEN, true},     {OP_HINT_OPEN, false},   {OP_HEARTBEAT, false},
-	{OP_HEARTBEAT, true},    {OP_STATUS, false},       {OP_STATUS, true},       {OP_CLUSTER_INIT, false},
-	{OP_CLUSTER_INIT, true}, {OP_INIT_RESERVE, false}, {OP_INIT_RESERVE, true},
+	{OP_MPUT, true},         {OP_SCAN, false},         {OP_SCAN, true},         {OP_LEDGER, false},
+	{OP_LEDGER, true},       {OP_WAIT, false},         {OP_WAIT, true},         {OP_MAP, false},
+	{OP_MAP, true},          {OP_APPEND, false},       {OP_APPEND, true},       {OP_OUTCOME, false},
+	{OP_OUTCOME, true},      {OP_READ, false},         {OP_READ, true},         {OP_PUSH, false},
+	{OP_PUSH, true},         {OP_PREPARE, false},      {OP_PREPARE, true},      {OP_ACCEPT, false},
+	{OP_ACCEPT, true},       {OP_COPY, false},         {OP_COPY, true},         {OP_MAP_PUSH, false},
+	{OP_MAP_PUSH, true},     {OP_MAP_PULL, false},     {OP_MAP_PULL, true},     {OP_HINT_OPEN, true},
+	{OP_HINT_OPEN, false},   {OP_HEARTBEAT, false},    {OP_HEARTBEAT, true},    {OP_STATUS, false},
+	{OP_STATUS, true},       {OP_CLUSTER_INIT, false}, {OP_CLUSTER_INIT, true}, {OP_INIT_RESERVE, false},
+	{OP_INIT_RESERVE, true},
 };
 const size_t msg_kind_count = ARRAY_SIZE(msg_kinds);
 
@@ -133,6 +134,9 @@ static void gen_request(struct rng *rng, struct arena *arena, uint16_t opcode, s
 	r->has_expected = coin(rng);
 	if (r->has_expected)
 		r->expected = version(rng);
+	r->has_expected_hash = coin(rng);
+	if (r->has_expected_hash)
+		r->expected_hash = number(rng, 64);
 	r->if_present = coin(rng);
 	r->delta = (int64_t)number(rng, 64);
 	r->session = bytes(rng, arena, 0, SESSION_TOKEN_SIZE_MAX);
@@ -186,6 +190,7 @@ static void gen_page(struct rng *rng, struct arena *arena, struct msg_result *r)
 		item->value_hash = number(rng, 64);
 		item->weak = coin(rng);
 		item->strong = coin(rng);
+		item->cause = number32(rng);
 	}
 	r->items = items;
 	r->cursor = bytes(rng, arena, 0, CURSOR_SIZE_MAX);
@@ -201,6 +206,8 @@ static void gen_result(struct rng *rng, struct arena *arena, uint16_t opcode, st
 	r->value_hash = number(rng, 64);
 	r->expires_ms = number(rng, 64);
 	r->try_other = coin(rng);
+	r->outcome = (enum msg_outcome)rng_between(rng, OUTCOME_NONE, OUTCOME_EXPIRED);
+	r->staleness_ms = number32(rng);
 	r->row_count = (uint16_t)rng_between(rng, 0, ROW_MAX);
 	for (uint16_t i = 0; i < r->row_count; i++)
 		r->row[i] = (node_id)number(rng, 16);
@@ -208,7 +215,7 @@ static void gen_result(struct rng *rng, struct arena *arena, uint16_t opcode, st
 	r->has_receipt = coin(rng);
 	if (r->has_receipt)
 		gen_receipt(rng, &r->receipt);
-	if (opcode == OP_SCAN)
+	if (opcode_has_page(opcode))
 		gen_page(rng, arena, r);
 	else if (opcode_is_client(opcode) || opcode == OP_PING)
 		r->value = bytes(rng, arena, 0, 1u << 16);
@@ -265,6 +272,8 @@ static void gen_replica(struct rng *rng, struct arena *arena, uint16_t opcode, s
 	if (opcode_sends_record(opcode))
 		gen_record(rng, arena, /* stored= */ true, &r->record);
 	r->read_epoch = number(rng, 64);
+	r->direct = coin(rng);
+	r->next = version(rng);
 }
 
 static void gen_answer(struct rng *rng, struct arena *arena, struct msg_replica_reply *r)
@@ -468,6 +477,7 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 			.queue_us = number32(rng),
 			.disk_p99_us = number32(rng),
 			.disk_free_pct = (uint32_t)rng_between(rng, 0, 100),
+			.stored_hlc = number(rng, 64),
 		};
 		return;
 	case BODY_HINT:
