@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The one table of seeded bugs: X(name, "the rule it breaks"). docs/consistency.md has the rules; a mutant that no checker
+ * notices is a hole in the workload.
+ */
+#ifndef KV_BASE_MUTANT_NAMES_H
+#define KV_BASE_MUTANT_NAMES_H
+
+#define MUTANT_NAMES(X)                                                                                            \
+	X(nowb, "a strong get answers the greatest record before a majority holds it")                             \
+	X(noweak, "a weak copy counts as a strong one")                                                            \
+	X(pushstrong, "a copy pushed below a newer promise is stored as a strong one")                             \
+	X(noprom, "an accept below the promise is stored")                                                         \
+	X(nover, "an accept below the stored version replaces it")                                                 \
+	X(prepver, "a prepare looks at the promise only, not at the stored version")                               \
+	X(super, "an accept below the stored version is acknowledged")                                             \
+	X(wbsuper, "a write-back below the stored version is acknowledged")                                        \
+	X(wbprom, "a write-back ignores the promise")                                                              \
+	X(linack, "an accept is acknowledged because a descendant of it is here")                                  \
+	X(naive, "a direct put that was partly accepted is sent again under a new version")                        \
+	X(naivecas, "an update that was partly accepted starts over")                                              \
+	X(nohist, "a replica does not remember the copies it overwrote")                                           \
+	X(nolin, "a ballot writes no lineage")                                                                     \
+	X(nocount, "an attempt found at one replica counts as effective")                                          \
+	X(lincount, "an attempt and its different descendants are counted together")                               \
+	X(twoout, "one replica that lacks an attempt proves it dead")                                              \
+	X(deadprom, "a direct put refused because of a promise is taken for dead")                                 \
+	X(casfail, "a failed condition is answered from a record that no majority holds")                          \
+	X(failshort, "a failed condition is answered at once although an earlier attempt was sent")                \
+	X(cas1, "an update is accepted by comparing stored versions, without a ballot, at a majority")             \
+	X(cas1all, "an update is accepted by comparing stored versions, without a ballot, at all replicas")        \
+	X(crashprom, "a restart forgets promises: no promise floor")                                               \
+	X(crashhist, "a restart forgets overwritten copies: no memory floor")                                      \
+	X(yblind, "a retry through another node does not look for its request id")                                 \
+	X(ylow, "a retry through another node may use a ballot below the first one's direct put")                  \
+	X(yfail, "a retry through another node answers a failed condition without recording it")
+
+#endif
