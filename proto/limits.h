@@ -41,15 +41,20 @@
 #define VOTERS_MAX           5u
 
 /* The register. Times as in `docs/consistency.md`. */
-#define LIN_MAX            32u    /* lineage entries in a record */
+#define LIN_MAX            128u   /* lineage entries in a record */
 #define LIN_AGE_MS         60000u /* older ones are dropped into lin_floor */
-#define MEM_MAX            16u    /* remembered overwritten copies a key */
+#define MEM_MAX            1024u  /* remembered overwritten copies a key */
 #define MEM_AGE_US         (10 * USEC_PER_SEC)
-#define ATTEMPTS_MAX       16u /* ballots one operation may try: further ones answer CONFLICT or IN_DOUBT */
-#define CARRIERS_MAX       (MEM_MAX + 1u)
+#define ATTEMPTS_MAX       16u  /* ballots one operation may try: further ones answer CONFLICT or IN_DOUBT */
+#define CARRIERS_MAX       17u  /* copies that one replica names in a promise */
 #define MAX_DRIFT_MS       500u /* a version further ahead of a replica's clock is refused */
 #define HLC_LIMIT_AHEAD_MS (MAX_DRIFT_MS + 500u)
-#define DIRECT_WINDOW_MS   300u
+#define DIRECT_WINDOW_MS   300u  /* a put without a ballot has a version at most so far above its client's t0 */
+#define CACHED_WINDOW_MS   50u   /* a ballot promised ahead is used at most so far below the client's t0 */
+#define DIRECT_TRIES_MAX   2u    /* puts without a ballot that one operation may try */
+#define PROMISES_MAX       256u  /* keys whose next ballot a core holds promised */
+#define PROMISE_VALUE_MAX  4096u /* bytes of a value kept with one */
+#define PROMISE_AGE_US     (1 * USEC_PER_SEC)
 
 /* Deadlines and time-outs. */
 #define DEADLINE_DEFAULT_MS  1000u

@@ -35,8 +35,19 @@ struct version {
 /** Names a write for ever, retries included. {0,0} means the client gave none. */
 struct request_id {
 	uint64_t client; /* random, one a client instance */
-	uint64_t seq;    /* counts up in that client */
+	uint64_t seq;    /* counts up in that client; with REQUEST_LANE in that lane */
 };
+
+/**
+ * Set in seq by clients that have at most one unanswered strong write a key under the same `client`: a later seq then tells
+ * that the earlier ones are over, and records need to remember the last one only.
+ */
+#define REQUEST_LANE (UINT64_C(1) << 63)
+
+/* Results of strong writes that records keep, besides 0, the sums of ADD and the sizes of APPEND. */
+#define RESULT_FAILED    ((uint64_t)INT64_MIN)       /* the condition did not hold */
+#define RESULT_CANCELLED ((uint64_t)(INT64_MIN + 1)) /* OUTCOME made sure that it never happens */
+#define RESULT_SUM_MIN   (INT64_MIN + 2)             /* least sum of an ADD */
 
 /** An attempt that a record's value was built on. */
 struct lineage {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/acceptor.h"
 
+#include "base/mutant.h"
+
 void key_state_release(struct key_state *k)
 {
-	for (uint32_t i = 0; i < k->mem_count; i++)
-		free(k->mem[i]);
+	memories_release(&k->mem);
 	*k = (struct key_state){0};
 }
 
@@ -29,55 +30,6 @@ void acceptor_read(const struct key_state *k, const struct partition_floors *f, 
 		ret->drop_floor = f->drop;
 }
 
-/** What a request asks about: any of these attempts, or this request id. */
-struct sought {
-	const struct version *attempts;
-	uint32_t count;
-	struct request_id rid;
-};
-
-static bool is_sought(const struct sought *s, struct version ver, struct request_id rid)
-{
-	if (!request_id_is_none(s->rid) && request_id_equal(s->rid, rid))
-		return true;
-	for (uint32_t i = 0; i < s->count; i++) {
-		if (version_equal(s->attempts[i], ver))
-			return true;
-	}
-	return false;
-}
-
-/** Adds the strong copy COPY if it is, or descends from, something sought. Newer attempts are found first. */
-static uint32_t add_carrier(const struct sought *s, const struct lineage *copy, const struct lineage *lin,
-			    uint32_t lin_count, struct carrier *out, uint32_t count)
-{
-	const struct lineage *found = is_sought(s, copy->ver, copy->rid) ? copy : NULL;
-	for (uint32_t i = 0; !found && i < lin_count; i++) {
-		if (is_sought(s, lin[i].ver, lin[i].rid))
-			found = &lin[i];
-	}
-	if (!found)
-		return count;
-	KV_ASSERT(count < CARRIERS_MAX);
-	out[count] = (struct carrier){.copy = copy->ver, .attempt = found->ver, .result = found->result};
-	return count + 1;
-}
-
-static uint32_t find_carriers(const struct key_state *k, const struct sought *s, struct carrier *out)
-{
-	uint32_t count = 0;
-	if (!version_is_none(k->rec.ver) && !k->rec.weak) {
-		struct lineage own = {.ver = k->rec.ver, .rid = k->rec.rid, .result = k->rec.result};
-		count = add_carrier(s, &own, k->rec.lin, k->rec.lin_count, out, count);
-	}
-	for (uint32_t i = 0; i < k->mem_count; i++) {
-		const struct memory *m = k->mem[i];
-		struct lineage own = {.ver = m->ver, .rid = m->rid, .result = m->result};
-		count = add_carrier(s, &own, m->lin, m->lin_count, out, count);
-	}
-	return count;
-}
-
 static void reject(const struct key_state *k, const struct partition_floors *f, struct msg_replica_reply *ret)
 {
 	ret->answer = ANSWER_REJECT;
@@ -85,12 +37,18 @@ static void reject(const struct key_state *k, const struct partition_floors *f, 
 	ret->stored = k->rec.ver;
 }
 
+static bool may_promise(const struct key_state *k, const struct partition_floors *f, struct version b)
+{
+	if (version_at_most(b, acceptor_promise(k, f)) || version_at_most(b, f->seal))
+		return false;
+	return MUTANT(prepver) || version_less(k->rec.ver, b);
+}
+
 void acceptor_prepare(struct key_state *k, const struct partition_floors *f, const struct msg_replica *req,
 		      struct carrier *carriers, struct msg_replica_reply *ret)
 {
 	struct version b = req->ballot;
-	if (version_at_most(b, acceptor_promise(k, f)) || version_at_most(b, k->rec.ver) ||
-	    version_at_most(b, f->seal)) {
+	if (!may_promise(k, f, b)) {
 		reject(k, f, ret);
 		return;
 	}
@@ -98,35 +56,78 @@ void acceptor_prepare(struct key_state *k, const struct partition_floors *f, con
 	acceptor_read(k, f, ret);
 	ret->answer = ANSWER_PROMISE;
 	struct sought s = {.attempts = req->attempts, .count = req->attempt_count, .rid = req->rid};
-	ret->carrier_count = find_carriers(k, &s, carriers);
+	struct found found = {.out = carriers};
+	memories_find(&k->mem, &k->rec, &s, &found);
 	ret->carriers = carriers;
-	ret->memory_floor = acceptor_memory_floor(k, f);
-	KV_ASSERT(version_less(k->rec.ver, k->promised));
+	ret->carrier_count = found.count;
+	ret->above = found.later;
+	/* Where not all carriers could be named, this replica can prove nothing dead. */
+	ret->memory_floor = found.more ? b : acceptor_memory_floor(k, f);
+	KV_ASSERT(MUTANT(prepver) || version_less(k->rec.ver, k->promised));
 }
 
-static bool in_memory(const struct key_state *k, struct version ver)
+void acceptor_promise_ahead(struct key_state *k, const struct partition_floors *f, struct version ver,
+			    struct version next, hlc_t limit, struct msg_replica_reply *ret)
 {
-	for (uint32_t i = 0; i < k->mem_count; i++) {
-		if (version_equal(k->mem[i]->ver, ver))
-			return true;
-	}
-	return false;
+	bool holds = version_equal(k->rec.ver, ver) && !k->rec.weak;
+	if (holds && next.hlc <= limit && may_promise(k, f, next))
+		k->promised = next;
+	ret->promise = acceptor_promise(k, f);
 }
 
-static void reject_attempt(const struct key_state *k, const struct partition_floors *f, struct version v,
-			   struct msg_replica_reply *ret)
+/** No strong copy here is or descends from REC's attempt, and none can have been forgotten. */
+static bool is_out(const struct key_state *k, const struct partition_floors *f, const struct record *rec)
 {
 	struct carrier carriers[CARRIERS_MAX];
-	struct sought s = {.attempts = &v, .count = 1};
-	struct version promise = acceptor_promise(k, f);
-	reject(k, f, ret);
-	ret->above = version_less(v, k->rec.ver);
-	ret->no_promise = version_less(promise, v) || version_at_most(promise, k->rec.ver);
-	ret->out = version_less(acceptor_memory_floor(k, f), v) && find_carriers(k, &s, carriers) == 0;
+	struct sought s = {.attempts = &rec->ver, .count = 1, .rid = rec->rid};
+	struct found found = {.out = carriers};
+	memories_find(&k->mem, &k->rec, &s, &found);
+	return version_less(acceptor_memory_floor(k, f), rec->ver) && found.count == 0 && !found.later;
 }
 
+static void reject_attempt(const struct key_state *k, const struct partition_floors *f, const struct record *rec,
+			   struct msg_replica_reply *ret)
+{
+	struct version promise = acceptor_promise(k, f);
+	reject(k, f, ret);
+	ret->above = version_less(rec->ver, k->rec.ver);
+	ret->no_promise = version_less(promise, rec->ver) || version_at_most(promise, k->rec.ver);
+	ret->out = is_out(k, f, rec);
+}
+
+/** Refused for good: nothing that happens later makes it acceptable here. */
+static bool is_refused(const struct key_state *k, const struct partition_floors *f, const struct record *rec,
+		       enum accept_way way)
+{
+	struct version v = rec->ver;
+	bool promise_counts = !MUTANT(noprom) && !(way == ACCEPT_COPY && MUTANT(wbprom));
+	if (version_at_most(v, f->seal) || (promise_counts && version_less(v, acceptor_promise(k, f))))
+		return true;
+	if (way == ACCEPT_DIRECT && k->rec.fence != 0)
+		return true;
+	return version_at_most(v, k->rec.ver) &&
+	       !(MUTANT(nover) && way != ACCEPT_COPY && !version_equal(v, k->rec.ver));
+}
+
+#ifdef KV_MUTANTS
+/** Rules that mutants add: acknowledge what is not stored, or store by comparing versions. */
+static bool mutant_acks(const struct key_state *k, const struct record *rec, enum accept_way way)
+{
+	bool below = version_less(rec->ver, k->rec.ver);
+	struct carrier carriers[CARRIERS_MAX];
+	struct sought s = {.attempts = &rec->ver, .count = 1};
+	struct found found = {.out = carriers};
+	if (MUTANT(linack) && way != ACCEPT_COPY)
+		memories_find(&k->mem, &k->rec, &s, &found);
+	return found.count > 0 || (below && way == ACCEPT_COPY && MUTANT(wbsuper)) ||
+	       (below && way != ACCEPT_COPY && MUTANT(super));
+}
+#else
+static bool mutant_acks(const struct key_state *k, const struct record *rec, enum accept_way way) { return false; }
+#endif
+
 enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct partition_floors *f,
-				      const struct record *rec, bool own, struct msg_replica_reply *ret)
+				      const struct record *rec, enum accept_way way, struct msg_replica_reply *ret)
 {
 	struct version v = rec->ver;
 	KV_ASSERT(!version_is_none(v));
@@ -134,11 +135,12 @@ enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct pa
 	ret->stored = v;
 	if (version_equal(k->rec.ver, v) && !k->rec.weak)
 		return ACCEPTOR_ANSWER;
-	if (own && in_memory(k, v))
+	if (way != ACCEPT_COPY && memories_have(&k->mem, v))
 		return ACCEPTOR_ANSWER;
-	if (version_at_most(v, f->seal) || version_less(v, acceptor_promise(k, f)) ||
-	    version_at_most(v, k->rec.ver)) {
-		reject_attempt(k, f, v, ret);
+	if (mutant_acks(k, rec, way))
+		return ACCEPTOR_ANSWER;
+	if (is_refused(k, f, rec, way)) {
+		reject_attempt(k, f, rec, ret);
 		return ACCEPTOR_ANSWER;
 	}
 	return ACCEPTOR_STORE;
@@ -157,38 +159,31 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;
 	ret->stored = rec->ver;
-	*ret_weak = version_less(rec->ver, acceptor_promise(k, f));
+	*ret_weak = version_less(rec->ver, acceptor_promise(k, f)) && !MUTANT(pushstrong);
 	return ACCEPTOR_STORE;
 }
 
 static void forget_oldest(struct key_state *k)
 {
-	KV_ASSERT(k->mem_count > 0);
-	k->mem_floor = version_max(k->mem_floor, k->mem[0]->ver);
-	free(k->mem[0]);
-	k->mem_count--;
-	memmove(k->mem, k->mem + 1, k->mem_count * sizeof k->mem[0]);
+	k->mem_floor = version_max(k->mem_floor, memories_forget(&k->mem));
 }
 
-static void remember(struct key_state *k, usec_t now_us)
+static void remember(struct key_state *k, const struct record *next, usec_t now_us)
 {
-	const struct record *r = &k->rec;
-	if (k->mem_count == MEM_MAX)
+	if (MUTANT(nohist))
+		return;
+	if (k->mem.count == MEM_MAX)
 		forget_oldest(k);
-	struct memory *m = xmalloc(sizeof *m + r->lin_count * sizeof m->lin[0]);
-	*m = (struct memory){
-		.ver = r->ver, .rid = r->rid, .result = r->result, .since_us = now_us, .lin_count = r->lin_count};
-	if (r->lin_count > 0)
-		memcpy(m->lin, r->lin, r->lin_count * sizeof m->lin[0]);
-	k->mem[k->mem_count++] = m;
-	k->mem_floor = version_max(k->mem_floor, r->lin_floor);
+	memories_add(&k->mem, &k->rec, next, now_us);
+	k->mem_floor = version_max(k->mem_floor, k->rec.lin_floor);
 }
 
 void acceptor_store(struct key_state *k, const struct record *rec, usec_t now_us)
 {
-	KV_ASSERT(version_less(k->rec.ver, rec->ver));
-	if (!version_is_none(k->rec.ver) && !k->rec.weak)
-		remember(k, now_us);
+	KV_ASSERT(MUTANT(nover) || version_less(k->rec.ver, rec->ver));
+	KV_ASSERT(rec->fence >= k->rec.fence);
+	if (!version_is_none(k->rec.ver) && !k->rec.weak && version_less(k->rec.ver, rec->ver))
+		remember(k, rec, now_us);
 	k->rec = *rec;
 	if (version_at_most(k->promised, rec->ver))
 		k->promised = VERSION_NONE;
@@ -197,6 +192,6 @@ void acceptor_store(struct key_state *k, const struct record *rec, usec_t now_us
 
 void acceptor_age(struct key_state *k, usec_t now_us)
 {
-	while (k->mem_count > 0 && k->mem[0]->since_us + MEM_AGE_US <= now_us)
+	while (k->mem.count > 0 && memories_at(&k->mem, 0)->since_us + MEM_AGE_US <= now_us)
 		forget_oldest(k);
 }

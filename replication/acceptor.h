@@ -8,25 +8,15 @@
 #ifndef KV_REPLICATION_ACCEPTOR_H
 #define KV_REPLICATION_ACCEPTOR_H
 
+#include "replication/memory.h"
 #include "replication/record.h"
-
-/** A strong copy that was overwritten here: enough to say later that an attempt had been stored. */
-struct memory {
-	struct version ver;
-	struct request_id rid;
-	uint64_t result;
-	usec_t since_us;
-	uint32_t lin_count;
-	struct lineage lin[];
-};
 
 /** Volatile and durable state of one key. */
 struct key_state {
 	struct record rec;        /* ver 0: absent */
 	struct version promised;  /* highest ballot promised; none if not above rec.ver */
 	struct version mem_floor; /* greatest version dropped from memory */
-	uint32_t mem_count;
-	struct memory *mem[MEM_MAX]; /* oldest first */
+	struct memories mem;      /* strong copies overwritten here */
 };
 
 /** Floors of the key's partition. */
@@ -49,8 +39,9 @@ struct version acceptor_memory_floor(const struct key_state *k, const struct par
 void acceptor_read(const struct key_state *k, const struct partition_floors *f, struct msg_replica_reply *ret);
 
 /**
- * PREPARE: promises REQ's ballot or rejects it. With a promise come the record, the memory floor and all strong copies
- * that carry one of the attempts or the request id; CARRIERS has room for CARRIERS_MAX.
+ * PREPARE: promises REQ's ballot or rejects it. With a promise come the record, the memory floor and the strong copies
+ * that carry one of the attempts or the request id; CARRIERS has room for CARRIERS_MAX. `above` of a promise: a later
+ * request of the same lane has been here.
  */
 void acceptor_prepare(struct key_state *k, const struct partition_floors *f, const struct msg_replica *req,
 		      struct carrier *carriers, struct msg_replica_reply *ret);
@@ -60,12 +51,26 @@ enum acceptor_verdict {
 	ACCEPTOR_ANSWER, /* nothing to store; answer at once */
 };
 
+/** How a record comes to be accepted. */
+enum accept_way {
+	ACCEPT_BALLOT, /* by a ballot that was prepared, or promised ahead */
+	ACCEPT_DIRECT, /* a put under a fresh version, no ballot; refused on a key with a fence */
+	ACCEPT_COPY,   /* a reader writes back what it saw */
+};
+
 /**
- * ACCEPT (own) or COPY (not own) of REC. Fills the answer (ACK or REJECT); ACCEPTOR_STORE means that the ACK holds only
- * once the record, with weak = false, is durable.
+ * ACCEPT or COPY of REC. Fills the answer (ACK or REJECT); ACCEPTOR_STORE means that the ACK holds only once the record,
+ * with weak = false, is durable.
  */
 enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct partition_floors *f,
-				      const struct record *rec, bool own, struct msg_replica_reply *ret);
+				      const struct record *rec, enum accept_way way, struct msg_replica_reply *ret);
+
+/**
+ * Promises NEXT, the ballot after VER, if VER is what is stored here, strongly, and nothing forbids it; LIMIT is the clock
+ * reading that no promise may pass. Fills ret->promise with what is promised then.
+ */
+void acceptor_promise_ahead(struct key_state *k, const struct partition_floors *f, struct version ver,
+			    struct version next, hlc_t limit, struct msg_replica_reply *ret);
 
 /**
  * PUSH of REC read in READ_EPOCH. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it.

@@ -18,6 +18,7 @@
 #include "replication/hints.h"
 #include "replication/node_core.h"
 #include "replication/slot.h"
+#include "replication/turn.h"
 #include "replication/version.h"
 
 struct form;
@@ -59,6 +60,7 @@ struct node_core {
 
 	struct hmap ops;     /* of struct op, by message id */
 	struct iheap timers; /* of struct op */
+	struct turns turns;
 	uint32_t op_count;
 	uint64_t op_bytes; /* values of operations in flight */
 	uint64_t id_last;  /* message ids */

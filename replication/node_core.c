@@ -53,6 +53,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->local);
 	ilist_init(&core->held);
 	slots_init(&core->slots);
+	turns_init(&core->turns);
 	return core;
 }
 
@@ -74,9 +75,11 @@ void node_core_free(struct node_core *core)
 	while ((node = hmap_first(&core->ops))) {
 		struct op *op = container_of(node, struct op, node);
 		op->answered = true;
+		turn_leave(core, op);
 		op_free(core, op);
 	}
 	hmap_release(&core->ops);
+	turns_release(&core->turns);
 	iheap_release(&core->timers);
 	form_release(core);
 	for (size_t i = 0; i < NODES_MAX; i++)
@@ -369,6 +372,7 @@ static void on_tick(struct node_core *core)
 	detector_tick(core);
 	hint_replay_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, core->config.slots_max);
+	turns_sweep(core);
 }
 
 usec_t node_core_deadline_us(const struct node_core *core)
@@ -383,10 +387,13 @@ usec_t node_core_deadline_us(const struct node_core *core)
 static void run_local(struct node_core *core)
 {
 	struct ilink *link;
-	while ((link = ilist_pop_front(&core->local))) {
-		const struct local_msg *local = container_of(link, struct local_msg, link);
-		on_message(core, core->self, local->msg, core->now.mono_us);
-	}
+	do {
+		while ((link = ilist_pop_front(&core->local))) {
+			const struct local_msg *local = container_of(link, struct local_msg, link);
+			on_message(core, core->self, local->msg, core->now.mono_us);
+		}
+		turns_run(core);
+	} while (!ilist_is_empty(&core->local));
 }
 
 void node_core_start(struct node_core *core, struct moment now, struct actions *out)

@@ -85,6 +85,10 @@ node_id node_core_index(const struct node_core *core);
 	X(ops_forwarded)    /* sent on to a replica */                                                             \
 	X(ballots)          /* prepare rounds */                                                                   \
 	X(ballot_retries)   /* of them after a rejected one */                                                     \
+	X(ballots_ahead)    /* accepts by a ballot that was promised ahead, without a prepare */                   \
+	X(ballots_queued)   /* strong writes that waited for their turn on a key */                                \
+	X(direct_puts)      /* accepts of strong puts and deletes without a ballot */                              \
+	X(direct_failed)    /* of them that went on by ballots */                                                  \
 	X(copies)           /* strong reads that wrote back */                                                     \
 	X(identity_rounds)  /* strong reads that needed a ballot */                                                \
 	X(read_repairs)     /* pushes to replicas that a read found stale */                                       \

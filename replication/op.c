@@ -12,6 +12,15 @@ static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)
 	return arrived_us + total_us - MIN(total_us / 10, ANSWER_MARGIN_MAX_US);
 }
 
+enum msg_level op_level(const struct msg *m)
+{
+	const struct msg_request *r = &m->request;
+	bool strong = m->opcode == OP_CAS || m->opcode == OP_ADD || m->opcode == OP_APPEND ||
+		      m->opcode == OP_OUTCOME || r->has_expected || r->has_expected_hash || r->if_present ||
+		      r->fence != 0;
+	return r->level == LEVEL_DEFAULT && strong ? LEVEL_STRONG : r->level;
+}
+
 static void drop_value(struct node_core *core, struct op *op)
 {
 	if (op->counted)
@@ -34,7 +43,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	const struct msg_request *r = &m->request;
 	struct op *op = calloc(1, sizeof *op);
 	struct blob *key = blob_new(r->key);
-	bool has_value = m->opcode == OP_PUT;
+	bool has_value = m->opcode == OP_PUT || m->opcode == OP_CAS || m->opcode == OP_APPEND;
 	struct blob *value = has_value ? blob_new(r->value) : NULL;
 	if (!op || !key || (has_value && !value)) {
 		free(op);
@@ -44,13 +53,20 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	}
 	op->class = class;
 	op->opcode = m->opcode;
-	op->level = r->level;
+	op->level = op_level(m);
 	op->acks = r->acks;
 	op->receipt_wanted = r->receipt_wanted;
 	op->rid = r->rid;
 	op->t0 = r->t0;
 	op->ttl_ms = r->ttl_ms;
 	op->fence = r->fence;
+	op->retry = r->attempt > 0 || m->opcode == OP_OUTCOME;
+	op->condition = (struct op_condition){.has_expected = r->has_expected,
+					      .has_hash = r->has_expected_hash,
+					      .present = r->if_present,
+					      .expected = r->expected,
+					      .hash = r->expected_hash};
+	op->delta = r->delta;
 	op->bucket = r->bucket;
 	op->key = key;
 	op->value = value;
@@ -97,6 +113,7 @@ void op_forget_replies(struct node_core *core, struct op *op)
 	core->op_bytes -= op->best.rec.value.size;
 	record_copy_release(&op->best);
 	op->drop_max = VERSION_NONE;
+	op->fence_max = 0;
 	op->fetch_tried = 0;
 	op->rejected = 0;
 }
@@ -104,11 +121,13 @@ void op_forget_replies(struct node_core *core, struct op *op)
 void op_free(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->answered);
+	KV_ASSERT(!op->turn);
 	op_forget_replies(core, op);
 	hmap_remove(&core->ops, &op->node);
 	if (iheap_contains(&op->timer))
 		iheap_remove(&core->timers, &op->timer);
 	blob_unref(op->key);
+	blob_unref(op->made);
 	drop_value(core, op);
 	free(op);
 }
@@ -163,18 +182,29 @@ void op_send_all(struct node_core *core, struct op *op, uint32_t bits, const str
 	}
 }
 
+void op_pause(struct node_core *core, struct op *op, enum op_phase phase, usec_t at_us)
+{
+	op_rekey(core, op);
+	op->phase = phase;
+	op_set_timer(core, op, at_us);
+}
+
+bool op_wait(struct node_core *core, struct op *op, usec_t us)
+{
+	usec_t at_us = core->now.mono_us + us;
+	if (at_us >= op->deadline_us)
+		return false;
+	op_pause(core, op, PHASE_BACKOFF, at_us);
+	return true;
+}
+
 bool op_back_off(struct node_core *core, struct op *op)
 {
 	uint32_t doublings = MIN(op->retries, 10u);
 	usec_t span_us = MIN(RETRY_BACKOFF_MIN_US << doublings, RETRY_BACKOFF_MAX_US);
 	usec_t at_us = core->now.mono_us + rng_between(&core->rng, span_us / 4, span_us);
 	op->retries++;
-	if (at_us >= op->deadline_us)
-		return false;
-	op_rekey(core, op); /* late answers to the phase before are not for us */
-	op->phase = PHASE_BACKOFF;
-	op_set_timer(core, op, at_us);
-	return true;
+	return op_wait(core, op, at_us - core->now.mono_us);
 }
 
 uint32_t op_reachable(const struct node_core *core, const struct op *op)
@@ -211,6 +241,7 @@ bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
 		reply->drop = answer->drop_floor;
 	}
 	op->drop_max = version_max(op->drop_max, reply->drop);
+	op->fence_max = MAX(op->fence_max, rec->fence);
 	if (!is_better(&op->best.rec, rec))
 		return true;
 	core->op_bytes -= op->best.rec.value.size;
@@ -267,6 +298,7 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	KV_ASSERT(core->op_count > 0);
 	op->answered = true;
 	core->op_count--;
+	turn_leave(core, op);
 	if (op->internal) {
 		bool complete = m->result.status == KV_OK || m->result.status == KV_NOT_FOUND;
 		if (op->probe_id)
@@ -296,6 +328,7 @@ void op_fail(struct node_core *core, struct op *op, enum kv_status status, bool 
 
 void op_hint(struct node_core *core, struct op *op, uint32_t position)
 {
+	KV_ASSERT(!version_is_none(op->version));
 	if (op->hinted & 1u << position || op->row.nodes[position] == core->self)
 		return;
 	op->hinted |= 1u << position;
@@ -350,6 +383,37 @@ enum op_sight op_judge(const struct node_core *core, const struct op *op, hlc_t 
 	return record_expired(m, core_clock(core)) ? SIGHT_AGAIN : SIGHT_VISIBLE;
 }
 
+static void fill_outcome(struct msg_result *r, uint64_t result)
+{
+	bool refused = result == RESULT_FAILED || result == RESULT_CANCELLED;
+	r->outcome = refused ? OUTCOME_NOT_APPLIED : OUTCOME_COMMITTED;
+}
+
+void op_answer_written(struct node_core *core, struct op *op, struct version version, uint64_t result)
+{
+	struct msg *m = op_result(core, op, KV_OK);
+	bool refused = result == RESULT_FAILED || result == RESULT_CANCELLED;
+	bool numbered = op->opcode == OP_ADD || op->opcode == OP_APPEND;
+	op->version = version;
+	m->result.version = version;
+	if (op->opcode == OP_OUTCOME) {
+		fill_outcome(&m->result, result);
+	} else if (refused) {
+		m->result.status = KV_CONDITION_FAILED;
+		m->result.version = VERSION_NONE;
+		m->result.message = slice_str(
+			result == RESULT_CANCELLED ? "cancelled: its outcome was asked for before it was applied"
+						   : "its first try was refused: a condition, a fence or a limit");
+	}
+	if (!refused && (numbered || op->opcode == OP_OUTCOME)) {
+		char text[CHANGE_NUMBER_SIZE];
+		struct slice number = change_number(numbered ? op->opcode : (uint16_t)OP_ADD, result, text);
+		m->result.value = actions_copy_slice(core->out, number);
+		m->result.value_hash = hash64(m->result.value);
+	}
+	op_answer(core, op, m);
+}
+
 void op_answer_record(struct node_core *core, struct op *op, bool visible)
 {
 	const struct record *rec = &op->best.rec;
@@ -387,10 +451,12 @@ static uint16_t phase_opcode(enum op_phase phase)
 	case PHASE_PREPARING:
 		return OP_PREPARE;
 	case PHASE_ACCEPTING:
+	case PHASE_DIRECT:
 		return OP_ACCEPT;
 	case PHASE_PUSHING:
 		return OP_PUSH;
 	case PHASE_BACKOFF:
+	case PHASE_QUEUED:
 	case PHASE_FORWARDING:
 	case PHASE_SCANNING:
 		return 0;
@@ -421,7 +487,7 @@ static void end_for_new_row(struct node_core *core, struct op *op)
 		op->class->timer(core, op); /* hints or repairs what it knows of */
 		return;
 	}
-	bool sent = op->phase == PHASE_PUSHING || op->attempt_open;
+	bool sent = op->phase == PHASE_PUSHING || op->attempt_open || (op->retry && op->opcode != OP_OUTCOME);
 	op_fail(core, op, sent ? KV_IN_DOUBT : KV_STALE, sent, "the replicas of the key changed; ask again");
 	op_free(core, op);
 }

@@ -9,10 +9,11 @@
 #ifndef KV_REPLICATION_OP_H
 #define KV_REPLICATION_OP_H
 
+#include "replication/change.h"
 #include "replication/core.h"
 #include "replication/quorum.h"
 
-struct op;
+struct turn;
 
 /** What differs between kinds of operations. */
 struct op_class {
@@ -24,10 +25,12 @@ struct op_class {
 
 enum op_phase {
 	PHASE_BACKOFF, /* waiting before the next try */
+	PHASE_QUEUED,  /* behind another ballot of this core on the key */
 	PHASE_READING,
 	PHASE_COPYING, /* a strong read makes what it saw stable */
 	PHASE_PREPARING,
 	PHASE_ACCEPTING,
+	PHASE_DIRECT, /* an accept without a ballot */
 	PHASE_PUSHING,
 	PHASE_FORWARDING,
 	PHASE_SCANNING,
@@ -38,6 +41,14 @@ enum accept_kind {
 	ACCEPT_MINE,     /* the operation's own value */
 	ACCEPT_ADOPT,    /* the record as it is: an attempt of this operation is in it */
 	ACCEPT_IDENTITY, /* the record as it is, for a read */
+	ACCEPT_FAILED,   /* the record as it is, for a condition that does not hold */
+};
+
+/** What a client asks the present value to be. All that is set must hold. */
+struct op_condition {
+	bool has_expected, has_hash, present;
+	struct version expected; /* none: the key is absent */
+	uint64_t hash;
 };
 
 /** What is known of one replica of the key. */
@@ -47,6 +58,7 @@ struct op_reply {
 	struct version ver;
 	struct version drop; /* drop floor of an absent one */
 	struct version memory_floor;
+	bool later; /* a later request of the same lane was there */
 	uint32_t carrier_count;
 	struct carrier *carriers; /* heap */
 };
@@ -78,11 +90,14 @@ struct op {
 	bool receipt_wanted;
 	struct request_id rid;
 	hlc_t t0;
+	bool retry; /* the request may have been tried before, through any node */
 	uint64_t ttl_ms;
 	uint64_t fence;
+	struct op_condition condition;
+	int64_t delta;
 	uint32_t bucket;
 	struct blob *key;
-	struct blob *value; /* NULL for reads and deletes */
+	struct blob *value; /* as sent; NULL for what sends none */
 	bool counted;       /* value is part of core->op_bytes */
 	uint64_t value_hash;
 
@@ -98,9 +113,12 @@ struct op {
 	struct op_reply replies[REPLICAS_MAX];
 	struct record_copy best; /* greatest record told */
 	struct version drop_max; /* greatest drop floor told */
+	uint64_t fence_max;      /* greatest fence told */
 	hlc_t asked_hlc;         /* cluster time carried by the phase's messages */
 	uint32_t fetch_tried;    /* bits: replicas asked again for the value */
 	uint32_t rejected;       /* bits: answered REJECT, or refused by clock */
+	uint32_t out;            /* bits: DIRECT: rejected, and the attempt never was there */
+	uint32_t dead;           /* bits: DIRECT: the same, and it never can be */
 
 	/* of the whole operation */
 	struct version version; /* of the value written */
@@ -118,7 +136,24 @@ struct op {
 	struct version attempts[ATTEMPTS_MAX];
 	bool attempt_open;  /* an attempt was sent and not proven dead */
 	bool values_wanted; /* the next prepare asks for values */
+	bool promised;      /* a majority has promised at least once */
+	bool unknowable;    /* what became of the request cannot be told any more */
+	uint32_t direct_tries;
+	uint32_t forgotten_count;
+	struct version forgotten[DIRECT_TRIES_MAX]; /* attempts that the answers to them proved dead */
+	struct blob *made;                          /* ADD, APPEND: the new value */
+	uint64_t result;                            /* of the attempt under way, as its record keeps it */
+	struct change failure;                      /* why it fails, while that is made stable */
+
+	/* its place among the ballots of this core on the key */
+	struct turn *turn; /* NULL: none */
+	struct ilink turn_link;
+	struct version next;   /* ballot asked for with the present accept; none if not */
+	uint32_t next_holders; /* bits: replicas that have promised it */
 };
+
+/** The level a request is carried out at: what it says, or strong where it must be and nothing is said. */
+enum msg_level op_level(const struct msg *m);
 
 /** A new operation for a request, its deadline running since ARRIVED_US. NULL when out of memory. */
 struct op *op_new(struct node_core *core, const struct op_class *class, const struct msg *m, usec_t arrived_us);
@@ -143,6 +178,12 @@ void op_send(struct node_core *core, struct op *op, uint32_t position, struct ms
 void op_send_all(struct node_core *core, struct op *op, uint32_t bits, const struct msg *m);
 
 void op_set_timer(struct node_core *core, struct op *op, usec_t at_us);
+
+/** Does nothing in PHASE until AT_US, when the class's timer is called; late answers to the phase before are not for it. */
+void op_pause(struct node_core *core, struct op *op, enum op_phase phase, usec_t at_us);
+
+/** Waits US in PHASE_BACKOFF; false if the deadline comes first. */
+MUST_USE bool op_wait(struct node_core *core, struct op *op, usec_t us);
 
 /** Waits a random while and calls the class's timer in PHASE_BACKOFF; false if the deadline comes first. */
 MUST_USE bool op_back_off(struct node_core *core, struct op *op);
@@ -194,17 +235,22 @@ void op_linger(struct node_core *core, struct op *op);
 /* The kinds. Each takes over OP and answers it. */
 void op_get_start(struct node_core *core, struct op *op);
 void op_put_start(struct node_core *core, struct op *op);    /* eventual put, delete */
-void op_update_start(struct node_core *core, struct op *op); /* strong put, delete */
+void op_direct_start(struct node_core *core, struct op *op); /* strong put, delete without a condition */
+void op_update_start(struct node_core *core, struct op *op); /* every other strong write; OUTCOME */
 void op_forward_start(struct node_core *core, struct op *op, const struct msg *m);
 void op_scan_start(struct node_core *core, struct op *op, const struct msg *m);
 
-extern const struct op_class op_get_class, op_put_class, op_update_class, op_forward_class, op_scan_class;
+extern const struct op_class op_get_class, op_put_class, op_direct_class, op_update_class, op_forward_class,
+	op_scan_class;
 
 /**
  * Reads a key from all its replicas and brings them in step, for nobody in particular. PROBE_ID, if not 0, hears of it by
  * hint_replay_probed. False, and nothing happens, if too much is in flight.
  */
 MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
+
+/** The operation's turn among this core's ballots on the key has come. */
+void op_update_run(struct node_core *core, struct op *op);
 
 /** A strong read that found no stable record goes on by ballot. */
 void op_update_identity(struct node_core *core, struct op *op);
@@ -215,6 +261,9 @@ enum op_sight op_judge(const struct node_core *core, const struct op *op, hlc_t 
 
 /** The row of an operation under way has changed with the map: ends it, for the client to ask again. */
 void op_map_changed(struct node_core *core);
+
+/** Answers that a strong write took effect: as VERSION, with RESULT as records keep it. */
+void op_answer_written(struct node_core *core, struct op *op, struct version version, uint64_t result);
 
 /** Answers a read with the best record, or not found. */
 void op_answer_record(struct node_core *core, struct op *op, bool visible);

@@ -2,6 +2,7 @@
 #include "replication/record.h"
 
 #include "base/bytes.h"
+#include "base/mutant.h"
 
 enum record_flag {
 	FLAG_WEAK = 1,
@@ -155,32 +156,44 @@ enum kv_status record_decode(struct slice bytes, struct record *ret)
 void record_copy_release(struct record_copy *copy)
 {
 	blob_unref(copy->value);
-	copy->value = NULL;
-	copy->rec = (struct record){0};
+	free(copy->lin);
+	*copy = (struct record_copy){0};
 }
 
 bool record_copy_set(struct record_copy *copy, const struct record *src)
 {
 	KV_ASSERT(src->lin_count <= LIN_MAX);
-	struct blob *value = NULL;
-	if (src->has_value) {
-		value = blob_new(src->value);
-		if (!value) {
-			record_copy_release(copy);
-			return false;
-		}
+	size_t lin_size = src->lin_count * sizeof src->lin[0];
+	struct record_copy made = {.rec = *src};
+	made.value = src->has_value ? blob_new(src->value) : NULL;
+	made.lin = lin_size ? malloc(lin_size) : NULL;
+	if ((src->has_value && !made.value) || (lin_size && !made.lin)) {
+		record_copy_release(&made);
+		record_copy_release(copy);
+		return false;
 	}
-	blob_unref(copy->value);
-	copy->value = value;
-	copy->rec = *src;
-	if (src->lin_count > 0)
-		memmove(copy->lin, src->lin, src->lin_count * sizeof src->lin[0]);
-	copy->rec.lin = copy->lin;
-	copy->rec.value = value ? blob_slice(value) : slice_of(NULL, 0);
+	if (lin_size)
+		memcpy(made.lin, src->lin, lin_size);
+	made.rec.lin = made.lin;
+	made.rec.value = blob_slice(made.value);
+	record_copy_release(copy);
+	*copy = made;
 	return true;
 }
 
 static bool lineage_is_young(struct version ver, hlc_t now) { return ver.hlc + hlc_from_ms(LIN_AGE_MS) > now; }
+
+/** True if a later request of the same lane is in the lineage, or is what the record is written for. */
+static bool lineage_is_over(const struct record *r, struct request_id rid)
+{
+	if (request_id_is_later(r->rid, rid))
+		return true;
+	for (uint32_t i = 0; i < r->lin_count; i++) {
+		if (request_id_is_later(r->lin[i].rid, rid))
+			return true;
+	}
+	return false;
+}
 
 static void lineage_add(struct record *r, struct lineage entries[LIN_MAX], const struct lineage *entry, hlc_t now)
 {
@@ -196,13 +209,14 @@ void record_lineage(const struct record *base, hlc_t now, struct lineage entries
 	ret->lin_count = 0;
 	ret->lin = entries;
 	ret->lin_floor = base->lin_floor;
-	if (version_is_none(base->ver))
+	if (version_is_none(base->ver) || MUTANT(nolin))
 		return;
 	struct lineage own = {.ver = base->ver, .rid = base->rid, .result = base->result};
 	lineage_add(ret, entries, &own, now);
 	for (uint32_t i = 0; i < base->lin_count; i++) {
 		KV_ASSERT(base->lin != entries);
-		lineage_add(ret, entries, &base->lin[i], now);
+		if (!lineage_is_over(ret, base->lin[i].rid))
+			lineage_add(ret, entries, &base->lin[i], now);
 	}
 }
 

@@ -38,9 +38,9 @@ MUST_USE enum kv_status record_decode(struct slice bytes, struct record *ret);
 
 /** A record that owns its lineage and value. Zero-initialised is "absent". */
 struct record_copy {
-	struct record rec; /* lin and value point into the members below */
-	struct lineage lin[LIN_MAX];
-	struct blob *value; /* private */
+	struct record rec;   /* lin and value point into the members below */
+	struct lineage *lin; /* private; NULL if there is none */
+	struct blob *value;  /* private */
 };
 
 /** Replaces the copy by SRC; false when out of memory (the copy is then absent). */
@@ -49,8 +49,10 @@ void record_copy_release(struct record_copy *copy);
 
 /**
  * Lineage of a record that a ballot writes on top of BASE: base's own attempt, then its lineage, newest first, without
- * what is older than LIN_AGE_MS before NOW or beyond LIN_MAX; what is left out raises lin_floor. Fills lin, lin_count and
- * lin_floor of RET; ret->lin is set to ENTRIES. An absent base gives an empty lineage.
+ * what is older than LIN_AGE_MS before NOW or beyond LIN_MAX; what is left out raises lin_floor. Of each lane only the last
+ * request is kept, that of RET (whose rid is set) included, but base's own attempt always is: nobody asks for an earlier one
+ * without hearing that it is over. Fills lin, lin_count and lin_floor of RET; ret->lin is set to ENTRIES. An absent base gives
+ * an empty lineage.
  */
 void record_lineage(const struct record *base, hlc_t now, struct lineage entries[LIN_MAX], struct record *ret);
 

@@ -68,6 +68,7 @@ static bool store_record(struct node_core *core, struct slot *slot, const struct
 {
 	struct record to_store = *rec;
 	to_store.weak = weak;
+	to_store.fence = MAX(rec->fence, slot->key_state.rec.fence); /* a fence only rises, whatever is written */
 	struct blob *bytes = record_encode(&to_store);
 	if (!bytes)
 		return false;
@@ -100,6 +101,13 @@ static bool value_is_whole(const struct record *rec)
 	return rec->tombstone || (rec->has_value && hash64(rec->value) == rec->value_hash);
 }
 
+static enum accept_way accept_way(const struct msg *req)
+{
+	if (req->opcode == OP_COPY)
+		return ACCEPT_COPY;
+	return req->replica.direct ? ACCEPT_DIRECT : ACCEPT_BALLOT;
+}
+
 /** Carries REQ out on a loaded key and fills the answer; false if nothing can be answered but BUSY. */
 static bool serve(struct node_core *core, struct slot *slot, const struct msg *req, struct carrier *carriers,
 		  struct msg_replica_reply *ret)
@@ -121,8 +129,11 @@ static bool serve(struct node_core *core, struct slot *slot, const struct msg *r
 		break;
 	case OP_ACCEPT:
 	case OP_COPY:
-		if (acceptor_accept(k, f, &r->record, req->opcode == OP_ACCEPT, ret) == ACCEPTOR_STORE)
-			return store_record(core, slot, &r->record, /* weak= */ false);
+		if (acceptor_accept(k, f, &r->record, accept_way(req), ret) == ACCEPTOR_STORE &&
+		    !store_record(core, slot, &r->record, /* weak= */ false))
+			return false;
+		if (ret->answer == ANSWER_ACK && !version_is_none(r->next))
+			acceptor_promise_ahead(k, f, r->record.ver, r->next, core->clock.limit, ret);
 		break;
 	case OP_PUSH: {
 		uint64_t config_epoch = cluster_map_row(core->map, slot->partition).config_epoch;

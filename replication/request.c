@@ -7,7 +7,19 @@
 
 bool request_is_forwardable(uint16_t opcode)
 {
-	return opcode == OP_GET || opcode == OP_PUT || opcode == OP_DEL || opcode == OP_SCAN;
+	switch (opcode) {
+	case OP_GET:
+	case OP_PUT:
+	case OP_DEL:
+	case OP_CAS:
+	case OP_ADD:
+	case OP_APPEND:
+	case OP_OUTCOME:
+	case OP_SCAN:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void answer_error(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *req,
@@ -25,6 +37,31 @@ static void answer_error(struct node_core *core, const struct node_event *ev, no
 		core_send(core, from, m);
 }
 
+/** The rules of conditions, fences, sums and retries, which only strong operations know. */
+static enum kv_status check_strong(const struct msg *m, const char **ret_text)
+{
+	const struct msg_request *r = &m->request;
+	bool conditional = r->has_expected || r->has_expected_hash || r->if_present;
+	bool changes = m->opcode == OP_ADD || m->opcode == OP_APPEND;
+	bool only_strong =
+		conditional || changes || r->fence != 0 || m->opcode == OP_CAS || m->opcode == OP_OUTCOME;
+	if (only_strong && op_level(m) != LEVEL_STRONG)
+		*ret_text = "conditions, fences, CAS, ADD, APPEND and OUTCOME need level strong";
+	else if (conditional && m->opcode != OP_PUT && m->opcode != OP_CAS && m->opcode != OP_DEL)
+		*ret_text = "only PUT, CAS and DEL take conditions";
+	else if (m->opcode == OP_CAS && !conditional)
+		*ret_text = "CAS needs a condition: a version, a value's hash, absent or present";
+	else if (changes && r->ttl_ms != 0)
+		*ret_text = "ADD and APPEND keep the key's time to live and take none";
+	else if (r->fence != 0 && (m->opcode == OP_GET || m->opcode == OP_SCAN || m->opcode == OP_OUTCOME))
+		*ret_text = "only writes take a fence";
+	else if (m->opcode == OP_OUTCOME && request_id_is_none(r->rid))
+		*ret_text = "OUTCOME needs the request id of the write";
+	else
+		return KV_OK;
+	return KV_INVALID;
+}
+
 /** What is wrong with the request itself: KV_OK if nothing. */
 static enum kv_status check_request(const struct node_core *core, const struct msg *m, const char **ret_text)
 {
@@ -34,15 +71,13 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 		*ret_text = "this version does not know that operation; upgrade the node";
 		return KV_UNSUPPORTED;
 	}
-	if (r->fence != 0) {
-		*ret_text = "this version does not enforce fencing tokens";
+	if (r->level == LEVEL_SESSION || r->level == LEVEL_BOUNDED || r->session.size > 0) {
+		*ret_text = "this version knows levels strong and eventual";
 		return KV_UNSUPPORTED;
 	}
-	if (r->level == LEVEL_SESSION || r->level == LEVEL_BOUNDED || r->has_expected || r->if_present ||
-	    r->session.size > 0) {
-		*ret_text = "this version knows levels strong and eventual, and no conditions";
-		return KV_UNSUPPORTED;
-	}
+	enum kv_status status = check_strong(m, ret_text);
+	if (status != KV_OK)
+		return status;
 	if (m->opcode == OP_SCAN) {
 		*ret_text = "the partition is not below the map's number of partitions";
 		return r->partition < core->map->desc.partitions ? KV_OK : KV_INVALID;
@@ -51,7 +86,7 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 		*ret_text = "the value is larger than this node's limit (limits.value_size)";
 		return KV_TOO_LARGE;
 	}
-	if (m->opcode == OP_PUT && r->value_hash != 0 && r->value_hash != hash64(r->value)) {
+	if (r->value.size > 0 && r->value_hash != 0 && r->value_hash != hash64(r->value)) {
 		*ret_text = "the value does not match the checksum sent with it; send it again";
 		return KV_CORRUPT;
 	}
@@ -61,7 +96,7 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 /** Whether the core may take work on now. */
 static enum kv_status check_state(const struct node_core *core, const struct msg *m, const char **ret_text)
 {
-	bool needs_clock = m->request.level == LEVEL_STRONG || m->opcode == OP_PUT || m->opcode == OP_DEL;
+	bool needs_clock = op_level(m) == LEVEL_STRONG || (m->opcode != OP_GET && m->opcode != OP_SCAN);
 	if (!core->map) {
 		*ret_text = "the node is not part of a cluster yet; run 'kvctl cluster init'";
 		return KV_NOT_READY;
@@ -87,8 +122,23 @@ static void make_request_id(struct node_core *core, struct op *op)
 {
 	if (!request_id_is_none(op->rid) || op->opcode == OP_GET || op->opcode == OP_SCAN)
 		return;
-	op->rid = (struct request_id){.client = core->config.boot_nonce | 1, .seq = core_next_id(core)};
+	uint64_t client = hash_u64(core->config.boot_nonce + core->self);
+	op->rid = (struct request_id){.client = client | 1, .seq = core_next_id(core)};
 	op->t0 = 0;
+	op->retry = false;
+}
+
+/** A strong write is ordered above its client's t0, by which a retry tells how far back to look. */
+static void start_strong(struct node_core *core, struct op *op)
+{
+	core_observe(core, op->t0);
+	if (op->t0 <= core_clock(core)) {
+		op_direct_start(core, op);
+		return;
+	}
+	op_fail(core, op, KV_CLOCK, /* in_doubt= */ op->retry,
+		"the client's reading of the cluster's clock is ahead of this node's clock by more than 500 ms");
+	op_free(core, op);
 }
 
 static void start_op(struct node_core *core, struct op *op, const struct msg *m)
@@ -108,7 +158,7 @@ static void start_op(struct node_core *core, struct op *op, const struct msg *m)
 	} else {
 		make_request_id(core, op);
 		if (op->level == LEVEL_STRONG)
-			op_update_start(core, op);
+			start_strong(core, op);
 		else
 			op_put_start(core, op);
 	}
@@ -120,7 +170,7 @@ static const struct op_class *class_of(const struct msg *m)
 		return &op_scan_class;
 	if (m->opcode == OP_GET)
 		return &op_get_class;
-	return m->request.level == LEVEL_STRONG ? &op_update_class : &op_put_class;
+	return op_level(m) == LEVEL_STRONG ? &op_direct_class : &op_put_class;
 }
 
 /** A client's request, ours (EV) or forwarded by FROM (EV NULL). */

@@ -2,6 +2,7 @@
 #include "replication/slot.h"
 
 #include "base/hash.h"
+#include "base/mutant.h"
 
 static uint64_t slot_hash(uint32_t bucket, struct slice key) { return hash64_seeded(key, bucket); }
 
@@ -64,8 +65,8 @@ void slots_set_partitions(struct slots *s, uint32_t partitions, struct version b
 	s->partitions = partitions;
 	s->floors = xcalloc(partitions, sizeof s->floors[0]);
 	for (uint32_t i = 0; i < partitions; i++) {
-		s->floors[i].promise = boot;
-		s->floors[i].memory = boot;
+		s->floors[i].promise = MUTANT(crashprom) ? VERSION_NONE : boot;
+		s->floors[i].memory = MUTANT(crashhist) ? VERSION_NONE : boot;
 	}
 }
 
@@ -128,7 +129,7 @@ static bool nothing_volatile(const struct slots *s, const struct slot *slot)
 {
 	const struct key_state *k = &slot->key_state;
 	const struct partition_floors *f = &s->floors[slot->partition];
-	return k->mem_count == 0 && version_at_most(k->promised, f->promise) &&
+	return k->mem.count == 0 && version_at_most(k->promised, f->promise) &&
 	       version_at_most(k->mem_floor, f->memory);
 }
 
@@ -153,8 +154,8 @@ static void evict(struct slots *s, struct slot *slot)
 	drop_record(slot);
 	f->promise = version_max(f->promise, k->promised);
 	f->memory = version_max(f->memory, k->mem_floor);
-	for (uint32_t i = 0; i < k->mem_count; i++)
-		f->memory = version_max(f->memory, k->mem[i]->ver);
+	if (k->mem.count > 0)
+		f->memory = version_max(f->memory, memories_at(&k->mem, k->mem.count - 1)->ver);
 	slot_free(s, slot);
 }
 

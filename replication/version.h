@@ -50,4 +50,10 @@ static inline bool request_id_equal(struct request_id a, struct request_id b)
 	return a.client == b.client && a.seq == b.seq;
 }
 
+/** True if A comes after B in the same lane: B is over for whoever sent it. */
+static inline bool request_id_is_later(struct request_id a, struct request_id b)
+{
+	return a.client == b.client && (a.seq & b.seq & REQUEST_LANE) && a.seq > b.seq;
+}
+
 #endif

@@ -25,7 +25,7 @@ static struct msg_replica_reply accept(struct key_state *k, const struct partiti
 {
 	struct record r = rec(n);
 	struct msg_replica_reply ret = {0};
-	if (acceptor_accept(k, f, &r, own, &ret) == ACCEPTOR_STORE)
+	if (acceptor_accept(k, f, &r, own ? ACCEPT_BALLOT : ACCEPT_COPY, &ret) == ACCEPTOR_STORE)
 		acceptor_store(k, &r, 0);
 	return ret;
 }
@@ -96,7 +96,7 @@ static void a_push_below_a_promise_is_weak_and_cannot_become_strong(void **state
 	assert_int_equal(push(&k, &f, 7).answer, ANSWER_OLD);
 	assert_int_equal(push(&k, &f, 12).answer, ANSWER_STORED);
 	assert_false(k.rec.weak);
-	assert_int_equal(k.mem_count, 0); /* the weak copy is not remembered */
+	assert_int_equal(k.mem.count, 0); /* the weak copy is not remembered */
 	key_state_release(&k);
 }
 
@@ -127,8 +127,8 @@ static void overwritten_copies_and_descendants_are_reported(void **state)
 	acceptor_store(&k, &(struct record){.ver = ver(9), .org = ver(9)}, 0);
 	struct msg_replica_reply r = prepare(&k, &f, 20, c, &five, 1);
 	assert_int_equal(r.carrier_count, 2);
-	assert_true(version_equal(c[0].copy, ver(5)) && version_equal(c[0].attempt, five));
-	assert_true(version_equal(c[1].copy, ver(8)) && version_equal(c[1].attempt, five));
+	assert_true(version_equal(c[0].copy, ver(8)) && version_equal(c[0].attempt, five));
+	assert_true(version_equal(c[1].copy, ver(5)) && version_equal(c[1].attempt, five));
 	key_state_release(&k);
 }
 
@@ -138,11 +138,11 @@ static void forgetting_raises_the_memory_floor(void **state)
 	struct partition_floors f = {0};
 	for (uint64_t n = 1; n <= MEM_MAX + 2; n++)
 		accept(&k, &f, n, true);
-	assert_int_equal(k.mem_count, MEM_MAX);
+	assert_int_equal(k.mem.count, MEM_MAX);
 	assert_true(version_equal(acceptor_memory_floor(&k, &f), ver(1)));
 	assert_false(accept(&k, &f, 1, true).out); /* it may have been here */
 	acceptor_age(&k, MEM_AGE_US);
-	assert_int_equal(k.mem_count, 0);
+	assert_int_equal(k.mem.count, 0);
 	assert_true(version_equal(acceptor_memory_floor(&k, &f), ver(MEM_MAX + 1)));
 	key_state_release(&k);
 }

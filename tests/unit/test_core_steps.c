@@ -758,7 +758,7 @@ static void a_write_that_may_have_happened_says_so(void **state)
 	/* The next ballot saw it at a majority. */
 	assert_int_equal(c->result.status, KV_OK);
 	drop(c, ANY, 0, OP_PREPARE, FOR_REPLIES);
-	ask(c, 0, OP_PUT, "k2", "x", strong);
+	ask(c, 0, OP_ADD, "k2", NULL, strong);
 	pass(c, 2 * USEC_PER_SEC);
 	assert_int_equal(c->answers, 2);
 	assert_int_equal(c->result.status, KV_UNAVAILABLE);
@@ -1393,12 +1393,195 @@ static void a_promise_carries_a_value_only_if_asked(void **state)
 	struct cluster *c = cluster_new(3, 0);
 	assert_int_equal(call(c, 0, OP_PUT, "k", "large", strong), KV_OK);
 	keep(c, 1, 0, OP_PREPARE, FOR_REPLIES);
-	ask(c, 0, OP_PUT, "k", "next", strong);
+	ask(c, 0, OP_CAS, "k", "next", (struct msg_request){.level = LEVEL_STRONG, .if_present = true});
 	struct arena arena;
 	struct msg m = kept_msg(c, &arena);
 	arena_release(&arena);
 	assert_int_equal(m.answer.answer, ANSWER_PROMISE);
 	assert_false(m.answer.record.has_value);
+	cluster_free(c);
+}
+
+/* ---- conditions, sums, exactly once ---- */
+
+#define STRONG(...) ((struct msg_request){.level = LEVEL_STRONG, __VA_ARGS__})
+
+/** A client's request id and clock. */
+#define FROM_CLIENT(c, number) .rid = {.client = 7, .seq = (number)}, .t0 = clock_of(c, 0) - 1
+
+static void assert_value(const struct cluster *c, const char *text)
+{
+	assert_slice_equal(buf_slice(&c->value), slice_str(text));
+}
+
+static void conditions_are_judged_on_the_present_value(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	const struct msg_request if_absent = STRONG(.has_expected = true), if_present = STRONG(.if_present = true);
+	assert_int_equal(call(c, 0, OP_CAS, "k", "one", if_present), KV_CONDITION_FAILED);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "one", if_absent), KV_OK);
+	struct version one = c->result.version;
+	assert_int_equal(call(c, 1, OP_PUT, "k", "two", if_absent), KV_CONDITION_FAILED);
+	assert_true(version_equal(c->result.version, one));
+	assert_int_equal(call(c, 1, OP_CAS, "k", "two", STRONG(.has_expected = true, .expected = one)), KV_OK);
+	assert_int_equal(call(c, 2, OP_CAS, "k", "three", STRONG(.has_expected = true, .expected = one)),
+			 KV_CONDITION_FAILED);
+	uint64_t two = hash64(slice_str("two"));
+	assert_int_equal(call(c, 2, OP_CAS, "k", "three", STRONG(.has_expected_hash = true, .expected_hash = two)),
+			 KV_OK);
+	assert_int_equal(call(c, 0, OP_DEL, "k", NULL, STRONG(.has_expected_hash = true, .expected_hash = two)),
+			 KV_CONDITION_FAILED);
+	assert_reads(c, 1, "k", "three");
+	assert_int_equal(call(c, 0, OP_DEL, "k", NULL, if_present), KV_OK);
+	assert_int_equal(call(c, 0, OP_DEL, "k", NULL, if_present), KV_CONDITION_FAILED);
+	assert_int_equal(call(c, 0, OP_CAS, "k", "x", strong), KV_INVALID);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "x", (struct msg_request){.level = LEVEL_EVENTUAL, .fence = 1}),
+			 KV_INVALID);
+	cluster_free(c);
+}
+
+static void sums_and_concatenations_are_made_at_the_replicas_value(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_ADD, "n", NULL, STRONG(.delta = 5)), KV_OK);
+	assert_value(c, "5");
+	for (node_id i = 0; i < 3; i++)
+		assert_int_equal(call(c, i, OP_ADD, "n", NULL, STRONG(.delta = -3)), KV_OK);
+	assert_value(c, "-4");
+	assert_reads(c, 2, "n", "-4");
+	assert_int_equal(call(c, 0, OP_ADD, "n", NULL, STRONG(.delta = INT64_MIN)), KV_CONDITION_FAILED);
+	assert_int_equal(call(c, 0, OP_APPEND, "n", "x", strong), KV_OK);
+	assert_value(c, "3");
+	assert_int_equal(call(c, 1, OP_ADD, "n", NULL, STRONG(.delta = 1)), KV_CONDITION_FAILED);
+	assert_reads(c, 0, "n", "-4x");
+	cluster_free(c);
+}
+
+static void a_key_written_again_and_again_needs_one_round_a_write(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(call(c, 0, OP_ADD, "n", NULL, STRONG(.delta = 1)), KV_OK);
+	assert_value(c, "10");
+	assert_true(stats_of(c, 0).ballots_ahead >= 7);
+	/* Somebody else's ballot takes the promise back. */
+	assert_int_equal(call(c, 1, OP_ADD, "n", NULL, STRONG(.delta = 1)), KV_OK);
+	assert_value(c, "11");
+	assert_int_equal(call(c, 0, OP_ADD, "n", NULL, STRONG(.delta = 1)), KV_OK);
+	assert_value(c, "12");
+	cluster_free(c);
+}
+
+static void a_fence_once_used_refuses_lower_ones(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "seven", STRONG(.fence = 7)), KV_OK);
+	assert_int_equal(call(c, 1, OP_PUT, "k", "five", STRONG(.fence = 5)), KV_CONDITION_FAILED);
+	/* Neither a put without a fence nor a delete nor an eventual put lets it be forgotten. */
+	assert_int_equal(call(c, 2, OP_PUT, "k", "none", strong), KV_OK);
+	assert_int_equal(call(c, 2, OP_DEL, "k", NULL, strong), KV_OK);
+	assert_int_equal(call(c, 1, OP_PUT, "k", "weak", (struct msg_request){.level = LEVEL_EVENTUAL}), KV_OK);
+	assert_int_equal(call(c, 1, OP_PUT, "k", "five", STRONG(.fence = 5)), KV_CONDITION_FAILED);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "again", STRONG(.fence = 7)), KV_OK);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "eight", STRONG(.fence = 8)), KV_OK);
+	assert_reads(c, 1, "k", "eight");
+	cluster_free(c);
+}
+
+static void a_retry_through_another_node_is_the_same_write(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	pass(c, USEC_PER_SEC);
+	const struct msg_request first = STRONG(FROM_CLIENT(c, 1), .delta = 1, .deadline_ms = 5000);
+	struct msg_request again = first;
+	again.attempt = 1;
+	assert_int_equal(call(c, 0, OP_ADD, "n", NULL, first), KV_OK);
+	struct version version = c->result.version;
+	assert_int_equal(call(c, 2, OP_ADD, "n", NULL, STRONG(FROM_CLIENT(c, 2), .delta = 10)), KV_OK);
+	for (node_id i = 0; i < 3; i++) {
+		assert_int_equal(call(c, i, OP_ADD, "n", NULL, again), KV_OK);
+		assert_value(c, "1");
+		assert_true(version_equal(c->result.version, version));
+	}
+	assert_reads(c, 0, "n", "11");
+	/* One whose first try never arrived is carried out by its retry. */
+	again.rid.seq = 3;
+	assert_int_equal(call(c, 1, OP_ADD, "n", NULL, again), KV_OK);
+	assert_value(c, "12");
+	cluster_free(c);
+}
+
+static void a_retry_of_a_failed_condition_fails_for_good(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	pass(c, USEC_PER_SEC);
+	struct msg_request again = STRONG(FROM_CLIENT(c, 1), .if_present = true, .attempt = 1, .deadline_ms = 5000);
+	assert_int_equal(call(c, 0, OP_CAS, "k", "x", again), KV_CONDITION_FAILED);
+	assert_int_equal(call(c, 1, OP_PUT, "k", "y", strong), KV_OK);
+	assert_int_equal(call(c, 2, OP_CAS, "k", "x", again), KV_CONDITION_FAILED);
+	assert_reads(c, 0, "k", "y");
+	cluster_free(c);
+}
+
+static void an_outcome_is_told_and_made_final(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	pass(c, USEC_PER_SEC);
+	struct msg_request write = STRONG(FROM_CLIENT(c, 1), .deadline_ms = 5000);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "x", write), KV_OK);
+	struct version version = c->result.version;
+	struct msg_request what = write;
+	assert_int_equal(call(c, 1, OP_OUTCOME, "k", NULL, what), KV_OK);
+	assert_int_equal(c->result.outcome, OUTCOME_COMMITTED);
+	assert_true(version_equal(c->result.version, version));
+	/* One that never came is told not to be applied, and then is not. */
+	what.rid.seq = 2;
+	assert_int_equal(call(c, 1, OP_OUTCOME, "k", NULL, what), KV_OK);
+	assert_int_equal(c->result.outcome, OUTCOME_NOT_APPLIED);
+	what.attempt = 1;
+	assert_int_equal(call(c, 2, OP_PUT, "k", "late", what), KV_CONDITION_FAILED);
+	assert_reads(c, 0, "k", "x");
+	/* Too long ago to tell. */
+	what.attempt = 0;
+	what.rid.seq = 3;
+	what.t0 = 1;
+	assert_int_equal(call(c, 1, OP_OUTCOME, "k", NULL, what), KV_OK);
+	assert_int_equal(c->result.outcome, OUTCOME_EXPIRED);
+	cluster_free(c);
+}
+
+static void writes_of_one_node_on_one_key_take_turns(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	for (int i = 0; i < 50; i++)
+		ask(c, 0, OP_ADD, "n", NULL, STRONG(.delta = 1));
+	for (uint32_t k = 0; k < 200 && c->answers < 50; k++)
+		pass(c, TICK_US);
+	assert_int_equal(c->answers, 50);
+	assert_int_equal(stats_of(c, 0).ballot_retries, 0);
+	assert_reads(c, 1, "n", "50");
+	cluster_free(c);
+}
+
+static void lanes_keep_the_lineage_short(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	pass(c, USEC_PER_SEC);
+	for (uint64_t i = 0; i < 20; i++) {
+		struct msg_request add = STRONG(FROM_CLIENT(c, REQUEST_LANE | (i / 2 + 1)), .delta = 1);
+		add.rid.client = 100 + i % 2;
+		assert_int_equal(call(c, 0, OP_ADD, "n", NULL, add), KV_OK);
+	}
+	pass(c, 50 * USEC_PER_MSEC);
+	assert_in_range(on_disk(c, 1, "n").lin_count, 1, 3);
+	assert_true(version_is_none(on_disk(c, 1, "n").lin_floor));
+	/* The client has moved on from an earlier request: its late retry is told nothing and does nothing. */
+	struct msg_request old = STRONG(FROM_CLIENT(c, REQUEST_LANE | 1), .delta = 1, .attempt = 1);
+	old.rid.client = 100;
+	pass(c, MEM_AGE_US + USEC_PER_SEC);
+	old.t0 = clock_of(c, 0) - 1;
+	assert_int_equal(call(c, 1, OP_ADD, "n", NULL, old), KV_IN_DOUBT);
+	assert_reads(c, 2, "n", "20");
 	cluster_free(c);
 }
 
@@ -1447,6 +1630,15 @@ int main(void)
 		cmocka_unit_test(a_scan_is_never_in_doubt),
 		cmocka_unit_test(a_fencing_token_is_not_silently_ignored),
 		cmocka_unit_test(a_promise_carries_a_value_only_if_asked),
+		cmocka_unit_test(conditions_are_judged_on_the_present_value),
+		cmocka_unit_test(sums_and_concatenations_are_made_at_the_replicas_value),
+		cmocka_unit_test(a_key_written_again_and_again_needs_one_round_a_write),
+		cmocka_unit_test(a_fence_once_used_refuses_lower_ones),
+		cmocka_unit_test(a_retry_through_another_node_is_the_same_write),
+		cmocka_unit_test(a_retry_of_a_failed_condition_fails_for_good),
+		cmocka_unit_test(an_outcome_is_told_and_made_final),
+		cmocka_unit_test(writes_of_one_node_on_one_key_take_turns),
+		cmocka_unit_test(lanes_keep_the_lineage_short),
 	};
 	return test_run("core_steps", tests);
 }

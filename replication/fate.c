@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "replication/fate.h"
+
+#include "base/mutant.h"
+
+enum { KNOWN_MAX = ATTEMPTS_MAX + 1 + LIN_MAX + REPLICAS_MAX * CARRIERS_MAX };
+
+/** Attempts of one operation, its own and those of its request id that others made. */
+struct known {
+	uint32_t count;
+	struct version attempts[KNOWN_MAX];
+};
+
+/** One that a minority holds for ever may still be told of. */
+static bool is_forgotten(const struct op *op, struct version attempt)
+{
+	for (uint32_t i = 0; i < op->forgotten_count; i++) {
+		if (version_equal(op->forgotten[i], attempt))
+			return true;
+	}
+	return false;
+}
+
+static void known_add(const struct op *op, struct known *k, struct version attempt)
+{
+	if (is_forgotten(op, attempt))
+		return;
+	for (uint32_t i = 0; i < k->count; i++) {
+		if (version_equal(k->attempts[i], attempt))
+			return;
+	}
+	KV_ASSERT(k->count < KNOWN_MAX);
+	k->attempts[k->count++] = attempt;
+}
+
+static void known_collect(const struct op *op, const struct record *m, struct known *k)
+{
+	k->count = 0;
+	for (uint32_t i = 0; i < op->attempt_count; i++)
+		known_add(op, k, op->attempts[i]);
+	if (request_id_is_none(op->rid) || (op->retry && MUTANT(yblind)))
+		return;
+	if (request_id_equal(m->rid, op->rid) && !version_is_none(m->ver))
+		known_add(op, k, m->ver);
+	for (uint32_t i = 0; i < m->lin_count; i++) {
+		if (request_id_equal(m->lin[i].rid, op->rid))
+			known_add(op, k, m->lin[i].ver);
+	}
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		for (uint32_t j = 0; j < op->replies[i].carrier_count; j++)
+			known_add(op, k, op->replies[i].carriers[j].attempt);
+	}
+}
+
+/** Replicas that report the strong copy COPY, as bits. With lincount: any copy that carries ATTEMPT. */
+static uint32_t reporters(const struct op *op, struct version copy, struct version attempt)
+{
+	uint32_t bits = 0;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		const struct op_reply *r = &op->replies[i];
+		for (uint32_t j = 0; j < r->carrier_count; j++) {
+			if (version_equal(r->carriers[j].copy, copy) ||
+			    (MUTANT(lincount) && version_equal(r->carriers[j].attempt, attempt)))
+				bits |= 1u << i;
+		}
+	}
+	return bits;
+}
+
+/** Replicas whose memory reaches back to A: what they do not report they never had. */
+static uint32_t full_memories(const struct op *op, struct version a)
+{
+	uint32_t bits = 0;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->replies[i].valid && version_less(op->replies[i].memory_floor, a))
+			bits |= 1u << i;
+	}
+	return bits;
+}
+
+/** So many that no majority forms without them. */
+static bool proves_dead(const struct op *op, uint32_t bits)
+{
+	return quorum_blocks(op->row.count, bits) || (MUTANT(twoout) && bits);
+}
+
+static bool is_majority(const struct op *op, uint32_t bits)
+{
+	return quorum_count(bits) >= op_majority(op) || (MUTANT(nocount) && bits);
+}
+
+/** Result that the copies seen give for attempt A; M's lineage knows it if A is an ancestor. */
+static bool ancestor_result(const struct record *m, struct version a, uint64_t *ret)
+{
+	if (version_is_none(m->ver))
+		return false;
+	if (version_equal(m->ver, a)) {
+		*ret = m->result;
+		return true;
+	}
+	for (uint32_t i = 0; i < m->lin_count; i++) {
+		if (version_equal(m->lin[i].ver, a)) {
+			*ret = m->lin[i].result;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct fate_of attempt_fate(const struct op *op, const struct record *m, struct version a)
+{
+	struct fate_of f = {.attempt = a};
+	uint32_t full = full_memories(op, a);
+	bool dead = proves_dead(op, full);
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		const struct op_reply *r = &op->replies[i];
+		for (uint32_t j = 0; j < r->carrier_count; j++) {
+			if (!version_equal(r->carriers[j].attempt, a))
+				continue;
+			uint32_t bits = reporters(op, r->carriers[j].copy, a);
+			if (is_majority(op, bits)) {
+				f.fate = FATE_EFFECTIVE;
+				f.result = r->carriers[j].result;
+				return f;
+			}
+			dead &= proves_dead(op, full & ~bits);
+		}
+	}
+	if (ancestor_result(m, a, &f.result))
+		f.fate = FATE_ANCESTOR;
+	else
+		f.fate = dead ? FATE_DEAD : FATE_OPEN;
+	return f;
+}
+
+/**
+ * A retry must also rule out attempts that nobody has told of. They lie above the client's t0, but for ballots promised
+ * ahead, so memories that reach back that far would have told.
+ */
+static bool unseen_are_dead(const struct op *op)
+{
+	if (!op->retry || MUTANT(yblind))
+		return true;
+	hlc_t window = hlc_from_ms(CACHED_WINDOW_MS);
+	struct version since = {.hlc = op->t0 > window ? op->t0 - window : 0};
+	return proves_dead(op, full_memories(op, since));
+}
+
+static bool client_has_moved_on(const struct op *op)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->replies[i].later)
+			return true;
+	}
+	return false;
+}
+
+struct fate_of fate_judge(const struct op *op, const struct record *m)
+{
+	struct known k;
+	struct fate_of worst = {.fate = FATE_DEAD};
+	known_collect(op, m, &k);
+	if (MUTANT(naivecas) && !op->retry)
+		k.count = 0;
+	for (uint32_t i = 0; i < k.count; i++) {
+		struct fate_of f = attempt_fate(op, m, k.attempts[i]);
+		if (f.fate > worst.fate)
+			worst = f;
+	}
+	if (worst.fate >= FATE_ANCESTOR)
+		return worst;
+	worst.over = client_has_moved_on(op);
+	worst.expired = !unseen_are_dead(op);
+	if (worst.over || worst.expired)
+		worst.fate = FATE_OPEN;
+	return worst;
+}
