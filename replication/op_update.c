@@ -22,7 +22,11 @@ static bool is_read(const struct op *op) { return op->opcode == OP_GET; }
 static void update_doubt(struct node_core *core, struct op *op, const char *text)
 {
 	op_fail(core, op, KV_IN_DOUBT, /* in_doubt= */ true, text);
-	op_finish_write(core, op);
+	/* A retry may end before it has made an attempt of its own: there is nothing to hint. */
+	if (version_is_none(op->version))
+		op_free(core, op);
+	else
+		op_finish_write(core, op);
 }
 
 /** OUTCOME found nothing and cannot rule anything out. */
