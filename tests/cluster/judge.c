@@ -3,10 +3,10 @@
 
 #include "base/clock.h"
 #include "tests/cluster/harness.h"
-#include "tests/sim/check_linear.h"
-#include "tests/sim/check_replicas.h"
-#include "tests/sim/check_version.h"
 #include "tests/support/wire.h"
+#include "verify/check_linear.h"
+#include "verify/check_replicas.h"
+#include "verify/check_version.h"
 
 enum { READS_IN_FLIGHT = 64, READ_DEADLINE_MS = 5000, SCAN_MS = 5000, AGREE_MS = 10000 };
 
@@ -22,7 +22,7 @@ static void send_read(struct wire *w, struct load *l, uint32_t key, unsigned nod
 	op->node = (uint16_t)node;
 	op->key = key;
 	op->kind = HISTORY_GET;
-	op->strong = true;
+	op->level = HISTORY_STRONG;
 	op->attempts = 1;
 	const struct msg ask = {.opcode = OP_GET,
 				.id = op->index,
@@ -47,7 +47,7 @@ static void receive_read(struct wire *w, struct load *l)
 	if (found) {
 		uint64_t value = load_value_number(kv_slice_of(r->value.data, r->value.size), op->key);
 		op->value = value ? value : UINT64_MAX;
-		op->version = r->version;
+		op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
 	}
 	history_complete(h, op->index, clock_mono_us(), found ? HISTORY_DONE : HISTORY_ABSENT, r->status);
 }
@@ -109,8 +109,8 @@ static void contents_set(struct contents *t, uint32_t key, uint16_t node, const 
 	if (copy == &t->replicas.copies[t->first[key + 1]])
 		fail_msg("node %u holds key %u, of which it is no replica", node, key);
 	uint64_t value = entry->tombstone ? 0 : load_value_number(entry->value, key);
-	copy->ver = (struct version){.hlc = entry->copy.hlc, .id = entry->copy.id};
-	copy->org = (struct version){.hlc = entry->version.hlc, .id = entry->version.id};
+	copy->ver = (struct stamp){.hi = entry->copy.hlc, .lo = entry->copy.id};
+	copy->org = (struct stamp){.hi = entry->version.hlc, .lo = entry->version.id};
 	copy->tombstone = entry->tombstone;
 	copy->weak = entry->weak;
 	copy->value = value || entry->tombstone ? value : UINT64_MAX;
@@ -187,7 +187,7 @@ static void check(struct load *l, const struct contents *t, struct verdict v)
 
 static void tell(const struct load *l, const struct history *h)
 {
-	uint64_t outcomes[5] = {0};
+	uint64_t outcomes[6] = {0};
 	for (uint32_t i = 0; i < h->count; i++)
 		outcomes[h->ops[i].outcome]++;
 	fprintf(stderr, "# %s: %u operations: %llu done, %llu absent, %llu in doubt, %llu refused\n",

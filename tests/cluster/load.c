@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "tests/cluster/harness.h"
 
@@ -50,7 +51,7 @@ struct asked {
 	uint32_t key;
 	enum history_kind kind;
 	bool strong;
-	enum msg_acks acks;
+	enum history_acks acks;
 	uint64_t value;
 };
 
@@ -122,15 +123,16 @@ static bool invoke(struct load_thread *t, struct asked *ret)
 					     : HISTORY_PUT;
 	/* Mostly of one replica: what other numbers of acknowledgements ask for is not there in every fault. */
 	if (!ret->strong && ret->kind != HISTORY_GET)
-		ret->acks =
-			percent(t, 80) ? ACKS_ONE : (enum msg_acks)rng_between(&t->rng, ACKS_MAJORITY, ACKS_ALL);
+		ret->acks = percent(t, 80) ? HISTORY_ACKS_ONE
+					   : (enum history_acks)rng_between(&t->rng, HISTORY_ACKS_MAJORITY,
+									    HISTORY_ACKS_ALL);
 	if (ret->kind == HISTORY_PUT)
 		ret->value = ++l->values;
 	struct history_op *op = history_invoke(&l->history, clock_mono_us());
 	op->client = t->index;
 	op->key = ret->key;
 	op->kind = ret->kind;
-	op->strong = ret->strong;
+	op->level = ret->strong ? HISTORY_STRONG : HISTORY_EVENTUAL;
 	op->acks = ret->acks;
 	op->value = ret->value;
 	op->attempts = 1;
@@ -179,7 +181,7 @@ static void complete(struct load_thread *t, const struct asked *a, const struct 
 	if (a->kind == HISTORY_GET)
 		op->value = read;
 	if (outcome == HISTORY_DONE)
-		op->version = (struct version){.hlc = item->version.hlc, .id = item->version.id};
+		op->version = (struct stamp){.hi = item->version.hlc, .lo = item->version.id};
 	history_complete(&l->history, a->index, clock_mono_us(), outcome, err->status);
 	pthread_mutex_unlock(&l->lock);
 	if (outcome == HISTORY_DONE || outcome == HISTORY_ABSENT)

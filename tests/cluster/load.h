@@ -13,7 +13,7 @@
 #define KV_TESTS_CLUSTER_LOAD_H
 
 #include "tests/cluster/cluster.h"
-#include "tests/sim/history.h"
+#include "verify/history.h"
 
 struct load_options {
 	const char *prefix;    /* of the keys; loads on one cluster differ in it */

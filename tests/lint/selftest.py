@@ -71,6 +71,11 @@ BAD_INCLUDES = [
     ('cli/cmd_get.c', '#include "server/config.h"'),
     ('cli/cmd_get.c', '#include "replication/placement.h"'),
     ('cli/cmd_get.c', '#include "storage/store.h"'),
+    # verify: base only
+    ('verify/history.h', '#include "proto/msg.h"'),
+    ('verify/check_linear.c', '#include "replication/version.h"'),
+    ('verify/check_linear.c', '#include "tests/sim/sim.h"'),
+    ('replication/op_get.c', '#include "verify/history.h"'),
     # tests and examples
     ('tests/sim/sim.c', '#include "server/node.h"'),
     ('tests/sim/sim.c', '#include "storage/store_rocks.h"'),
@@ -149,6 +154,7 @@ GOOD_INCLUDES = [
     ('client/include/kv/client.h', '#include <kv/status.h>'),
     ('client/include/kv/client.h', '#include <stdint.h>'),
     ('cli/cmd_get.c', '#include <kv/client.h>'),
+    ('cli/cmd_verify.c', '#include "verify/check_linear.h"'),
     ('cli/output.c', '#include <jansson.h>'),
     ('cli/output.c', '#include <libsmartcols/libsmartcols.h>'),
     ('tests/unit/test_buf.c', '#include "tests/support/test.h"'),

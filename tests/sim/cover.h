@@ -29,6 +29,7 @@
 	X(ops_done)                                                                                                \
 	X(ops_absent)                                                                                              \
 	X(ops_doubt)                                                                                               \
+	X(ops_failed)                                                                                              \
 	X(ops_refused)                                                                                             \
 	X(ops_unanswered)                                                                                          \
 	X(ops_retried)                                                                                             \

@@ -8,12 +8,12 @@
 #include "replication/placement.h"
 #include "replication/record.h"
 #include "storage/keyspace.h"
-#include "tests/sim/check_linear.h"
-#include "tests/sim/check_replicas.h"
-#include "tests/sim/check_version.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/wire.h"
+#include "verify/check_linear.h"
+#include "verify/check_replicas.h"
+#include "verify/check_version.h"
 
 /* Longest parts of a run, in virtual time. */
 #define FORM_MAX_US   (60 * USEC_PER_SEC)
@@ -261,8 +261,8 @@ static void copy_read(struct sim *sim, const struct sim_node *n, uint32_t key, c
 		struct record rec;
 		enum kv_status status = record_decode(buf_slice(&bytes), &rec);
 		KV_ASSERT(status == KV_OK);
-		copy.ver = rec.ver;
-		copy.org = rec.org;
+		copy.ver = (struct stamp){.hi = rec.ver.hlc, .lo = rec.ver.id};
+		copy.org = (struct stamp){.hi = rec.org.hlc, .lo = rec.org.id};
 		copy.tombstone = rec.tombstone;
 		copy.weak = rec.weak;
 		copy.expires_ms = rec.expires_ms;
@@ -453,7 +453,7 @@ void sim_explain(const struct sim *sim, struct buf *out)
 				   "  copy: node %u value %" PRIu64 "%s%s ver %" PRIx64 ".%" PRIx64 " org %" PRIx64
 				   ".%" PRIx64 " expires_ms %" PRIu64 "\n",
 				   c->node, c->value, c->tombstone ? " tombstone" : "", c->weak ? " weak" : "",
-				   c->ver.hlc, c->ver.id, c->org.hlc, c->org.id, c->expires_ms);
+				   c->ver.hi, c->ver.lo, c->org.hi, c->org.lo, c->expires_ms);
 	}
 	buf_append_str(out, "last events:\n");
 	trace_print(&sim->trace, 40, out);

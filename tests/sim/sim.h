@@ -15,13 +15,13 @@
 #include "base/iheap.h"
 #include "base/rng.h"
 #include "tests/sim/cover.h"
-#include "tests/sim/history.h"
 #include "tests/sim/net.h"
 #include "tests/sim/node.h"
 #include "tests/sim/options.h"
-#include "tests/sim/replicas.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/workload.h"
+#include "verify/history.h"
+#include "verify/replicas.h"
 
 enum sim_event_kind {
 	SIM_FRAME,  /* a message reaches a node, from another or from a client */

@@ -2,9 +2,9 @@
 /* The checkers judged by hand-written histories that are known to be good or bad. */
 #include "tests/support/test.h"
 
-#include "tests/sim/check_linear.h"
-#include "tests/sim/check_replicas.h"
-#include "tests/sim/check_version.h"
+#include "verify/check_linear.h"
+#include "verify/check_replicas.h"
+#include "verify/check_version.h"
 
 /* Lines of a history leave out what they do not need. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -44,11 +44,11 @@ static void history_from(struct history *h, const struct line *lines, size_t cou
 		struct history_op *op = history_place(h, lines[i].invoke, lines[i].complete);
 		char low = (char)(lines[i].op | 0x20);
 		op->kind = low == 'g' ? HISTORY_GET : low == 'p' ? HISTORY_PUT : HISTORY_DELETE;
-		op->strong = low == lines[i].op;
+		op->level = low == lines[i].op ? HISTORY_STRONG : HISTORY_EVENTUAL;
 		op->value = lines[i].value;
 		op->ttl_ms = lines[i].ttl_ms;
 		op->outcome = outcome_of(lines[i].end);
-		op->version = (struct version){.hlc = lines[i].version};
+		op->version = (struct stamp){.hi = lines[i].version};
 	}
 }
 
@@ -306,7 +306,7 @@ static void a_write_that_reuses_the_version_it_follows_is_found(void **state)
 
 static struct replica_copy copy_of(uint16_t node, uint64_t ver, uint64_t org, uint64_t value)
 {
-	return (struct replica_copy){.node = node, .ver = {.hlc = ver}, .org = {.hlc = org}, .value = value};
+	return (struct replica_copy){.node = node, .ver = {.hi = ver}, .org = {.hi = org}, .value = value};
 }
 
 static void equal_replicas_agree_and_different_ones_do_not(void **state)
@@ -317,7 +317,7 @@ static void equal_replicas_agree_and_different_ones_do_not(void **state)
 	replicas_add(&r, &copies[0]);
 	replicas_add(&r, &copies[1]);
 	assert_true(check_agree(&r, &v));
-	r.copies[1].ver.hlc = 6;
+	r.copies[1].ver.hi = 6;
 	assert_false(check_agree(&r, &v));
 	assert_string_equal(v.check, "agree");
 	replicas_release(&r);

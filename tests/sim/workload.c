@@ -2,6 +2,7 @@
 #include "tests/sim/workload.h"
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/wire.h"
 
@@ -89,8 +90,8 @@ static void client_send(struct sim *sim, struct sim_client *c)
 		.request =
 			{
 				.key = workload_key(op->key, key),
-				.level = op->strong ? LEVEL_STRONG : LEVEL_EVENTUAL,
-				.acks = op->acks,
+				.level = history_is_strong(op) ? LEVEL_STRONG : LEVEL_EVENTUAL,
+				.acks = (enum msg_acks)op->acks,
 				.deadline_ms = c->deadline_ms,
 				.attempt = op->attempts - 1,
 				.ttl_ms = op->kind == HISTORY_PUT ? op->ttl_ms : 0,
@@ -118,8 +119,10 @@ static void op_draw(struct sim *sim, struct history_op *op)
 	const struct sim_options *o = &sim->options;
 	op->node = (uint16_t)rng_below(&sim->rng, o->node_count);
 	op->key = (uint32_t)rng_below(&sim->rng, o->key_count);
-	op->strong = percent(sim, o->strong_pct);
-	op->acks = op->strong ? ACKS_DEFAULT : (enum msg_acks)rng_between(&sim->rng, ACKS_ONE, ACKS_ALL);
+	op->level = percent(sim, o->strong_pct) ? HISTORY_STRONG : HISTORY_EVENTUAL;
+	op->acks = HISTORY_ACKS_DEFAULT;
+	if (!history_is_strong(op))
+		op->acks = (enum history_acks)rng_between(&sim->rng, HISTORY_ACKS_ONE, HISTORY_ACKS_ALL);
 	if (percent(sim, o->get_pct))
 		op->kind = HISTORY_GET;
 	else if (percent(sim, o->delete_pct))
@@ -137,7 +140,7 @@ static void op_draw_final(struct sim *sim, struct history_op *op)
 {
 	uint32_t next = sim->work.final_next++;
 	op->kind = HISTORY_GET;
-	op->strong = true;
+	op->level = HISTORY_STRONG;
 	op->node = (uint16_t)(next % sim->options.node_count);
 	op->key = next / sim->options.node_count;
 }
@@ -176,7 +179,7 @@ static void client_finish(struct sim *sim, struct sim_client *c, enum history_ou
 	uint64_t *const counters[] = {
 		[HISTORY_PENDING] = &sim->cover.ops_unanswered, [HISTORY_DONE] = &sim->cover.ops_done,
 		[HISTORY_ABSENT] = &sim->cover.ops_absent,      [HISTORY_DOUBT] = &sim->cover.ops_doubt,
-		[HISTORY_REFUSED] = &sim->cover.ops_refused,
+		[HISTORY_REFUSED] = &sim->cover.ops_refused,    [HISTORY_FAILED] = &sim->cover.ops_failed,
 	};
 	++*counters[outcome];
 	if (sim->work.final && outcome != HISTORY_DONE && outcome != HISTORY_ABSENT) {
@@ -191,7 +194,7 @@ static void client_finish(struct sim *sim, struct sim_client *c, enum history_ou
 static bool client_retry(struct sim *sim, struct sim_client *c)
 {
 	struct history_op *op = client_op(sim, c);
-	if (op->strong || op->kind == HISTORY_GET || !c->t0 || op->attempts >= WORKLOAD_ATTEMPTS_MAX ||
+	if (history_is_strong(op) || op->kind == HISTORY_GET || !c->t0 || op->attempts >= WORKLOAD_ATTEMPTS_MAX ||
 	    !percent(sim, sim->options.retry_pct))
 		return false;
 	uint32_t others = sim->options.node_count - 1;
@@ -238,7 +241,7 @@ void workload_on_answer(struct sim *sim, struct sim_event *event)
 	if (r->status != KV_OK && r->status != KV_NOT_FOUND) {
 		client_on_error(sim, c, r);
 	} else {
-		op->version = r->version;
+		op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
 		if (is_get && r->status == KV_OK)
 			client_got_value(sim, op, r);
 		bool absent = is_get && r->status == KV_NOT_FOUND;

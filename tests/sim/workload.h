@@ -9,8 +9,9 @@
 #ifndef KV_SIM_WORKLOAD_H
 #define KV_SIM_WORKLOAD_H
 
-#include "tests/sim/history.h"
+#include "proto/msg.h"
 #include "tests/sim/options.h"
+#include "verify/history.h"
 
 struct sim;
 struct sim_event;

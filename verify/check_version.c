@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sim/check_version.h"
+#include "verify/check_version.h"
 
 #include <inttypes.h>
 
@@ -20,7 +20,7 @@ static int by_version(const void *a, const void *b)
 {
 	const struct history_op *x = *(const struct history_op *const *)a,
 				*y = *(const struct history_op *const *)b;
-	int order = version_compare(x->version, y->version);
+	int order = stamp_compare(x->version, y->version);
 	return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
@@ -52,7 +52,7 @@ static bool check_same_version(const struct view *view, uint32_t key, struct ver
 {
 	for (uint32_t i = 1; i < view->count; i++) {
 		const struct history_op *a = view->ops[i - 1], *b = view->ops[i];
-		if (version_is_none(a->version) || version_compare(a->version, b->version) != 0)
+		if (stamp_is_none(a->version) || stamp_compare(a->version, b->version) != 0)
 			continue;
 		if (a->kind != HISTORY_GET && b->kind != HISTORY_GET)
 			return verdict_fail(v, CHECK, key, "#%u and #%u wrote under one version", a->index,
@@ -75,7 +75,8 @@ static bool check_get(const struct history_op *get, const struct history_op *wri
 		return verdict_fail(v, CHECK, get->key, "#%u returned the value of #%u, not yet written",
 				    get->index, write->index);
 	/* An eventual get may show an attempt of the write that never took effect, under its own version. */
-	if (get->strong && write->outcome == HISTORY_DONE && version_compare(get->version, write->version) != 0)
+	if (history_is_strong(get) && write->outcome == HISTORY_DONE &&
+	    stamp_compare(get->version, write->version) != 0)
 		return verdict_fail(v, CHECK, get->key, "#%u returned the value of #%u under another version",
 				    get->index, write->index);
 	return true;
@@ -103,20 +104,20 @@ static bool check_order(const struct history *h, uint32_t key, const struct view
 	uint32_t next = 0;
 	for (uint32_t i = 0; i < h->count; i++) {
 		const struct history_op *op = &h->ops[i];
-		if (op->key != key || !op->strong || !op_answered(op) || version_is_none(op->version))
+		if (op->key != key || !history_is_strong(op) || !op_answered(op) || stamp_is_none(op->version))
 			continue;
 		for (; next < completed->count && completed->ops[next]->complete < op->invoke; next++)
-			if (!newest || version_compare(completed->ops[next]->version, newest->version) > 0)
+			if (!newest || stamp_compare(completed->ops[next]->version, newest->version) > 0)
 				newest = completed->ops[next];
 		if (!newest)
 			continue;
-		int order = version_compare(op->version, newest->version);
+		int order = stamp_compare(op->version, newest->version);
 		if (order < 0 || (order == 0 && op->kind != HISTORY_GET))
 			return verdict_fail(v, CHECK, key,
 					    "#%u began after #%u had ended and its version is not newer: %" PRIx64
 					    ".%" PRIx64 " after %" PRIx64 ".%" PRIx64,
-					    op->index, newest->index, op->version.hlc, op->version.id,
-					    newest->version.hlc, newest->version.id);
+					    op->index, newest->index, op->version.hi, op->version.lo,
+					    newest->version.hi, newest->version.lo);
 	}
 	return true;
 }
@@ -143,7 +144,7 @@ static bool check_key(const struct history *h, uint32_t key, struct view *view, 
 		return false;
 
 	for (uint32_t i = 0; i < view->count; i++)
-		if (view->ops[i]->strong && !version_is_none(view->ops[i]->version))
+		if (history_is_strong(view->ops[i]) && !stamp_is_none(view->ops[i]->version))
 			view->ops[strong++] = view->ops[i];
 	view->count = strong;
 	qsort(view->ops, view->count, sizeof(view->ops[0]), by_completion);

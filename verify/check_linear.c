@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sim/check_linear.h"
+#include "verify/check_linear.h"
 
 #include "base/hash.h"
 #include "base/hmap.h"
@@ -63,7 +63,7 @@ struct linear {
 
 static bool op_must(const struct history_op *op)
 {
-	return op->strong && (op->outcome == HISTORY_DONE || op->outcome == HISTORY_ABSENT);
+	return history_is_strong(op) && (op->outcome == HISTORY_DONE || op->outcome == HISTORY_ABSENT);
 }
 
 static bool op_may(const struct history_op *op)
@@ -77,8 +77,8 @@ static bool value_was_read(const struct history *h, uint32_t key, uint64_t value
 {
 	for (uint32_t i = 0; i < h->count; i++) {
 		const struct history_op *op = &h->ops[i];
-		if (op->key == key && op->kind == HISTORY_GET && op->strong && op->outcome == HISTORY_DONE &&
-		    op->value == value)
+		if (op->key == key && op->kind == HISTORY_GET && history_is_strong(op) &&
+		    op->outcome == HISTORY_DONE && op->value == value)
 			return true;
 	}
 	return false;

@@ -18,10 +18,10 @@
  * can be left out, and one that was returned takes effect right before the first get that returned it. Deletes of that kind
  * are alike; the oldest unused one serves best.
  */
-#ifndef KV_SIM_CHECK_LINEAR_H
-#define KV_SIM_CHECK_LINEAR_H
+#ifndef KV_VERIFY_CHECK_LINEAR_H
+#define KV_VERIFY_CHECK_LINEAR_H
 
-#include "tests/sim/history.h"
+#include "verify/history.h"
 
 /** Configurations one key may cost before the check gives up. */
 #define CHECK_LINEAR_STATES_MAX 1000000u

@@ -12,10 +12,10 @@
  * Operations without an answer take part only through the gets that returned their value. Not judged: a strong get that
  * found nothing and was given no version (check_linear judges it), and order among eventual operations.
  */
-#ifndef KV_SIM_CHECK_VERSION_H
-#define KV_SIM_CHECK_VERSION_H
+#ifndef KV_VERIFY_CHECK_VERSION_H
+#define KV_VERIFY_CHECK_VERSION_H
 
-#include "tests/sim/history.h"
+#include "verify/history.h"
 
 /** Returns false and fills V on a violation. */
 bool check_version(const struct history *h, struct verdict *v);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sim/replicas.h"
+#include "verify/replicas.h"
 
 void replicas_release(struct replicas *r)
 {

@@ -2,16 +2,16 @@
 /**
  * What every replica holds at the end of a run, read from the disks after everything healed and settled.
  */
-#ifndef KV_SIM_REPLICAS_H
-#define KV_SIM_REPLICAS_H
+#ifndef KV_VERIFY_REPLICAS_H
+#define KV_VERIFY_REPLICAS_H
 
-#include "tests/sim/history.h"
+#include "verify/history.h"
 
 /** One replica's copy of one key. ver {0,0}: it has none. */
 struct replica_copy {
 	uint32_t key;
 	uint16_t node;
-	struct version ver, org;
+	struct stamp ver, org;
 	bool tombstone;
 	bool weak;
 	uint64_t value; /* number of the value; 0 for tombstones and absent copies */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sim/check_replicas.h"
+#include "verify/check_replicas.h"
 
 #include <inttypes.h>
 
 static bool copies_equal(const struct replica_copy *a, const struct replica_copy *b)
 {
-	return version_compare(a->ver, b->ver) == 0 && version_compare(a->org, b->org) == 0 &&
-	       a->value == b->value && a->tombstone == b->tombstone && a->expires_ms == b->expires_ms &&
-	       a->value_hash == b->value_hash;
+	return stamp_compare(a->ver, b->ver) == 0 && stamp_compare(a->org, b->org) == 0 && a->value == b->value &&
+	       a->tombstone == b->tombstone && a->expires_ms == b->expires_ms && a->value_hash == b->value_hash;
 }
 
 bool check_agree(const struct replicas *r, struct verdict *v)
@@ -18,38 +17,38 @@ bool check_agree(const struct replicas *r, struct verdict *v)
 			return verdict_fail(v, "agree", a->key,
 					    "node %u holds value %" PRIu64 " ver %" PRIx64 ".%" PRIx64
 					    ", node %u value %" PRIu64 " ver %" PRIx64 ".%" PRIx64,
-					    a->node, a->value, a->ver.hlc, a->ver.id, b->node, b->value, b->ver.hlc,
-					    b->ver.id);
+					    a->node, a->value, a->ver.hi, a->ver.lo, b->node, b->value, b->ver.hi,
+					    b->ver.lo);
 	}
 	return true;
 }
 
-static void newest_copy(const struct replicas *r, uint32_t key, struct version *ret_ver, struct version *ret_org)
+static void newest_copy(const struct replicas *r, uint32_t key, struct stamp *ret_ver, struct stamp *ret_org)
 {
 	for (uint32_t i = 0; i < r->count; i++) {
 		const struct replica_copy *copy = &r->copies[i];
-		if (copy->key != key || version_compare(copy->ver, *ret_ver) <= 0)
+		if (copy->key != key || stamp_compare(copy->ver, *ret_ver) <= 0)
 			continue;
 		*ret_ver = copy->ver;
 		*ret_org = copy->org;
 	}
 }
 
-static bool durable_op(const struct history_op *op, struct version ver, struct version org, struct verdict *v)
+static bool durable_op(const struct history_op *op, struct stamp ver, struct stamp org, struct verdict *v)
 {
-	struct version held = op->strong ? org : ver;
-	if (version_compare(held, op->version) >= 0)
+	struct stamp held = history_is_strong(op) ? org : ver;
+	if (stamp_compare(held, op->version) >= 0)
 		return true;
 	return verdict_fail(v, "durable", op->key,
 			    "#%u was acknowledged with version %" PRIx64 ".%" PRIx64
 			    "; the newest copy has only %" PRIx64 ".%" PRIx64,
-			    op->index, op->version.hlc, op->version.id, held.hlc, held.id);
+			    op->index, op->version.hi, op->version.lo, held.hi, held.lo);
 }
 
 bool check_durable(const struct history *h, const struct replicas *r, struct verdict *v)
 {
 	for (uint32_t key = 0; key < h->key_count; key++) {
-		struct version ver = {0}, org = {0};
+		struct stamp ver = {0}, org = {0};
 		newest_copy(r, key, &ver, &org);
 		for (uint32_t i = 0; i < h->count; i++) {
 			const struct history_op *op = &h->ops[i];

@@ -9,10 +9,10 @@
  *
  * Eventual writes are judged by version alone: a newer copy may have won before the write was acknowledged.
  */
-#ifndef KV_SIM_CHECK_REPLICAS_H
-#define KV_SIM_CHECK_REPLICAS_H
+#ifndef KV_VERIFY_CHECK_REPLICAS_H
+#define KV_VERIFY_CHECK_REPLICAS_H
 
-#include "tests/sim/replicas.h"
+#include "verify/replicas.h"
 
 /** Each returns false and fills V on a violation. */
 bool check_agree(const struct replicas *r, struct verdict *v);
