@@ -269,6 +269,7 @@ enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m
 	CODEC_SET(&pb, disk_p99_us, h->disk_p99_us);
 	CODEC_SET(&pb, disk_free_pct, h->disk_free_pct);
 	CODEC_SET(&pb, stored_hlc, h->stored_hlc);
+	CODEC_SET(&pb, shards, h->shards);
 	return codec_emit(out, &pb.base, slice_of(NULL, 0));
 }
 
@@ -286,6 +287,7 @@ enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessag
 		.disk_p99_us = pb->disk_p99_us,
 		.disk_free_pct = pb->disk_free_pct,
 		.stored_hlc = pb->stored_hlc,
+		.shards = pb->shards,
 	};
 	return in->value.size == 0 ? KV_OK : KV_INVALID;
 }

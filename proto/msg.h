@@ -325,7 +325,8 @@ struct msg_heartbeat {
 	uint32_t queue_us;
 	uint32_t disk_p99_us;
 	uint32_t disk_free_pct;
-	hlc_t stored_hlc; /* the receiver has all of the sender's writes up to it; 0 = not known */
+	hlc_t stored_hlc; /* what the sender acknowledged before this reading of its clock is at the receiver; 0 = unknown */
+	uint32_t shards; /* cores of the sender */
 };
 
 /** OP_HINT_OPEN: how much a sender wants to replay; the reply grants. */

@@ -216,6 +216,7 @@ static const char *differ_heartbeat(const struct msg_heartbeat *a, const struct 
 	SAME(disk_p99_us);
 	SAME(disk_free_pct);
 	SAME(stored_hlc);
+	SAME(shards);
 	return NULL;
 }
 

@@ -478,6 +478,7 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 			.disk_p99_us = number32(rng),
 			.disk_free_pct = (uint32_t)rng_between(rng, 0, 100),
 			.stored_hlc = number(rng, 64),
+			.shards = number32(rng),
 		};
 		return;
 	case BODY_HINT:
