@@ -24,6 +24,9 @@ static inline uint64_t key_hash(struct slice key)
 	return hash64(key);
 }
 
+/** Names a key in session tokens: keys of one tag are different keys there, and so are those of two buckets. */
+static inline uint64_t session_key_hash(uint32_t bucket, struct slice key) { return hash64_seeded(key, bucket); }
+
 /** PARTITIONS must be a power of two of at least 2. */
 static inline uint16_t hash_partition(uint64_t hash, uint32_t partitions)
 {

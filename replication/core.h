@@ -18,6 +18,7 @@
 #include "replication/hints.h"
 #include "replication/node_core.h"
 #include "replication/slot.h"
+#include "replication/staleness.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -69,6 +70,7 @@ struct node_core {
 
 	struct detector detector;
 	struct hints hints;
+	struct staleness staleness;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;

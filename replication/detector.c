@@ -37,7 +37,8 @@ static void send_heartbeats(struct node_core *core)
 		m->heartbeat = (struct msg_heartbeat){.seq = d->seq,
 						      .sent_us = core->now.mono_us,
 						      .incarnation = core->config.incarnation,
-						      .map_epoch = core->map->desc.epoch};
+						      .map_epoch = core->map->desc.epoch,
+						      .shards = core->config.shard_count};
 		core_send(core, i, m);
 	}
 }
@@ -81,6 +82,8 @@ void detector_heartbeat(struct node_core *core, node_id from, const struct msg *
 	reply->heartbeat = m->heartbeat;
 	reply->heartbeat.incarnation = core->config.incarnation;
 	reply->heartbeat.map_epoch = core->map ? core->map->desc.epoch : 0;
+	reply->heartbeat.stored_hlc = staleness_tell(core, from);
+	reply->heartbeat.shards = core->config.shard_count;
 	core_send(core, from, reply);
 }
 
@@ -104,6 +107,7 @@ void detector_answer(struct node_core *core, node_id from, const struct msg *m)
 		p->boot_nonce = 0; /* its HELLO to this core is still to come */
 	}
 	p->map_epoch = h->map_epoch;
+	staleness_hear(core, from, m);
 	p->clock_ahead_ms = (int64_t)hlc_ms(m->hlc) - (int64_t)(core->now.wall_us / USEC_PER_MSEC);
 	p->answers++;
 	if (p->state == PEER_DOWN && p->answers < PING_UP_COUNT)

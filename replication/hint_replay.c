@@ -285,6 +285,13 @@ static void remember_after(struct hint_target *t, const struct disk_key *key)
 	t->has_after = true;
 }
 
+static void counted(struct node_core *core, struct hint_target *t)
+{
+	t->phase = HINT_IDLE;
+	if (t->pending > 0 || t->dirty_count > 0)
+		staleness_hinted(core, t->node, /* since_us= */ 0);
+}
+
 /** Hints written meanwhile may be counted twice; the first pass puts that right. */
 static void counted_page(struct node_core *core, struct hint_target *t, const struct disk_row *rows, uint32_t count,
 			 bool done)
@@ -302,7 +309,7 @@ static void counted_page(struct node_core *core, struct hint_target *t, const st
 	if (t->partition < core->map->desc.partitions)
 		count_page(core, t);
 	else
-		t->phase = HINT_IDLE;
+		counted(core, t);
 }
 
 void hint_replay_scan_done(struct node_core *core, struct hint_target *t, const struct disk_row *rows,
@@ -350,10 +357,12 @@ static void settle(struct node_core *core, struct hint_push *p)
 	struct hint_target *t = p->target;
 	struct disk_key key = push_key(p);
 	core->stats.hints_replayed++;
+	/* Hinted anew meanwhile: that hint is on disk still, and may not have been counted as another. */
+	if (p->renewed)
+		return;
 	t->left -= t->left > 0;
 	t->pending -= t->pending > 0;
-	if (!p->renewed)
-		hints_remove(core, t, &key);
+	hints_remove(core, t, &key);
 }
 
 static void end_push(struct node_core *core, struct hint_push *p)

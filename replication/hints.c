@@ -93,6 +93,18 @@ uint32_t hints_dirty(const struct node_core *core, node_id target)
 	return core->hints.targets[target] ? core->hints.targets[target]->dirty_count : 0;
 }
 
+bool hints_are_counted(const struct node_core *core, node_id target)
+{
+	const struct hint_target *t = core->hints.targets[target];
+	return t && t->phase != HINT_COUNTING;
+}
+
+bool hints_are_delivered(const struct node_core *core, node_id target)
+{
+	const struct hint_target *t = core->hints.targets[target];
+	return t && t->phase == HINT_IDLE && t->pending == 0 && t->dirty_count == 0 && t->in_flight == 0;
+}
+
 bool hints_parse(struct slice value, struct version *ret_ver, hlc_t *ret_created)
 {
 	if (value.size < HINT_VALUE_SIZE)

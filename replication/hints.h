@@ -114,6 +114,10 @@ void hints_grant(struct node_core *core, node_id from, const struct msg *m);
 /** A mark from before the start was read. */
 void hints_found_mark(struct hint_target *target, uint32_t partition);
 
+/** True once it is known what was left for TARGET before the start / true if the target is known to have all that was hinted. */
+bool hints_are_counted(const struct node_core *core, node_id target);
+bool hints_are_delivered(const struct node_core *core, node_id target);
+
 /** One target's, for status. */
 uint64_t hints_pending(const struct node_core *core, node_id target);
 uint32_t hints_dirty(const struct node_core *core, node_id target);

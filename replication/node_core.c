@@ -86,6 +86,7 @@ void node_core_free(struct node_core *core)
 		free(core->recent[i]);
 	free(core->write_sizes);
 	hints_release(core);
+	staleness_release(core);
 	replica_release(core);
 	free_waits(core);
 	slots_release(&core->slots);

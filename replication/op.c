@@ -3,6 +3,8 @@
 
 #include "proto/keyhash.h"
 #include "replication/hint_replay.h"
+#include "replication/level.h"
+#include "replication/receipt.h"
 
 static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)
 {
@@ -72,6 +74,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	op->value = value;
 	op->counted = value != NULL;
 	op->value_hash = has_value ? hash64(r->value) : 0;
+	level_take(op, r);
 	op->started_us = core->now.mono_us;
 	op->deadline_us = op_deadline(r, arrived_us);
 
@@ -261,29 +264,6 @@ uint32_t op_strong_holders(const struct op *op, struct version ver)
 	return bits;
 }
 
-static void fill_receipt(const struct node_core *core, const struct op *op, struct msg_result *result)
-{
-	struct msg_receipt *r = &result->receipt;
-	result->has_receipt = true;
-	r->asked = op->level;
-	r->achieved = result->status == KV_OK || result->status == KV_NOT_FOUND ? op->level : LEVEL_DEFAULT;
-	r->version = result->version;
-	r->epoch = core->map->desc.epoch;
-	r->acks = quorum_count(op->quorum.yes);
-	r->hinted = quorum_count(op->hinted);
-	r->rounds = op->rounds;
-	r->repaired = op->repaired;
-	r->replica_count = op->row.count;
-	for (uint32_t i = 0; i < op->row.count; i++) {
-		bool has = op->holders & 1u << i;
-		r->replicas[i] = (struct receipt_replica){
-			.node = op->row.nodes[i],
-			.ver = has ? op->version : op->replies[i].ver,
-			.status = has || op->replies[i].valid ? KV_OK : KV_UNAVAILABLE,
-		};
-	}
-}
-
 struct msg *op_result(struct node_core *core, const struct op *op, enum kv_status status)
 {
 	struct msg *m = core_msg(core, op->opcode, op->remote ? op->from_id : 0, /* reply= */ true);
@@ -305,8 +285,11 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 			hint_replay_probed(core, op->probe_id, complete, op->best.rec.ver);
 		return;
 	}
+	if (m->result.status == KV_OK)
+		staleness_write_answered(core, op);
+	level_answer(core, op, &m->result);
 	if (op->receipt_wanted)
-		fill_receipt(core, op, &m->result);
+		receipt_fill(core, op, &m->result);
 	core->stats.ops_unavailable += m->result.status == KV_UNAVAILABLE;
 	core->stats.ops_deadline += m->result.status == KV_DEADLINE;
 	core->stats.ops_in_doubt += m->result.in_doubt;
@@ -332,12 +315,14 @@ void op_hint(struct node_core *core, struct op *op, uint32_t position)
 	if (op->hinted & 1u << position || op->row.nodes[position] == core->self)
 		return;
 	op->hinted |= 1u << position;
+	staleness_hinted(core, op->row.nodes[position], op->started_us);
 	hints_add(core, op->row.nodes[position], op->partition, op->leaf, op->bucket, blob_slice(op->key),
 		  op->version, op->level == LEVEL_STRONG, op->opcode == OP_DEL);
 }
 
 void op_finish_write(struct node_core *core, struct op *op)
 {
+	staleness_write_over(core, op);
 	int own = row_position(&op->row, core->self);
 	bool missed = op->holders != 0 && own >= 0 && !(op->holders & 1u << own);
 	for (uint32_t i = 0; i < op->row.count; i++) {

@@ -12,6 +12,7 @@
 #include "replication/change.h"
 #include "replication/core.h"
 #include "replication/quorum.h"
+#include "replication/session.h"
 
 struct turn;
 
@@ -128,6 +129,16 @@ struct op {
 	uint32_t retries;
 	bool repaired;
 	bool clock_refused; /* a replica found our versions too far ahead */
+
+	/* levels */
+	bool sent_before;        /* the client sends this write again */
+	bool session_wanted;     /* the answer carries a token */
+	struct session session;  /* what the request's token says of the key */
+	usec_t staleness_max_us; /* LEVEL_BOUNDED */
+	bool wide;               /* a read that its own copy could not serve */
+	usec_t read_us;          /* when the replicas were asked for what is answered */
+	usec_t known_us;         /* at read_us: staleness_known_us */
+	uint32_t pushed;         /* bits: read repair was sent */
 
 	/* ballots */
 	struct version ballot;

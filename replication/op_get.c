@@ -4,12 +4,32 @@
  *
  * A strong read answers only what a majority holds strongly, making it so first where needed: by copying the
  * greatest record to the others, or, where a ballot stands in the way, by a ballot of its own (op_update.c).
+ *
+ * A session read asks this node's own copy and, if that is older than what the session has seen, all others, again and
+ * again until one has it. A bounded read asks a majority unless the own copy is known to be fresh enough.
  */
-#include "replication/op.h"
+#include "replication/level.h"
 
 static void get_read(struct node_core *core, struct op *op);
 
 static bool is_strong(const struct op *op) { return op->level == LEVEL_STRONG; }
+
+static bool is_session(const struct op *op) { return op->level == LEVEL_SESSION; }
+
+/** True if the session saw more keys than its token remembers, and this may be one of them. */
+static bool session_has_forgotten(const struct op *op)
+{
+	return op->session.overflowed && version_is_none(op->session.seen);
+}
+
+static uint32_t get_need(const struct op *op)
+{
+	if (is_session(op) && session_has_forgotten(op))
+		return op->row.count;
+	if (op->level == LEVEL_BOUNDED && op->wide)
+		return MAX(op_need(op), op_majority(op));
+	return op_need(op);
+}
 
 /** Position that is asked for the value: this node's own copy if it has one, else the first that can be reached. */
 static uint32_t value_position(const struct node_core *core, const struct op *op)
@@ -26,34 +46,55 @@ static uint32_t value_position(const struct node_core *core, const struct op *op
 
 static void get_unavailable(struct node_core *core, struct op *op)
 {
-	op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false,
-		"not enough replicas of the key answered; see 'kvctl status' for the nodes that are down");
+	const char *text =
+		is_session(op)
+			? "no replica that answered in time has what this session has seen; try another node"
+			: "not enough replicas of the key answered; see 'kvctl status' for the nodes that are down";
+	op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false, text);
 	op_free(core, op);
 }
 
 /** Tries again from the start, unless no quorum can be reached or time is up. */
 static void get_again(struct node_core *core, struct op *op)
 {
-	if (op_reachable(core, op) < op_need(op) || !op_back_off(core, op))
+	if (is_session(op) && !op->wide) {
+		op->wide = true;
+		get_read(core, op);
+		return;
+	}
+	/* A session waits for a replica to come back as it waits for the write. */
+	bool hopeless = !is_session(op) && op_reachable(core, op) < get_need(op);
+	if (hopeless || !op_back_off(core, op))
 		get_unavailable(core, op);
 }
 
 void op_get_start(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->opcode == OP_GET);
+	op->wide = is_session(op) && session_has_forgotten(op);
 	get_read(core, op);
 }
 
 static void get_advance(struct node_core *core, struct op *op);
 
+/** True if the own copy is older than a bounded read allows. */
+static bool is_too_old(const struct node_core *core, const struct op *op)
+{
+	bool fresh = op->known_us != 0 && core->now.mono_us - op->known_us <= op->staleness_max_us;
+	return op->level == LEVEL_BOUNDED && !fresh;
+}
+
 static void get_read(struct node_core *core, struct op *op)
 {
 	op_forget_replies(core, op);
 	op->holders = 0;
-	op_begin(core, op, PHASE_READING, op_need(op));
+	op->read_us = core->now.mono_us;
+	op->known_us = is_strong(op) ? 0 : staleness_known_us(core, op);
+	op->wide |= is_too_old(core, op);
+	op_begin(core, op, PHASE_READING, get_need(op));
 	uint32_t own = value_position(core, op);
 	uint32_t asked = op_everyone(op);
-	if (!is_strong(op) && op_need(op) == 1) {
+	if (!is_strong(op) && !op->wide && get_need(op) == 1) {
 		asked = 1u << own;
 		for (uint32_t i = 0; i < op->row.count; i++) {
 			if (i != own)
@@ -100,9 +141,11 @@ static void get_repair(struct node_core *core, struct op *op)
 		return;
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct op_reply *r = &op->replies[i];
-		bool stale = r->valid && version_less(r->ver, best->ver) && !(op->holders & 1u << i);
+		bool told = (op->holders | op->pushed) & 1u << i;
+		bool stale = r->valid && version_less(r->ver, best->ver) && !told;
 		if (!stale || core->repair_tokens == 0)
 			continue;
+		op->pushed |= 1u << i;
 		core->repair_tokens--;
 		core->stats.read_repairs++;
 		op->repaired = true;
@@ -120,6 +163,7 @@ static void get_repair(struct node_core *core, struct op *op)
 
 static void get_finish(struct node_core *core, struct op *op)
 {
+	staleness_read_over(core, op);
 	get_repair(core, op);
 	op_free(core, op);
 }
@@ -131,6 +175,14 @@ static void get_answer(struct node_core *core, struct op *op)
 		get_read(core, op);
 		return;
 	}
+	if (!op->wide && is_too_old(core, op)) {
+		op->wide = true; /* it was fresh enough when it was asked, but the answer took too long */
+		get_read(core, op);
+		return;
+	}
+	staleness_read_over(core, op);
+	if (op->receipt_wanted)
+		get_repair(core, op); /* the receipt tells of it */
 	op_answer_record(core, op, sight == SIGHT_VISIBLE);
 	if (op->phase == PHASE_READING && !quorum_complete(&op->quorum) &&
 	    op->best.rec.value.size <= LINGER_VALUE_MAX)
@@ -182,10 +234,28 @@ static void get_evaluate(struct node_core *core, struct op *op)
 		get_copy(core, op);
 }
 
+/** A session needs one replica that has what it has seen. */
+static enum quorum_verdict get_verdict(const struct op *op)
+{
+	enum quorum_verdict verdict = quorum_verdict(&op->quorum);
+	if (verdict != QUORUM_REACHED || !is_session(op) || level_session_is_met(op))
+		return verdict;
+	return quorum_complete(&op->quorum) ? QUORUM_IMPOSSIBLE : QUORUM_PENDING;
+}
+
+/** A majority is behind the session: the rest is not worth a whole time-out, the own copy may have caught up by then. */
+static void get_hurry(struct node_core *core, struct op *op)
+{
+	usec_t soon_us = MIN(core->now.mono_us + RETRY_BACKOFF_MAX_US, op->deadline_us);
+	if (is_session(op) && quorum_count(op->quorum.yes) >= op_majority(op) && !session_has_forgotten(op))
+		op_set_timer(core, op, soon_us);
+}
+
 static void get_advance(struct node_core *core, struct op *op)
 {
-	switch (quorum_verdict(&op->quorum)) {
+	switch (get_verdict(op)) {
 	case QUORUM_PENDING:
+		get_hurry(core, op);
 		return;
 	case QUORUM_IMPOSSIBLE:
 		if (op->phase == PHASE_COPYING && op->rejected && op_reachable(core, op) >= op_majority(op))

@@ -5,14 +5,23 @@
  */
 #include "replication/op.h"
 
-static bool put_choose_version(struct node_core *core, struct op *op)
+/** Chooses the version; the reason in *RET_TEXT if there is none that will do. */
+static enum kv_status put_choose_version(struct node_core *core, struct op *op, const char **ret_text)
 {
+	struct version seen = op->session.seen;
 	/* A client that fixed time and id makes every retry, through any node, the same write. */
 	if (op->t0 != 0 && !request_id_is_none(op->rid)) {
 		op->version = version_of_request(op->t0, op->rid);
-		return true;
+		*ret_text = "the write's time is not above the session's token; read the cluster's clock anew";
+		return op->level == LEVEL_SESSION && version_less(op->version, seen) ? KV_INVALID : KV_OK;
 	}
-	return core_fresh_version(core, &op->version);
+	if (op->level == LEVEL_SESSION)
+		core_observe(core, seen.hlc);
+	*ret_text = "the node's clock is not ready; try again shortly";
+	if (!core_fresh_version(core, &op->version))
+		return KV_NOT_READY;
+	*ret_text = "the session has seen a time that is ahead of this node's clock";
+	return op->level == LEVEL_SESSION && version_less(op->version, seen) ? KV_CLOCK : KV_OK;
 }
 
 static void put_fill_record(const struct op *op, struct record *r)
@@ -53,9 +62,10 @@ void op_put_start(struct node_core *core, struct op *op)
 		op_free(core, op);
 		return;
 	}
-	if (!put_choose_version(core, op)) {
-		op_fail(core, op, KV_NOT_READY, /* in_doubt= */ false,
-			"the node's clock is not ready; try again shortly");
+	const char *text;
+	enum kv_status status = put_choose_version(core, op, &text);
+	if (status != KV_OK) {
+		op_fail(core, op, status, /* in_doubt= */ op->sent_before, text);
 		op_free(core, op);
 		return;
 	}

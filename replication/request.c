@@ -2,6 +2,7 @@
 #include "replication/request.h"
 
 #include "replication/form.h"
+#include "replication/level.h"
 #include "replication/op.h"
 #include "replication/recent.h"
 
@@ -71,11 +72,9 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 		*ret_text = "this version does not know that operation; upgrade the node";
 		return KV_UNSUPPORTED;
 	}
-	if (r->level == LEVEL_SESSION || r->level == LEVEL_BOUNDED || r->session.size > 0) {
-		*ret_text = "this version knows levels strong and eventual";
-		return KV_UNSUPPORTED;
-	}
-	enum kv_status status = check_strong(m, ret_text);
+	enum kv_status status = level_check(r, m->opcode, ret_text);
+	if (status == KV_OK)
+		status = check_strong(m, ret_text);
 	if (status != KV_OK)
 		return status;
 	if (m->opcode == OP_SCAN) {
