@@ -71,7 +71,6 @@ static void get_again(struct node_core *core, struct op *op)
 void op_get_start(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->opcode == OP_GET);
-	op->wide = is_session(op) && session_has_forgotten(op);
 	get_read(core, op);
 }
 

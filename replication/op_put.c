@@ -117,7 +117,9 @@ static void put_on_answer(struct node_core *core, struct op *op, uint32_t positi
 	quorum_add(&op->quorum, position, stored);
 	if (!op->answered)
 		put_advance(core, op);
-	else if (quorum_complete(&op->quorum))
+	else if (!quorum_complete(&op->quorum))
+		staleness_write_over(core, op);
+	else
 		op_finish_write(core, op);
 }
 

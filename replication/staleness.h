@@ -63,7 +63,7 @@ void staleness_hear(struct node_core *core, node_id from, const struct msg *m);
 /** A hint was left for NODE, for a write acknowledged at or after SINCE_US; 0: in an earlier life. */
 void staleness_hinted(struct node_core *core, node_id node, usec_t since_us);
 
-/** A write is answered with success / is over: does this node's own copy have it? */
+/** A write is answered with success / heard of another replica since: does this node's own copy have it? */
 void staleness_write_answered(struct node_core *core, const struct op *op);
 void staleness_write_over(struct node_core *core, const struct op *op);
 

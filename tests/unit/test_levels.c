@@ -324,6 +324,46 @@ static void after_a_restart_a_key_is_checked_with_a_majority_once(void **state)
 	cluster_free(c);
 }
 
+static void hints_of_the_life_before_hold_the_bound_back(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	drop(c, 0, 2, OP_PUSH, FOR_REQUESTS);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "new", eventual), KV_OK);
+	pass(c, USEC_PER_SEC);
+	assert_true(stats_of(c, 0).hints_pending > 0);
+	crash(c, 0);
+	start_node(c, 0, &c->map);
+	pass(c, 6 * USEC_PER_SEC);
+	assert_int_equal(call(c, 2, OP_GET, "other", NULL, bounded(5000)), KV_NOT_FOUND); /* checked from now on */
+	assert_int_equal(call(c, 2, OP_GET, "other", NULL, bounded(5000)), KV_NOT_FOUND);
+	assert_true(c->result.receipt.acks >= 2);
+	heal(c);
+	pass(c, 8 * USEC_PER_SEC);
+	assert_int_equal(call(c, 2, OP_GET, "other", NULL, bounded(5000)), KV_NOT_FOUND);
+	assert_int_equal(c->result.receipt.acks, 1);
+	cluster_free(c);
+}
+
+static void a_copy_that_grows_too_old_while_it_is_read_is_not_answered(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "one", eventual), KV_OK);
+	pass(c, 2 * USEC_PER_SEC);
+	assert_int_equal(call(c, 2, OP_GET, "k", NULL, eventual), KV_OK);
+	uint32_t age_ms = c->result.staleness_ms, before = c->answers;
+	c->nodes[2].hold_reads = true;
+	ask(c, 2, OP_GET, "k", NULL, bounded(age_ms + 200));
+	pass(c, 350 * USEC_PER_MSEC);
+	assert_int_equal(c->answers, before);
+	c->nodes[2].hold_reads = false;
+	run(c);
+	assert_int_equal(c->answers, before + 1);
+	assert_value(c, "one");
+	assert_true(c->result.receipt.acks >= 2);
+	assert_int_equal(c->result.staleness_ms, 1);
+	cluster_free(c);
+}
+
 static void what_the_own_copy_missed_is_not_served_from_it(void **state)
 {
 	struct cluster *c = cluster_new(3, 0);
@@ -425,6 +465,8 @@ int main(void)
 		cmocka_unit_test(a_dirty_partition_holds_the_bound_back),
 		cmocka_unit_test(a_wrong_clock_makes_no_copy_fresher),
 		cmocka_unit_test(after_a_restart_a_key_is_checked_with_a_majority_once),
+		cmocka_unit_test(hints_of_the_life_before_hold_the_bound_back),
+		cmocka_unit_test(a_copy_that_grows_too_old_while_it_is_read_is_not_answered),
 		cmocka_unit_test(what_the_own_copy_missed_is_not_served_from_it),
 		cmocka_unit_test(a_hint_written_anew_while_it_is_replayed_is_replayed_again),
 		cmocka_unit_test(a_receipt_tells_who_holds_what),
