@@ -22,9 +22,10 @@ struct moment {
 };
 
 /** Tables of the engine as the core sees them. */
-enum disk_table { DISK_DATA, DISK_HINT, DISK_META };
+enum disk_table { DISK_DATA, DISK_HINT, DISK_META, DISK_LEDGER };
 
-/** A key in one of them. The adapter turns it into bytes (storage/keyspace.h); META uses only `key`, the name. */
+/** A key in one of them. The adapter turns it into bytes (storage/keyspace.h); META uses only `key`, the name; in
+    LEDGER `key` is the user's key with a version behind it (replication/ledger_row.h). */
 struct disk_key {
 	enum disk_table table;
 	uint16_t target; /* HINT only */
@@ -45,7 +46,7 @@ struct disk_row {
 	struct slice value;
 };
 
-/** All rows of a HINT target and partition, or of a DATA partition, from `after` (exclusive; empty key: the start). */
+/** All rows of a HINT target and partition, or of a DATA or LEDGER partition, from `after` (exclusive; empty key: the start). */
 struct disk_scan {
 	enum disk_table table;
 	uint16_t target;

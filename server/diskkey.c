@@ -12,6 +12,8 @@ enum store_table diskkey_table(enum disk_table table)
 		return STORE_HINT;
 	case DISK_META:
 		return STORE_META;
+	case DISK_LEDGER:
+		return STORE_LEDGER;
 	}
 	KV_UNREACHABLE("disk table");
 }
@@ -25,6 +27,7 @@ void diskkey_encode(struct buf *out, const struct disk_key *key)
 				     .key = key->key};
 	switch (key->table) {
 	case DISK_DATA:
+	case DISK_LEDGER:
 		keyspace_data_key(out, &parts);
 		return;
 	case DISK_HINT:
@@ -42,6 +45,7 @@ bool diskkey_decode(enum disk_table table, struct slice bytes, struct disk_key *
 	struct keyspace_key parts = {0};
 	switch (table) {
 	case DISK_DATA:
+	case DISK_LEDGER:
 		if (!keyspace_data_parse(bytes, &parts))
 			return false;
 		break;
@@ -66,6 +70,7 @@ void diskkey_range(const struct disk_scan *scan, struct buf *ret_first, struct b
 {
 	switch (scan->table) {
 	case DISK_DATA:
+	case DISK_LEDGER:
 		keyspace_data_range(scan->partition, ret_first, ret_end);
 		break;
 	case DISK_HINT:

@@ -7,6 +7,7 @@
  *   hint: target u16 | partition u16 | leaf u16 | bucket u32 | user key
  *   tree: partition u16 | leaf u16
  *   meta: name bytes
+ *   ledger: as data; the user key is followed by a version (replication/ledger_row.h)
  */
 #ifndef KV_STORAGE_KEYSPACE_H
 #define KV_STORAGE_KEYSPACE_H
@@ -16,7 +17,7 @@
 #define DATA_KEY_PREFIX_SIZE 8u
 #define HINT_KEY_PREFIX_SIZE 10u
 
-/** The parts of a data or hint key. `key` borrows from the encoded bytes when decoded. */
+/** The parts of a data, ledger or hint key. `key` borrows from the encoded bytes when decoded. */
 struct keyspace_key {
 	uint16_t target; /* hints only */
 	uint16_t partition;
@@ -33,7 +34,7 @@ void keyspace_hint_key(struct buf *out, const struct keyspace_key *key);
 MUST_USE bool keyspace_data_parse(struct slice bytes, struct keyspace_key *ret);
 MUST_USE bool keyspace_hint_parse(struct slice bytes, struct keyspace_key *ret);
 
-/** First key of a partition's data, and the first key behind it (empty: the table's end). */
+/** First key of a partition's data (or ledger), and the first key behind it (empty: the table's end). */
 void keyspace_data_range(uint16_t partition, struct buf *ret_first, struct buf *ret_end);
 
 /** The same for all hints of a target, and for those of one partition. */

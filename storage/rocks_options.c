@@ -14,10 +14,8 @@ enum {
 const char *rocks_table_name(enum store_table table)
 {
 	static const char *const names[STORE_TABLE_COUNT] = {
-		[STORE_DATA] = "data",
-		[STORE_META] = "meta",
-		[STORE_TREE] = "tree",
-		[STORE_HINT] = "hint",
+		[STORE_DATA] = "data", [STORE_META] = "meta",     [STORE_TREE] = "tree",
+		[STORE_HINT] = "hint", [STORE_LEDGER] = "ledger",
 	};
 	KV_ASSERT(table < STORE_TABLE_COUNT);
 	return names[table];
@@ -100,7 +98,7 @@ void rocks_options_init(struct rocks_options *o, const struct rocks_config *conf
 	set_safety(o->db);
 	set_resources(o->db, config);
 	rocksdb_options_set_create_if_missing(o->db, config->create_if_missing);
-	/* A crash while the store was made may have left some of them out; a damaged one fails its own checks. */
+	/* A store may be older than a table, or a crash while it was made left some out; a damaged one fails its own checks. */
 	rocksdb_options_set_create_missing_column_families(o->db, 1);
 
 	/* Most reads of data are for one key, and many for keys that do not exist yet. */
@@ -108,6 +106,7 @@ void rocks_options_init(struct rocks_options *o, const struct rocks_config *conf
 	o->tables[STORE_META] = table_options(o->cache, MIB, 4096, /* bloom= */ false);
 	o->tables[STORE_TREE] = table_options(o->cache, small, 4096, /* bloom= */ false);
 	o->tables[STORE_HINT] = table_options(o->cache, small, 4096, /* bloom= */ false);
+	o->tables[STORE_LEDGER] = table_options(o->cache, small, 4096, /* bloom= */ false);
 }
 
 void rocks_options_release(struct rocks_options *o)

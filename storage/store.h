@@ -22,10 +22,11 @@
 
 /** Column families. Numbers are only in memory; names on disk are in docs/storage-format.md. */
 enum store_table {
-	STORE_DATA, /* records */
-	STORE_META, /* identity, cluster map, clock limits, floors */
-	STORE_TREE, /* leaf hashes */
-	STORE_HINT, /* dirty keys of other replicas */
+	STORE_DATA,   /* records */
+	STORE_META,   /* identity, cluster map, clock limits, floors */
+	STORE_TREE,   /* leaf hashes */
+	STORE_HINT,   /* dirty keys of other replicas */
+	STORE_LEDGER, /* values that lost to concurrent ones */
 	STORE_TABLE_COUNT,
 };
 

@@ -12,8 +12,24 @@ static enum store_table table_of(enum disk_table table)
 		return STORE_HINT;
 	case DISK_META:
 		return STORE_META;
+	case DISK_LEDGER:
+		return STORE_LEDGER;
 	}
 	KV_UNREACHABLE("no such table");
+}
+
+static enum disk_table table_from(enum store_table table)
+{
+	switch (table) {
+	case STORE_DATA:
+		return DISK_DATA;
+	case STORE_HINT:
+		return DISK_HINT;
+	case STORE_LEDGER:
+		return DISK_LEDGER;
+	default:
+		KV_UNREACHABLE("no table that a core scans");
+	}
 }
 
 static void key_encode(const struct disk_key *key, struct buf *out)
@@ -25,6 +41,7 @@ static void key_encode(const struct disk_key *key, struct buf *out)
 				     .key = key->key};
 	switch (key->table) {
 	case DISK_DATA:
+	case DISK_LEDGER:
 		keyspace_data_key(out, &parts);
 		return;
 	case DISK_HINT:
@@ -51,10 +68,10 @@ struct disk_work *disk_work_scan(const struct disk_scan *scan)
 	work->table = table_of(scan->table);
 	work->rows_max = scan->rows_max;
 	work->bytes_max = scan->bytes_max;
-	if (scan->table == DISK_DATA)
-		keyspace_data_range(scan->partition, &work->first, &work->end);
-	else
+	if (scan->table == DISK_HINT)
 		keyspace_hint_partition_range(scan->target, scan->partition, &work->first, &work->end);
+	else
+		keyspace_data_range(scan->partition, &work->first, &work->end);
 	if (scan->has_after) {
 		buf_clear(&work->first);
 		key_encode(&scan->after, &work->first);
@@ -130,10 +147,10 @@ void disk_work_rows(const struct disk_work *work, struct disk_row *rows)
 		const struct disk_span *span = &work->spans[i];
 		struct slice key = slice_of(work->bytes.data + span->key_at, span->key_size);
 		struct keyspace_key parts = {0};
-		bool parsed = work->table == STORE_DATA ? keyspace_data_parse(key, &parts)
-							: keyspace_hint_parse(key, &parts);
+		bool parsed = work->table == STORE_HINT ? keyspace_hint_parse(key, &parts)
+							: keyspace_data_parse(key, &parts);
 		KV_ASSERT(parsed);
-		rows[i].key = (struct disk_key){.table = work->table == STORE_DATA ? DISK_DATA : DISK_HINT,
+		rows[i].key = (struct disk_key){.table = table_from(work->table),
 						.target = parts.target,
 						.partition = parts.partition,
 						.leaf = parts.leaf,

@@ -121,7 +121,7 @@ static void batch_reaches_all_tables(void **state)
 {
 	struct store *s = *state;
 	struct store_op ops[STORE_TABLE_COUNT];
-	static const char *const values[STORE_TABLE_COUNT] = {"data", "meta", "tree", "hint"};
+	static const char *const values[STORE_TABLE_COUNT] = {"data", "meta", "tree", "hint", "ledger"};
 	for (size_t i = 0; i < STORE_TABLE_COUNT; i++)
 		ops[i] = (struct store_op){
 			.table = (enum store_table)i, .key = slice_str("same"), .value = slice_str(values[i])};

@@ -11,6 +11,11 @@ static const struct disk_key examples[] = {
 	 .leaf = 9,
 	 .bucket = 3,
 	 .key = {(const uint8_t *)"key", 3}},
+	{.table = DISK_LEDGER,
+	 .partition = 7,
+	 .leaf = 9,
+	 .bucket = 3,
+	 .key = {(const uint8_t *)"key and a version", 17}},
 	{.table = DISK_META, .key = {(const uint8_t *)"hlc_limit/0", 11}},
 };
 
@@ -51,7 +56,7 @@ static bool is_within(const struct disk_scan *scan, const struct disk_key *key)
 
 static void a_scan_covers_its_partition_and_no_other(void **state)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct disk_key key = examples[i];
 		struct disk_scan scan = {.table = key.table, .target = key.target, .partition = key.partition};
 		assert_true(is_within(&scan, &key));
