@@ -94,6 +94,15 @@
 #define HINT_PASS_US         (1 * USEC_PER_SEC) /* between passes that leave something undelivered */
 #define HINT_PROBE_US        (2 * USEC_PER_SEC) /* a read of all replicas for one hint */
 
+/* The conflict ledger (docs/consistency.md), of one shard's core. */
+#define LEDGER_WINDOW_MS   1000u /* a write that follows another client's so closely has not seen it */
+#define LEDGER_AGE_MS      (24u * 3600u * 1000u)
+#define LEDGER_ENTRIES_MAX 1024u
+#define LEDGER_BYTES_MAX   (16u << 20)
+#define LEDGER_VALUE_MAX   (64u << 10) /* of a larger value only hash and size are kept */
+#define LEDGER_SWEEP_ITEMS 32u         /* removed a tick */
+#define LEDGER_LOAD_ITEMS  128u        /* a page at start */
+
 /* Limits of one shard's core. */
 #define OPS_MAX                  4096u        /* client operations in flight */
 #define OP_BYTES_MAX             (256u << 20) /* values of client operations in flight */
@@ -116,6 +125,7 @@ _Static_assert(KEY_SIZE_MAX < META_SIZE_MAX, "a key travels in the meta part");
 _Static_assert(VALUE_SIZE_DEFAULT_MAX <= VALUE_SIZE_MAX, "default within the hard limit");
 _Static_assert(HLC_LIMIT_AHEAD_MS > MAX_DRIFT_MS,
 	       "the durable clock limit covers every version that is not refused");
+_Static_assert(LEDGER_VALUE_MAX + KEY_SIZE_MAX < LEDGER_BYTES_MAX / 2, "one entry does not push out all others");
 _Static_assert(PING_SUSPECT_US < PING_DOWN_US, "suspicion comes first");
 _Static_assert(PARTITIONS_MAX < PARTITION_META, "the meta partition is none of the data partitions");
 

@@ -16,6 +16,7 @@
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
 #include "replication/hints.h"
+#include "replication/ledger.h"
 #include "replication/node_core.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
@@ -71,6 +72,7 @@ struct node_core {
 	struct detector detector;
 	struct hints hints;
 	struct staleness staleness;
+	struct ledger ledger;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -122,13 +124,20 @@ uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_
 void core_written(struct node_core *core, uint64_t token);
 
 /** What waits for a disk read or scan. */
-enum disk_wait_kind { WAIT_SLOT, WAIT_HINT_READ, WAIT_HINT_SCAN, WAIT_SCAN };
+enum disk_wait_kind {
+	WAIT_SLOT,
+	WAIT_HINT_READ,
+	WAIT_HINT_SCAN,
+	WAIT_SCAN,
+	WAIT_LEDGER_LOAD,
+	WAIT_LEDGER_PAGE,
+};
 
 struct disk_wait {
 	struct hmap_node node;
 	uint64_t token;
 	enum disk_wait_kind kind;
-	void *owner; /* slot, hint push, hint target or op */
+	void *owner; /* slot, hint push, hint target or op; NULL for the ledger itself */
 };
 
 /** Starts a read or scan for OWNER and returns its token. */

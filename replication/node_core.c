@@ -87,6 +87,7 @@ void node_core_free(struct node_core *core)
 	free(core->write_sizes);
 	hints_release(core);
 	staleness_release(core);
+	ledger_release(core);
 	replica_release(core);
 	free_waits(core);
 	slots_release(&core->slots);
@@ -150,6 +151,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	}
 	detector_set_map(core);
 	hints_set_map(core);
+	ledger_set_map(core);
 	op_map_changed(core);
 }
 
@@ -330,8 +332,12 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		hint_replay_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_SCAN)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_LEDGER_PAGE)
+		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_LEDGER_LOAD)
+		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
-		KV_UNREACHABLE("scans are for hints and clients");
+		KV_UNREACHABLE("scans are for hints, the ledger and clients");
 }
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
@@ -372,6 +378,7 @@ static void on_tick(struct node_core *core)
 	refill_repairs(core);
 	detector_tick(core);
 	hint_replay_tick(core);
+	ledger_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, core->config.slots_max);
 	turns_sweep(core);
 }
@@ -451,6 +458,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->ops_in_flight = core->op_count;
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
+	ret->ledger_entries = core->ledger.entries.count;
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;
 	ret->peer_count = 0;

@@ -107,7 +107,14 @@ node_id node_core_index(const struct node_core *core);
 	X(hints_expired)                                                                                           \
 	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
 	X(partitions_dirty) /* gauge, all targets */                                                               \
-	X(clock_waits)      /* requests refused because the clock's limit was not durable yet */
+	X(ledger_entries)   /* gauge: lost values that are kept */                                                 \
+	X(ledger_added)     /* the sum of the next three */                                                        \
+	X(ledger_late)                                                                                             \
+	X(ledger_overwritten)                                                                                      \
+	X(ledger_strong)                                                                                           \
+	X(ledger_dropped) /* before their end: too many or too large */                                            \
+	X(ledger_expired)                                                                                          \
+	X(clock_waits) /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {
 #define CORE_COUNTER_FIELD_(name) uint64_t name;

@@ -79,7 +79,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	op->deadline_us = op_deadline(r, arrived_us);
 
 	struct place place = {.partition = r->partition};
-	if (m->opcode == OP_SCAN)
+	if (op_is_page(m->opcode))
 		place.row = cluster_map_row(core->map, r->partition);
 	else
 		place = core_locate(core, r->key);

@@ -166,6 +166,9 @@ struct op {
 /** The level a request is carried out at: what it says, or strong where it must be and nothing is said. */
 enum msg_level op_level(const struct msg *m);
 
+/** True for operations that answer a page of one partition, on this node, and name no key. */
+static inline bool op_is_page(uint16_t opcode) { return opcode == OP_SCAN || opcode == OP_LEDGER; }
+
 /** A new operation for a request, its deadline running since ARRIVED_US. NULL when out of memory. */
 struct op *op_new(struct node_core *core, const struct op_class *class, const struct msg *m, usec_t arrived_us);
 
@@ -250,9 +253,10 @@ void op_direct_start(struct node_core *core, struct op *op); /* strong put, dele
 void op_update_start(struct node_core *core, struct op *op); /* every other strong write; OUTCOME */
 void op_forward_start(struct node_core *core, struct op *op, const struct msg *m);
 void op_scan_start(struct node_core *core, struct op *op, const struct msg *m);
+void op_ledger_start(struct node_core *core, struct op *op, const struct msg *m);
 
 extern const struct op_class op_get_class, op_put_class, op_direct_class, op_update_class, op_forward_class,
-	op_scan_class;
+	op_scan_class, op_ledger_class;
 
 /**
  * Reads a key from all its replicas and brings them in step, for nobody in particular. PROBE_ID, if not 0, hears of it by
@@ -279,9 +283,10 @@ void op_answer_written(struct node_core *core, struct op *op, struct version ver
 /** Answers a read with the best record, or not found. */
 void op_answer_record(struct node_core *core, struct op *op, bool visible);
 
-/** Dispatch: the answer of a replica, of a node that an operation was forwarded to, and the page of a scan. */
+/** Dispatch: the answer of a replica, of a node that an operation was forwarded to, and the page of a scan or ledger. */
 void op_replica_answer(struct node_core *core, node_id from, const struct msg *m);
 void op_forward_answer(struct node_core *core, node_id from, const struct msg *m);
 void op_scan_done(struct node_core *core, struct op *op, const struct disk_row *rows, uint32_t count, bool done);
+void op_ledger_done(struct node_core *core, struct op *op, const struct disk_row *rows, uint32_t count, bool done);
 
 #endif

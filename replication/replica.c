@@ -75,6 +75,8 @@ static bool store_record(struct node_core *core, struct slot *slot, const struct
 	struct record stored;
 	enum kv_status status = record_decode(blob_slice(bytes), &stored);
 	KV_ASSERT(status == KV_OK);
+	struct record before = slot->key_state.rec;
+	actions_hold(core->out, slot->bytes); /* where it is */
 	acceptor_store(&slot->key_state, &stored, core->now.mono_us);
 	blob_unref(slot->bytes);
 	slot->bytes = bytes;
@@ -89,7 +91,7 @@ static bool store_record(struct node_core *core, struct slot *slot, const struct
 	};
 	actions_hold(core->out, bytes);
 	actions_hold(core->out, slot->key);
-	slot->write_token = core_write(core, &put, 1);
+	slot->write_token = ledger_write_over(core, slot, &before, &stored, &put);
 	if (ilink_is_linked(&slot->write_link))
 		ilist_remove(&slot->write_link);
 	ilist_push_back(&core->slots.writing, &slot->write_link);
@@ -170,6 +172,8 @@ static void serve_loaded(struct node_core *core, struct slot *slot, node_id from
 		answer_plain(core, from, req, ANSWER_BUSY);
 		return;
 	}
+	if (req->opcode == OP_PUSH && m.answer.answer == ANSWER_OLD)
+		ledger_pushed_late(core, slot, &req->replica);
 	trim_value(&req->replica, &m.answer);
 	core->stats.replica_rejects += m.answer.answer == ANSWER_REJECT;
 	answer(core, from, &m, slot);

@@ -17,6 +17,7 @@ bool request_is_forwardable(uint16_t opcode)
 	case OP_APPEND:
 	case OP_OUTCOME:
 	case OP_SCAN:
+	case OP_LEDGER:
 		return true;
 	default:
 		return false;
@@ -77,7 +78,7 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 		status = check_strong(m, ret_text);
 	if (status != KV_OK)
 		return status;
-	if (m->opcode == OP_SCAN) {
+	if (op_is_page(m->opcode)) {
 		*ret_text = "the partition is not below the map's number of partitions";
 		return r->partition < core->map->desc.partitions ? KV_OK : KV_INVALID;
 	}
@@ -143,7 +144,9 @@ static void start_strong(struct node_core *core, struct op *op)
 static void start_op(struct node_core *core, struct op *op, const struct msg *m)
 {
 	bool own = row_position(&op->row, core->self) >= 0;
-	if (m->opcode == OP_SCAN && (own || m->request.raw)) {
+	if (m->opcode == OP_LEDGER) {
+		op_ledger_start(core, op, m);
+	} else if (m->opcode == OP_SCAN && (own || m->request.raw)) {
 		op_scan_start(core, op, m);
 	} else if (!own && !m->request.forwarded) {
 		op->class = &op_forward_class;
@@ -167,6 +170,8 @@ static const struct op_class *class_of(const struct msg *m)
 {
 	if (m->opcode == OP_SCAN)
 		return &op_scan_class;
+	if (m->opcode == OP_LEDGER)
+		return &op_ledger_class;
 	if (m->opcode == OP_GET)
 		return &op_get_class;
 	return op_level(m) == LEVEL_STRONG ? &op_direct_class : &op_put_class;

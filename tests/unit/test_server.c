@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/klog.h"
+#include "proto/keyhash.h"
 #include "server/files.h"
 #include "server/server.h"
 #include "tests/support/wire.h"
@@ -313,6 +314,50 @@ static void a_node_that_comes_back_keeps_address_and_data(void **state)
 	wire_close(&w);
 }
 
+/** The entries of KEY on a node: how many, and asserts that the first keeps VALUE as overwritten. */
+static uint32_t ledger_of(struct wire *w, const char *key, const char *value)
+{
+	struct msg ask = {.opcode = OP_MAP}, said;
+	assert_true(wire_call(w, &ask, &said));
+	uint32_t partitions = said.map.map->partitions;
+	ask = (struct msg){.opcode = OP_LEDGER,
+			   .request = {.key = slice_str(key),
+				       .partition = hash_partition(key_hash(slice_str(key)), partitions)}};
+	assert_true(wire_call(w, &ask, &said));
+	assert_int_equal(said.result.status, KV_OK);
+	if (said.result.item_count > 0) {
+		assert_slice_equal(said.result.items[0].value, slice_str(value));
+		assert_int_equal(said.result.items[0].cause, LEDGER_OVERWRITTEN);
+	}
+	return said.result.item_count;
+}
+
+static void a_value_that_lost_is_in_the_ledger_of_a_replica_and_outlives_a_restart(void **state)
+{
+	struct wire w;
+	node_dial(&nodes[2], &w);
+	hlc_t t0 = hlc_from_wall_us(clock_wall_us());
+	for (uint64_t client = 1; client <= 2; client++) {
+		struct msg ask = {.opcode = OP_PUT,
+				  .request = {.key = slice_str("contended"),
+					      .value = slice_str(client == 1 ? "first" : "second"),
+					      .acks = ACKS_ALL,
+					      .t0 = t0 + client, /* so close that neither saw the other */
+					      .rid = {.client = client, .seq = 1}}};
+		struct msg said;
+		call_until_ok(&w, &ask, &said);
+	}
+	assert_int_equal(ledger_of(&w, "contended", "first"), 1);
+	wire_close(&w);
+	node_close(&nodes[2]);
+	node_open(&nodes[2]);
+	wait_ready();
+	node_dial(&nodes[2], &w);
+	assert_int_equal(ledger_of(&w, "contended", "first"), 1);
+	assert_int_equal(ledger_of(&w, "late", ""), 0);
+	wire_close(&w);
+}
+
 static void a_copied_directory_is_refused(void **state)
 {
 	node_close(&nodes[2]);
@@ -340,6 +385,7 @@ int main(void)
 		cmocka_unit_test(a_stranger_among_the_nodes_is_refused),
 		cmocka_unit_test(connections_over_the_limit_are_told),
 		cmocka_unit_test(a_node_that_comes_back_keeps_address_and_data),
+		cmocka_unit_test(a_value_that_lost_is_in_the_ledger_of_a_replica_and_outlives_a_restart),
 		cmocka_unit_test(a_copied_directory_is_refused),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
