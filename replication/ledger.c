@@ -220,11 +220,7 @@ uint64_t ledger_write_over(struct node_core *core, const struct slot *slot, cons
 /** True if the version was stored here lately: this is the same message, or the same write, once more. */
 static bool was_here(const struct key_state *k, struct version ver)
 {
-	for (uint32_t i = 0; i < k->mem_count; i++) {
-		if (version_equal(k->mem[i]->ver, ver))
-			return true;
-	}
-	return false;
+	return memories_have(&k->mem, ver);
 }
 
 void ledger_pushed_late(struct node_core *core, const struct slot *slot, const struct msg_replica *push)

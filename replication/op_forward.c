@@ -38,7 +38,7 @@ static void forward_on_answer(struct node_core *core, struct op *op, uint32_t po
 
 static void forward_on_timer(struct node_core *core, struct op *op)
 {
-	bool writes = op->opcode != OP_GET && op->opcode != OP_SCAN && op->opcode != OP_OUTCOME;
+	bool writes = op->opcode != OP_GET && !op_is_page(op->opcode) && op->opcode != OP_OUTCOME;
 	op_fail(core, op, writes ? KV_DEADLINE : KV_UNAVAILABLE, /* in_doubt= */ writes,
 		"the replica that the request was sent on to did not answer in time");
 	op_free(core, op);

@@ -486,7 +486,7 @@ void op_update_run(struct node_core *core, struct op *op)
 
 void op_update_start(struct node_core *core, struct op *op)
 {
-	KV_ASSERT(!is_read(op) && op->opcode != OP_SCAN);
+	KV_ASSERT(!is_read(op) && !op_is_page(op->opcode));
 	op->class = &op_update_class;
 	if (turn_take(core, op)) {
 		op_update_run(core, op);

@@ -55,7 +55,7 @@ static enum kv_status check_strong(const struct msg *m, const char **ret_text)
 		*ret_text = "CAS needs a condition: a version, a value's hash, absent or present";
 	else if (changes && r->ttl_ms != 0)
 		*ret_text = "ADD and APPEND keep the key's time to live and take none";
-	else if (r->fence != 0 && (m->opcode == OP_GET || m->opcode == OP_SCAN || m->opcode == OP_OUTCOME))
+	else if (r->fence != 0 && (m->opcode == OP_GET || op_is_page(m->opcode) || m->opcode == OP_OUTCOME))
 		*ret_text = "only writes take a fence";
 	else if (m->opcode == OP_OUTCOME && request_id_is_none(r->rid))
 		*ret_text = "OUTCOME needs the request id of the write";
@@ -96,7 +96,7 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 /** Whether the core may take work on now. */
 static enum kv_status check_state(const struct node_core *core, const struct msg *m, const char **ret_text)
 {
-	bool needs_clock = op_level(m) == LEVEL_STRONG || (m->opcode != OP_GET && m->opcode != OP_SCAN);
+	bool needs_clock = op_level(m) == LEVEL_STRONG || (m->opcode != OP_GET && !op_is_page(m->opcode));
 	if (!core->map) {
 		*ret_text = "the node is not part of a cluster yet; run 'kvctl cluster init'";
 		return KV_NOT_READY;
@@ -120,7 +120,7 @@ static enum kv_status check_state(const struct node_core *core, const struct msg
 
 static void make_request_id(struct node_core *core, struct op *op)
 {
-	if (!request_id_is_none(op->rid) || op->opcode == OP_GET || op->opcode == OP_SCAN)
+	if (!request_id_is_none(op->rid) || op->opcode == OP_GET || op_is_page(op->opcode))
 		return;
 	uint64_t client = hash_u64(core->config.boot_nonce + core->self);
 	op->rid = (struct request_id){.client = client | 1, .seq = core_next_id(core)};

@@ -4,7 +4,7 @@
  */
 #include "tests/support/test.h"
 
-#include "tests/support/core_cluster.h"
+#include "tests/unit/core_cluster.h"
 
 /* ---- durability ---- */
 

@@ -5,7 +5,7 @@
 #include "tests/support/test.h"
 
 #include "replication/session.h"
-#include "tests/support/core_cluster.h"
+#include "tests/unit/core_cluster.h"
 
 static const struct msg_request eventual = {0}, session = {.level = LEVEL_SESSION};
 

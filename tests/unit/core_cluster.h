@@ -5,8 +5,8 @@
  *
  * The names are short: a test that includes this reads like a story about one cluster.
  */
-#ifndef KV_TESTS_SUPPORT_CORE_CLUSTER_H
-#define KV_TESTS_SUPPORT_CORE_CLUSTER_H
+#ifndef KV_UNIT_CORE_CLUSTER_H
+#define KV_UNIT_CORE_CLUSTER_H
 
 #include "base/ilist.h"
 #include "proto/codec.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/test.h"
 
-#include "tests/support/core_cluster.h"
+#include "tests/unit/core_cluster.h"
 
 static void describe_map(struct cluster *c)
 {
