@@ -218,10 +218,7 @@ uint64_t ledger_write_over(struct node_core *core, const struct slot *slot, cons
 }
 
 /** True if the version was stored here lately: this is the same message, or the same write, once more. */
-static bool was_here(const struct key_state *k, struct version ver)
-{
-	return memories_have(&k->mem, ver);
-}
+static bool was_here(const struct key_state *k, struct version ver) { return memories_have(&k->mem, ver); }
 
 void ledger_pushed_late(struct node_core *core, const struct slot *slot, const struct msg_replica *push)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/op.h"
 
+#include "base/mutant.h"
 #include "proto/keyhash.h"
 #include "replication/hint_replay.h"
 #include "replication/level.h"
@@ -258,7 +259,7 @@ uint32_t op_strong_holders(const struct op *op, struct version ver)
 	uint32_t bits = 0;
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct op_reply *r = &op->replies[i];
-		if (r->valid && r->strong && version_equal(r->ver, ver))
+		if (r->valid && (r->strong || MUTANT(noweak)) && version_equal(r->ver, ver))
 			bits |= 1u << i;
 	}
 	return bits;

@@ -12,12 +12,20 @@
 
 static void direct_put(struct node_core *core, struct op *op);
 
+/** Mutants: a condition on the version is left to the replicas, each for itself. */
+static bool direct_compares(const struct op *op)
+{
+	bool on = (MUTANT(cas1) || MUTANT(cas1all)) && (op->opcode == OP_PUT || op->opcode == OP_CAS);
+	return on && op->condition.has_expected && !op->condition.has_hash;
+}
+
 /** Whether the operation may go without a ballot. */
 static bool direct_is_allowed(const struct op *op)
 {
 	bool blind = op->opcode == OP_PUT || op->opcode == OP_DEL;
 	const struct op_condition *c = &op->condition;
-	if (!blind || c->has_expected || c->has_hash || c->present || op->fence != 0 || op->retry)
+	bool plain = blind && !c->has_expected && !c->has_hash && !c->present;
+	if ((!plain && !direct_compares(op)) || op->fence != 0 || op->retry)
 		return false;
 	return op->direct_tries < DIRECT_TRIES_MAX;
 }
@@ -66,9 +74,13 @@ static void direct_put(struct node_core *core, struct op *op)
 	op->attempt_count = 1;
 	op->attempt_open = true;
 	op->holders = op->rejected = op->out = op->dead = 0;
-	op_begin(core, op, PHASE_DIRECT, op_majority(op));
+	op_begin(core, op, PHASE_DIRECT, direct_compares(op) && MUTANT(cas1all) ? op->row.count : op_majority(op));
 	struct msg *m = op_message(core, op, OP_ACCEPT);
 	m->replica.direct = true;
+	if (direct_compares(op)) {
+		m->replica.want_value = true;
+		m->replica.next = op->condition.expected;
+	}
 	direct_fill(core, op, &m->replica.record);
 	op_send_all(core, op, op_everyone(op), m);
 	if (quorum_verdict(&op->quorum) == QUORUM_IMPOSSIBLE)

@@ -8,6 +8,7 @@
  * A session read asks this node's own copy and, if that is older than what the session has seen, all others, again and
  * again until one has it. A bounded read asks a majority unless the own copy is known to be fresh enough.
  */
+#include "base/mutant.h"
 #include "replication/level.h"
 
 static void get_read(struct node_core *core, struct op *op);
@@ -224,7 +225,8 @@ static void get_evaluate(struct node_core *core, struct op *op)
 {
 	struct version m = op->best.rec.ver;
 	bool gone = version_at_most(m, op->drop_max);
-	bool stable = !is_strong(op) || gone || quorum_count(op_strong_holders(op, m)) >= op_majority(op);
+	bool stable =
+		!is_strong(op) || gone || MUTANT(nowb) || quorum_count(op_strong_holders(op, m)) >= op_majority(op);
 	if (!gone && value_is_missing(op))
 		get_fetch(core, op);
 	else if (stable)

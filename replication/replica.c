@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/replica.h"
 
+#include "base/mutant.h"
 #include "proto/keyhash.h"
 #include "replication/form.h"
 
@@ -110,6 +111,13 @@ static enum accept_way accept_way(const struct msg *req)
 	return req->replica.direct ? ACCEPT_DIRECT : ACCEPT_BALLOT;
 }
 
+/** Mutants cas1 and cas1all: a put that says which version it replaces is refused where another one is. */
+static bool compares_and_differs(const struct key_state *k, const struct msg_replica *r)
+{
+	return (MUTANT(cas1) || MUTANT(cas1all)) && r->direct && r->want_value &&
+	       !version_equal(k->rec.tombstone ? VERSION_NONE : k->rec.org, r->next);
+}
+
 /** Carries REQ out on a loaded key and fills the answer; false if nothing can be answered but BUSY. */
 static bool serve(struct node_core *core, struct slot *slot, const struct msg *req, struct carrier *carriers,
 		  struct msg_replica_reply *ret)
@@ -131,10 +139,14 @@ static bool serve(struct node_core *core, struct slot *slot, const struct msg *r
 		break;
 	case OP_ACCEPT:
 	case OP_COPY:
+		if (compares_and_differs(k, r)) {
+			*ret = (struct msg_replica_reply){.partition = r->partition, .answer = ANSWER_REJECT};
+			break;
+		}
 		if (acceptor_accept(k, f, &r->record, accept_way(req), ret) == ACCEPTOR_STORE &&
 		    !store_record(core, slot, &r->record, /* weak= */ false))
 			return false;
-		if (ret->answer == ANSWER_ACK && !version_is_none(r->next))
+		if (ret->answer == ANSWER_ACK && !r->direct && !version_is_none(r->next))
 			acceptor_promise_ahead(k, f, r->record.ver, r->next, core->clock.limit, ret);
 		break;
 	case OP_PUSH: {
