@@ -37,18 +37,28 @@ bool level_session_is_met(const struct op *op)
 	return version_at_most(seen, op->best.rec.ver) || version_at_most(seen, op->drop_max);
 }
 
+/** What the session has seen of the key with this answer. */
+static struct version seen_now(const struct op *op, const struct msg_result *result)
+{
+	struct version read = op->best.rec.ver;
+	if (op->opcode != OP_GET)
+		return version_max(op->session.seen, result->version);
+	/* Told as it is: one that is older than the session asked for must show. */
+	if (op->level == LEVEL_SESSION && version_less(op->drop_max, read))
+		return read;
+	return version_max(op->session.seen, read);
+}
+
 void level_answer(struct node_core *core, const struct op *op, struct msg_result *result)
 {
 	bool done = result->status == KV_OK || result->status == KV_NOT_FOUND;
 	if (!done || op->phase == PHASE_FORWARDING || op->phase == PHASE_SCANNING)
 		return; /* the replica it was sent on to has said all */
-	bool reads = op->opcode == OP_GET;
-	if (reads)
+	if (op->opcode == OP_GET)
 		result->staleness_ms = staleness_of_read(core, op);
 	if (!op->session_wanted)
 		return;
-	struct version seen = version_max(op->session.seen, reads ? op->best.rec.ver : result->version);
 	uint8_t *token = actions_alloc(core->out, SESSION_KEY_SIZE);
-	result->session =
-		slice_of(token, session_encode(session_key_hash(op->bucket, blob_slice(op->key)), seen, token));
+	uint64_t hash = session_key_hash(op->bucket, blob_slice(op->key));
+	result->session = slice_of(token, session_encode(hash, seen_now(op, result), token));
 }
