@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/receipt.h"
 
+/** True if the answer is about what was there before: a read, or a write that was refused before anything was sent. */
+static bool tells_of_present(const struct op *op) { return op->opcode == OP_GET || version_is_none(op->version); }
+
 /** True if the replica at POSITION is known to hold durably what was written or read, or, of a write, something newer. */
 static bool has_it(const struct op *op, uint32_t position)
 {
 	const struct op_reply *r = &op->replies[position];
-	if (op->opcode == OP_GET) {
+	if (tells_of_present(op)) {
 		bool copied = op->phase == PHASE_COPYING && op->holders & 1u << position;
 		return copied || (r->valid && version_equal(r->ver, op->best.rec.ver));
 	}
-	return op->holders & 1u << position ||
-	       (r->valid && !version_is_none(op->version) && version_at_most(op->version, r->ver));
+	return op->holders & 1u << position || (r->valid && version_at_most(op->version, r->ver));
 }
 
 static struct receipt_replica line_of(const struct op *op, uint32_t position)
@@ -18,10 +20,10 @@ static struct receipt_replica line_of(const struct op *op, uint32_t position)
 	const struct op_reply *r = &op->replies[position];
 	struct receipt_replica line = {.node = op->row.nodes[position], .ver = r->ver, .status = KV_OK};
 	if (has_it(op, position))
-		line.ver = op->opcode == OP_GET ? op->best.rec.ver : version_max(op->version, r->ver);
+		line.ver = tells_of_present(op) ? op->best.rec.ver : version_max(op->version, r->ver);
 	else if (op->rejected & 1u << position)
 		line.status = KV_CONFLICT;
-	else if (op->opcode != OP_GET || !r->valid)
+	else if (!tells_of_present(op) || !r->valid)
 		line.status = KV_UNAVAILABLE;
 	return line;
 }

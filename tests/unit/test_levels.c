@@ -445,6 +445,33 @@ static void a_receipt_of_a_read_tells_of_stale_replicas_and_their_repair(void **
 	cluster_free(c);
 }
 
+static void a_receipt_of_a_refused_write_tells_what_is_there(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "one", strong), KV_OK);
+	struct version present = c->result.version;
+	struct msg_request if_absent = {.level = LEVEL_STRONG, .has_expected = true, .receipt_wanted = true};
+	assert_int_equal(call(c, 1, OP_CAS, "k", "two", if_absent), KV_CONDITION_FAILED);
+	const struct msg_receipt *r = &c->result.receipt;
+	assert_int_equal(r->achieved, LEVEL_STRONG);
+	assert_true(version_equal(r->version, present));
+	assert_true(r->acks >= 2);
+	cluster_free(c);
+}
+
+static void a_strong_request_moves_the_session_whose_token_it_brings(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_GET, "k", NULL, session), KV_NOT_FOUND);
+	struct msg_request more = {.level = LEVEL_STRONG, .session = buf_slice(&c->token)};
+	assert_int_equal(call(c, 0, OP_PUT, "k", "one", more), KV_OK);
+	assert_true(version_equal(seen(c, "k"), c->result.version));
+	more.session = buf_slice(&c->token);
+	assert_int_equal(call(c, 1, OP_GET, "k", NULL, more), KV_OK);
+	assert_true(version_equal(seen(c, "k"), on_disk(c, 0, "k").ver));
+	cluster_free(c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -471,6 +498,8 @@ int main(void)
 		cmocka_unit_test(a_hint_written_anew_while_it_is_replayed_is_replayed_again),
 		cmocka_unit_test(a_receipt_tells_who_holds_what),
 		cmocka_unit_test(a_receipt_of_a_read_tells_of_stale_replicas_and_their_repair),
+		cmocka_unit_test(a_receipt_of_a_refused_write_tells_what_is_there),
+		cmocka_unit_test(a_strong_request_moves_the_session_whose_token_it_brings),
 	};
 	return test_run("levels", tests);
 }
