@@ -21,6 +21,7 @@ void detector_set_map(struct node_core *core)
 				   .up_since_us = core->now.mono_us,
 				   .incarnation = p->incarnation,
 				   .boot_nonce = p->boot_nonce};
+		core->detector.peers_end = MAX(core->detector.peers_end, (node_id)(d->nodes[i].index + 1));
 	}
 	core->detector.ping_us = core->now.mono_us;
 	core->detector.looked_us = core->now.mono_us;
@@ -30,7 +31,7 @@ static void send_heartbeats(struct node_core *core)
 {
 	struct detector *d = &core->detector;
 	d->seq++;
-	for (node_id i = 0; i < NODES_MAX; i++) {
+	for (node_id i = 0; i < d->peers_end; i++) {
 		if (!d->peers[i].known)
 			continue;
 		struct msg *m = core_msg(core, OP_HEARTBEAT, core_next_id(core), false);
@@ -62,7 +63,7 @@ void detector_tick(struct node_core *core)
 	usec_t gap_us = now - d->looked_us;
 	usec_t slept_us = gap_us > PING_INTERVAL_US ? gap_us : 0;
 	d->looked_us = now;
-	for (node_id i = 0; i < NODES_MAX; i++) {
+	for (node_id i = 0; i < d->peers_end; i++) {
 		struct peer *p = &d->peers[i];
 		if (!p->known)
 			continue;
@@ -134,7 +135,7 @@ bool detector_is_reachable(const struct node_core *core, node_id node)
 bool detector_clock_is_off(const struct node_core *core)
 {
 	uint32_t disagree = 0;
-	for (node_id i = 0; i < NODES_MAX; i++) {
+	for (node_id i = 0; i < core->detector.peers_end; i++) {
 		const struct peer *p = &core->detector.peers[i];
 		/* A hybrid clock may run ahead of its physical one by the drift it allows, never behind it. */
 		bool ahead = p->clock_ahead_ms > 2 * (int64_t)MAX_DRIFT_MS;

@@ -224,7 +224,7 @@ static void expire_pushes(struct node_core *core)
 void hint_replay_tick(struct node_core *core)
 {
 	expire_pushes(core);
-	for (size_t i = 0; i < NODES_MAX; i++) {
+	for (size_t i = 0; i < core->hints.targets_end; i++) {
 		if (core->hints.targets[i])
 			tick_target(core, core->hints.targets[i]);
 	}

@@ -14,6 +14,7 @@ static struct hint_target *target_of(struct node_core *core, node_id node)
 		*at = xcalloc(1, sizeof **at);
 		(*at)->node = node;
 		ilist_init(&(*at)->rows);
+		core->hints.targets_end = MAX(core->hints.targets_end, (node_id)(node + 1));
 	}
 	return *at;
 }

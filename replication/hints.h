@@ -85,6 +85,7 @@ struct hint_target {
 
 struct hints {
 	struct hint_target *targets[NODES_MAX]; /* NULL until needed */
+	node_id targets_end;                    /* none at or above it */
 	struct hmap pushes;
 	usec_t granted_us; /* receiver: when tokens were added last */
 	uint32_t tokens;   /* receiver: keys that may still be granted */

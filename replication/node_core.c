@@ -27,6 +27,7 @@ static void set_defaults(struct core_config *c)
 	c->hints_max = c->hints_max ? c->hints_max : HINT_KEYS_MAX;
 	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
 	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
+	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
 	c->value_size_max = c->value_size_max ? c->value_size_max : VALUE_SIZE_DEFAULT_MAX;
 }
 
@@ -386,7 +387,7 @@ static void on_tick(struct node_core *core)
 usec_t node_core_deadline_us(const struct node_core *core)
 {
 	const struct iheap_item *item = iheap_first(&core->timers);
-	usec_t tick_us = core->now.mono_us + TICK_US;
+	usec_t tick_us = core->now.mono_us + core->config.tick_us;
 	return item ? MIN(item->key, tick_us) : tick_us;
 }
 

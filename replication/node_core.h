@@ -33,6 +33,7 @@ struct core_config {
 	uint64_t hints_max;        /* pending hints a target; 0 = HINT_KEYS_MAX */
 	uint32_t hint_rate;        /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
 	usec_t replica_timeout_us; /* 0 = REPLICA_TIMEOUT_US */
+	usec_t tick_us;            /* at least that often an EV_TICK; 0 = TICK_US */
 };
 
 /** A core that has not started; never NULL. */
