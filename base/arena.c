@@ -55,15 +55,27 @@ struct slice arena_copy(struct arena *a, struct slice s)
 	return slice_of(copy, s.size);
 }
 
+static void free_blocks(struct arena_block *block)
+{
+	while (block) {
+		struct arena_block *next = block->next;
+		free(block);
+		block = next;
+	}
+}
+
 void arena_reset(struct arena *a)
 {
-	while (a->blocks && a->blocks->next) {
+	while (a->blocks && a->blocks->next && a->blocks->size > a->keep) {
 		struct arena_block *block = a->blocks;
 		a->blocks = block->next;
 		free(block);
 	}
-	if (a->blocks)
+	if (a->blocks) {
+		free_blocks(a->blocks->next);
+		a->blocks->next = NULL;
 		a->blocks->used = 0;
+	}
 	a->used = 0;
 }
 

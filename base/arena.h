@@ -12,8 +12,9 @@
 struct arena_block;
 
 struct arena {
-	size_t limit;               /* public: most bytes ever handed out between resets */
-	size_t used;                /* read-only */
+	size_t limit; /* public: most bytes ever handed out between resets */
+	size_t used;  /* read-only */
+	size_t keep;  /* public: a block up to this size stays for the time after a reset; 0: a small one */
 	struct arena_block *blocks; /* private, newest first */
 };
 
@@ -25,7 +26,7 @@ MUST_USE void *arena_alloc(struct arena *a, size_t size);
 /** A copy of the bytes, or {NULL, 0} if the cap would be passed. An empty slice costs nothing and never gives NULL. */
 MUST_USE struct slice arena_copy(struct arena *a, struct slice s);
 
-/** Takes everything back but keeps the first block for the next request. */
+/** Takes everything back but keeps one block for the next request: the newest that is not too large, or the first. */
 void arena_reset(struct arena *a);
 
 /** Frees all memory. Fits CLEANUP. */

@@ -33,6 +33,9 @@
 	X(crashhist, "a restart forgets overwritten copies: no memory floor")                                      \
 	X(yblind, "a retry through another node does not look for its request id")                                 \
 	X(ylow, "a retry through another node may use a ballot below the first one's direct put")                  \
-	X(yfail, "a retry through another node answers a failed condition without recording it")
+	X(yfail, "a retry through another node answers a failed condition without recording it")                   \
+	X(earlyreply, "a write is reported durable before the sync that covers it")                                \
+	X(syncignored, "a sync that failed is taken for a good one")                                               \
+	X(losedisk, "a node that lost its disk comes back empty under its old identity")
 
 #endif

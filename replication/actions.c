@@ -2,9 +2,12 @@
 #include "replication/actions.h"
 
 /* Bookkeeping only: messages are bounded by the events of one step, values are held by reference. */
-enum { ACTIONS_ARENA_MAX = 256 << 20 };
+enum { ACTIONS_ARENA_MAX = 256 << 20, ACTIONS_ARENA_KEEP = 64 << 10 };
 
-void actions_init(struct actions *a) { *a = (struct actions){.arena = ARENA_INIT(ACTIONS_ARENA_MAX)}; }
+void actions_init(struct actions *a)
+{
+	*a = (struct actions){.arena = {.limit = ACTIONS_ARENA_MAX, .keep = ACTIONS_ARENA_KEEP}};
+}
 
 void actions_reset(struct actions *a)
 {

@@ -359,7 +359,7 @@ void store_mem_fail_next_sync(struct store *s)
 
 void store_mem_fail_next_read(struct store *s, enum kv_status status)
 {
-	KV_ASSERT(status == KV_IO || status == KV_CORRUPT);
+	KV_ASSERT(status == KV_OK || status == KV_IO || status == KV_CORRUPT);
 	struct store_mem *m = store_mem_lock(s);
 	m->fail_read = status;
 	store_mem_unlock(m);

@@ -47,7 +47,7 @@ size_t store_mem_crash(struct store *s, struct rng *rng);
 void store_mem_fail_next_write(struct store *s);
 void store_mem_fail_next_sync(struct store *s);
 
-/** The next get that may touch the disk, or scan, answers STATUS: KV_IO or KV_CORRUPT. */
+/** The next get that may touch the disk, or scan, answers STATUS: KV_IO or KV_CORRUPT. KV_OK takes such a plan back. */
 void store_mem_fail_next_read(struct store *s, enum kv_status status);
 
 /** How many of a million cache-only reads answer KV_AGAIN, by the store's own seeded dice; 0 at first. */

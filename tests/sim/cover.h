@@ -18,9 +18,18 @@
 	X(frames_lost)                                                                                             \
 	X(frames_repeated)                                                                                         \
 	X(cuts)                                                                                                    \
+	X(bridges)                                                                                                 \
+	X(swizzles)                                                                                                \
 	X(slow_links)                                                                                              \
 	X(crashes)                                                                                                 \
 	X(crashes_losing) /* of them with unsynced writes lost */                                                  \
+	X(crashes_in_step)                                                                                         \
+	X(power_cuts)                                                                                              \
+	X(syncs_failed)                                                                                            \
+	X(full_disks)                                                                                              \
+	X(corrupt_records)                                                                                         \
+	X(lost_disks)                                                                                              \
+	X(storms)                                                                                                  \
 	X(pauses)                                                                                                  \
 	X(clock_jumps)                                                                                             \
 	X(slow_disks)                                                                                              \

@@ -113,7 +113,9 @@ static void work_scan(struct disk_work *work, struct store *store)
 	struct store_scan *scan;
 	enum kv_status status =
 		store_scan_open(store, work->table, buf_slice(&work->first), buf_slice(&work->end), &scan);
-	KV_ASSERT(status == KV_OK);
+	work->status = status;
+	if (status != KV_OK)
+		return;
 	struct store_row row;
 	work->complete = true;
 	while (store_scan_next(store, scan, &row, &status)) {
@@ -137,8 +139,8 @@ void disk_work_carry_out(struct disk_work *work, struct store *store)
 	}
 	enum kv_status status =
 		store_get(store, work->table, buf_slice(&work->first), /* cache_only: */ false, &work->bytes);
-	KV_ASSERT(status == KV_OK || status == KV_NOT_FOUND);
 	work->found = status == KV_OK;
+	work->status = status == KV_NOT_FOUND ? KV_OK : status;
 }
 
 void disk_work_rows(const struct disk_work *work, struct disk_row *rows)

@@ -17,8 +17,9 @@ struct disk_work {
 	enum store_table table;
 	uint32_t rows_max, bytes_max;
 
-	bool found;       /* read */
-	struct buf bytes; /* read: value. scan: keys and values one after the other */
+	enum kv_status status; /* KV_OK, or what is wrong with the disk: nothing was found then */
+	bool found;            /* read */
+	struct buf bytes;      /* read: value. scan: keys and values one after the other */
 	struct disk_span {
 		size_t key_at, key_size, value_at, value_size;
 	} * spans; /* scan: one a row */

@@ -22,7 +22,7 @@ uint32_t net_send(struct net *net, uint32_t from, uint32_t to, bool may_repeat, 
 	KV_ASSERT(from < net->ends);
 	KV_ASSERT(to < net->ends);
 	const struct net_link *link = &net->links[from][to];
-	if (link->cut || rng_chance(net->rng, net->drop_ppm))
+	if (link->cuts || rng_chance(net->rng, net->drop_ppm))
 		return 0;
 	uint32_t copies = may_repeat && rng_chance(net->rng, net->repeat_ppm) ? 2 : 1;
 	for (uint32_t i = 0; i < copies; i++)
@@ -34,7 +34,11 @@ void net_cut(struct net *net, uint32_t from, uint32_t to, bool cut)
 {
 	KV_ASSERT(from < net->ends);
 	KV_ASSERT(to < net->ends);
-	net->links[from][to].cut = cut;
+	uint32_t *cuts = &net->links[from][to].cuts;
+	if (cut)
+		++*cuts;
+	else if (*cuts) /* none are left once the network was healed */
+		--*cuts;
 }
 
 void net_heal(struct net *net)

@@ -11,10 +11,10 @@
 #include "base/rng.h"
 #include "base/types.h"
 
-#define NET_ENDS_MAX 16u
+#define NET_ENDS_MAX 32u
 
 struct net_link {
-	bool cut;
+	uint32_t cuts;     /* partitions that separate the ends now */
 	uint32_t slowness; /* delays are multiplied by this; 1 is normal */
 };
 
@@ -33,7 +33,7 @@ void net_init(struct net *net, struct rng *rng, uint32_t ends);
 /** Fills the delays of the copies that arrive and returns how many do, 0 to 2. */
 uint32_t net_send(struct net *net, uint32_t from, uint32_t to, bool may_repeat, usec_t ret_delays_us[2]);
 
-/** Cuts or joins one direction. */
+/** Cuts or joins one direction. Each cut is joined by itself: partitions may overlap. */
 void net_cut(struct net *net, uint32_t from, uint32_t to, bool cut);
 
 /** All links as on a good day: nothing lost, repeated, cut or slow. */

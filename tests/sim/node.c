@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/node.h"
 
-#include "proto/codec.h"
-#include "storage/keyspace.h"
+#include <inttypes.h>
+
+#include "base/mutant.h"
 #include "storage/store_mem.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/node_inside.h"
 #include "tests/sim/wire.h"
 
 #define WALL_AT_START_US (UINT64_C(1750000000) * USEC_PER_SEC)
+
+/* How far behind its time an answer may be: a core looks at its deadlines when it is called, at least once a tick. */
+#define ANSWER_LATE_MAX_US (2 * USEC_PER_MSEC)
 
 /* --- clocks --- */
 
@@ -40,74 +44,6 @@ static usec_t node_time_of(const struct sim_node *n, usec_t mono_us)
 
 /* --- actions --- */
 
-static usec_t disk_delay_us(struct sim_node *n)
-{
-	const struct sim_options *o = &n->sim->options;
-	if (n->sim->healed)
-		return 1000;
-	return rng_between(&n->sim->rng, o->disk_min_us, o->disk_max_us) * n->disk_slowness;
-}
-
-static void node_sync(struct sim_node *n)
-{
-	if (n->queue.syncing || !n->queue.count)
-		return;
-	n->queue.syncing = n->queue.count;
-	struct sim_event *event = sim_event_new(SIM_SYNC);
-	event->node = n->index;
-	event->boot = n->boot;
-	usec_t delay_us = disk_delay_us(n);
-	sim_at(n->sim, event, n->sim->now_us + delay_us);
-	if (n->crash_in_sync)
-		faults_crash_in_sync(n->sim, n, delay_us);
-}
-
-static void node_queue_write(struct sim_node *n, struct disk_write write)
-{
-	struct disk_queue *q = &n->queue;
-	if (q->count == q->capacity) {
-		q->capacity = MAX(q->capacity * 2, 16u);
-		q->items = xrealloc(q->items, q->capacity * sizeof(q->items[0]));
-	}
-	q->items[q->count++] = write;
-	n->sim->cover.writes++;
-	node_sync(n);
-}
-
-static void act_write(struct sim_node *n, uint32_t core, const struct action *a)
-{
-	trace_add(&n->sim->trace, n->sim->now_us, TRACE_write, n->index, core, a->write.token, a->write.count);
-	disk_apply(n->store, a->write.puts, a->write.count);
-	node_queue_write(n, (struct disk_write){.core = core, .token = a->write.token});
-}
-
-static void act_work(struct sim_node *n, uint32_t core, uint64_t token, struct disk_work *work)
-{
-	struct sim *sim = n->sim;
-	/* What is found is what was there at some moment between asking and answering. */
-	if (rng_chance(&sim->rng, 500000))
-		disk_work_carry_out(work, n->store);
-	struct sim_event *event = sim_event_new(SIM_DISK);
-	event->node = n->index;
-	event->core = core;
-	event->boot = n->boot;
-	event->token = token;
-	event->work = work;
-	bool cached = rng_chance(&sim->rng, 700000);
-	sim_at(sim, event, sim->now_us + (cached ? rng_between(&sim->rng, 1, 50) : disk_delay_us(n)));
-}
-
-static void node_put_map(struct sim_node *n, const struct map_desc *map)
-{
-	struct buf bytes = BUF_INIT;
-	enum kv_status status = codec_map_encode(map, &bytes);
-	KV_ASSERT(status == KV_OK);
-	struct store_op op = {.table = STORE_META, .key = slice_str(META_MAP), .value = buf_slice(&bytes)};
-	status = store_write(n->store, &op, 1, /* sync: */ false);
-	KV_ASSERT(status == KV_OK);
-	buf_release(&bytes);
-}
-
 static void act_stop(struct sim_node *n, const struct action *a)
 {
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_stop, n->index, a->stop.status, 0, 0);
@@ -116,12 +52,25 @@ static void act_stop(struct sim_node *n, const struct action *a)
 	n->stopped = true;
 }
 
+/* Every request is answered by its deadline, unless the process stood still. */
+static void check_deadline(struct sim_node *n, uint32_t client, uint64_t token)
+{
+	struct sim_asked *asked = &n->asked[client];
+	usec_t now_us = sim_node_now(n).mono_us;
+	if (token != 0 && asked->token == token && now_us > asked->due_us + ANSWER_LATE_MAX_US)
+		verdict_fail(&n->sim->verdict, "deadline", UINT32_MAX,
+			     "node %u answered request %" PRIu64 " of client %u %" PRIu64 " us after its deadline",
+			     n->index, token, client, now_us - asked->due_us);
+}
+
 static void act_reply(struct sim_node *n, const struct action *a)
 {
 	uint32_t client = (uint32_t)(a->reply.client >> 48);
 	uint64_t token = a->reply.client & 0xFFFFFFFFFFFF;
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_reply, n->index, client, a->reply.msg->result.status,
 		  token);
+	check_deadline(n, client, token);
+	costs_answer(&n->sim->costs, n->index);
 	sim_send(n->sim, n->index, sim_client_end(n->sim, client), a->reply.msg, token);
 }
 
@@ -137,17 +86,16 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 		act_reply(n, a);
 		return;
 	case ACT_READ:
-		act_work(n, core, a->read.token, disk_work_read(&a->read.key));
+		node_read(n, core, a->read.token, disk_work_read(&a->read.key));
 		return;
 	case ACT_WRITE:
-		act_write(n, core, a);
+		node_write(n, core, a);
 		return;
 	case ACT_SCAN:
-		act_work(n, core, a->scan.token, disk_work_scan(&a->scan.scan));
+		node_read(n, core, a->scan.token, disk_work_scan(&a->scan.scan));
 		return;
 	case ACT_SAVE_MAP:
-		node_put_map(n, a->save_map.map);
-		node_queue_write(n, (struct disk_write){.core = core, .map = true});
+		node_save_map(n, core, a->save_map.map);
 		return;
 	case ACT_PEER: /* nodes are reached by index: addresses are given in that order */
 		return;
@@ -158,27 +106,42 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 	KV_UNREACHABLE("no such action");
 }
 
+bool node_dies_here(struct sim_node *n)
+{
+	if (n->dying || n->crash_in_steps == 0 || --n->crash_in_steps > 0)
+		return n->dying;
+	if (n->sim->healed || !faults_may_crash(n->sim, n))
+		return false;
+	n->sim->cover.crashes_in_step++;
+	n->dying = true;
+	return true;
+}
+
 static void node_set_tick(struct sim_node *n, uint32_t core)
 {
 	struct sim_core *c = &n->cores[core];
 	usec_t due_us = node_core_deadline_us(c->core);
-	if (iheap_contains(&c->tick->item))
-		iheap_remove(&n->sim->queue, &c->tick->item);
-	if (due_us != USEC_NEVER)
-		iheap_add(&n->sim->queue, &c->tick->item, node_time_of(n, due_us));
+	if (due_us == USEC_NEVER) {
+		if (iheap_contains(&c->tick->item))
+			iheap_remove(&n->sim->queue, &c->tick->item);
+		return;
+	}
+	iheap_set(&n->sim->queue, &c->tick->item, node_time_of(n, due_us));
 }
 
 /* Carries out what the core wants after a call, and asks when to call again. */
 static void node_after(struct sim_node *n, uint32_t core)
 {
-	for (size_t i = 0; i < n->actions.count; i++)
+	for (size_t i = 0; i < n->actions.count && !node_dies_here(n); i++)
 		node_act(n, core, &n->actions.items[i]);
 	actions_reset(&n->actions);
 	node_set_tick(n, core);
 }
 
-static void node_step(struct sim_node *n, uint32_t core, struct node_event *event)
+void node_step(struct sim_node *n, uint32_t core, struct node_event *event)
 {
+	if (n->dying)
+		return;
 	event->now = sim_node_now(n);
 	node_core_step(n->cores[core].core, event, &n->actions);
 	node_after(n, core);
@@ -189,107 +152,26 @@ static void node_step(struct sim_node *n, uint32_t core, struct node_event *even
 static void on_frame(struct sim_node *n, const struct sim_event *event)
 {
 	struct sim *sim = n->sim;
-	struct arena arena = ARENA_INIT(0);
-	struct msg m;
-	wire_decode(buf_slice(&event->bytes), &arena, &m);
-	uint32_t core = wire_core(&m, sim->options.partitions, sim->options.core_count);
-	trace_add(&sim->trace, sim->now_us, TRACE_deliver, event->from, n->index, wire_label(&m), m.id);
+	const struct msg *m = sim_message(sim, event);
+	uint32_t core = wire_core(m, sim->options.partitions, sim->options.core_count);
+	trace_add(&sim->trace, sim->now_us, TRACE_deliver, event->from, n->index, wire_label(m), m->id);
 	usec_t mono_us = sim_node_now(n).mono_us;
 	struct node_event ev = {0};
 	if (event->from >= sim->options.node_count) {
 		ev.kind = EV_REQUEST;
 		ev.request.client = (uint64_t)event->client << 48 | event->token;
-		ev.request.msg = &m;
+		ev.request.msg = m;
 		ev.request.arrived_us = mono_us;
+		if (opcode_is_client(m->opcode))
+			n->asked[event->client] =
+				(struct sim_asked){event->token, mono_us + m->request.deadline_ms * USEC_PER_MSEC};
 	} else {
 		ev.kind = EV_MESSAGE;
 		ev.message.from = event->from;
-		ev.message.msg = &m;
+		ev.message.msg = m;
 		ev.message.arrived_us = mono_us;
 	}
 	node_step(n, core, &ev);
-	arena_release(&arena);
-}
-
-static void on_disk(struct sim_node *n, const struct sim_event *event)
-{
-	struct disk_work *work = event->work;
-	disk_work_carry_out(work, n->store);
-	struct node_event ev = {0};
-	if (!work->is_scan) {
-		trace_add(&n->sim->trace, n->sim->now_us, TRACE_read, n->index, event->core, event->token,
-			  work->found);
-		ev.kind = EV_READ_DONE;
-		ev.read.token = event->token;
-		ev.read.found = work->found;
-		ev.read.value = buf_slice(&work->bytes);
-		node_step(n, event->core, &ev);
-		return;
-	}
-	trace_add(&n->sim->trace, n->sim->now_us, TRACE_scan, n->index, event->core, event->token, work->count);
-	struct disk_row *rows = xcalloc(work->count, sizeof(rows[0]));
-	disk_work_rows(work, rows);
-	ev.kind = EV_SCAN_DONE;
-	ev.scan.token = event->token;
-	ev.scan.count = work->count;
-	ev.scan.rows = rows;
-	ev.scan.done = work->complete;
-	node_step(n, event->core, &ev);
-	free(rows);
-}
-
-/* Reads the stored map into ARENA; false if there is none. */
-static bool node_get_map(struct sim_node *n, struct arena *arena, struct map_desc *ret)
-{
-	struct buf bytes = BUF_INIT;
-	enum kv_status status =
-		store_get(n->store, STORE_META, slice_str(META_MAP), /* cache_only: */ false, &bytes);
-	if (status == KV_OK) {
-		arena->limit = codec_arena_max(bytes.size);
-		enum kv_status decoded = codec_map_decode(buf_slice(&bytes), arena, ret);
-		KV_ASSERT(decoded == KV_OK);
-	}
-	buf_release(&bytes);
-	return status == KV_OK;
-}
-
-static void on_map_saved(struct sim_node *n)
-{
-	struct arena arena = ARENA_INIT(0);
-	struct map_desc map;
-	bool there = node_get_map(n, &arena, &map);
-	KV_ASSERT(there);
-	trace_add(&n->sim->trace, n->sim->now_us, TRACE_map, n->index, map.epoch, 0, 0);
-	for (uint32_t i = 0; i < n->sim->options.core_count; i++) {
-		struct node_event ev = {.kind = EV_MAP_SAVED, .map.map = &map};
-		node_step(n, i, &ev);
-	}
-	arena_release(&arena);
-}
-
-static void on_sync(struct sim_node *n)
-{
-	enum kv_status status = store_mem_sync(n->store);
-	KV_ASSERT(status == KV_OK);
-	n->sim->cover.syncs++;
-	/* The handlers queue further writes: take out what this sync covered first. */
-	struct disk_queue *q = &n->queue;
-	uint32_t count = q->syncing;
-	struct disk_write *done = xcalloc(count, sizeof(done[0]));
-	memcpy(done, q->items, count * sizeof(done[0]));
-	memmove(q->items, q->items + count, (q->count - count) * sizeof(q->items[0]));
-	q->count -= count;
-	q->syncing = 0;
-	node_sync(n);
-	for (uint32_t i = 0; i < count; i++) {
-		trace_add(&n->sim->trace, n->sim->now_us, TRACE_durable, n->index, done[i].core, done[i].token, 0);
-		struct node_event ev = {.kind = EV_WRITE_DONE, .write.token = done[i].token};
-		if (done[i].map)
-			on_map_saved(n);
-		else
-			node_step(n, done[i].core, &ev);
-	}
-	free(done);
 }
 
 static void on_tick(struct sim_node *n, const struct sim_event *event)
@@ -297,6 +179,48 @@ static void on_tick(struct sim_node *n, const struct sim_event *event)
 	struct node_event ev = {.kind = EV_TICK};
 	trace_mix(&n->sim->trace, n->sim->now_us, n->index);
 	node_step(n, event->core, &ev);
+}
+
+static void node_die(struct sim_node *n)
+{
+	bool damaged = n->damaged;
+	sim_node_crash(n);
+	if (damaged) {
+		n->lost = true;
+		n->sim->lost_count++;
+		trace_add(&n->sim->trace, n->sim->now_us, TRACE_lose, n->index, KV_CORRUPT, 0, 0);
+	}
+	faults_restart_later(n->sim, n);
+}
+
+static void node_dispatch(struct sim_node *n, struct sim_event *event)
+{
+	costs_begin(&n->sim->costs, event->cost, n->index, event->depth);
+	switch (event->kind) {
+	case SIM_FRAME:
+		on_frame(n, event);
+		break;
+	case SIM_DISK:
+		node_on_disk(n, event);
+		break;
+	case SIM_SYNC:
+		node_on_sync(n);
+		break;
+	case SIM_TICK:
+		on_tick(n, event);
+		break;
+	default:
+		KV_UNREACHABLE("not an event of a node");
+	}
+	costs_end(&n->sim->costs);
+}
+
+/* What came while the process stood still has waited: its time began to run when it came. */
+static void wait_for_pause(struct sim_node *n, struct sim_event *event)
+{
+	sim_at(n->sim, event, n->paused_until_us);
+	for (uint32_t i = 0; i < n->sim->options.client_count; i++)
+		n->asked[i].token = 0;
 }
 
 void sim_node_handle(struct sim_node *n, struct sim_event *event)
@@ -309,26 +233,15 @@ void sim_node_handle(struct sim_node *n, struct sim_event *event)
 		return;
 	}
 	if (n->paused_until_us > n->sim->now_us) {
-		sim_at(n->sim, event, n->paused_until_us);
+		wait_for_pause(n, event);
 		return;
 	}
-	switch (event->kind) {
-	case SIM_FRAME:
-		on_frame(n, event);
-		break;
-	case SIM_DISK:
-		on_disk(n, event);
-		break;
-	case SIM_SYNC:
-		on_sync(n);
-		break;
-	case SIM_TICK:
-		on_tick(n, event);
-		return; /* the core's own, used again */
-	default:
-		KV_UNREACHABLE("not an event of a node");
-	}
-	sim_event_free(event);
+	bool reused = event->kind == SIM_TICK; /* the core's own */
+	node_dispatch(n, event);
+	if (!reused)
+		sim_event_free(event);
+	if (n->dying)
+		node_die(n);
 }
 
 /* --- start and crash --- */
@@ -338,12 +251,12 @@ void sim_node_init(struct sim_node *n, struct sim *sim, uint16_t index)
 	*n = (struct sim_node){.sim = sim, .index = index, .disk_slowness = 1};
 	snprintf(n->name, sizeof n->name, "n%u", index);
 	snprintf(n->address, sizeof n->address, "n%u:7000", index);
-	n->store = store_mem_new(rng_next(&sim->rng));
+	n->store = store_mem_new(rng_next(&sim->disk_rng));
 	for (size_t i = 0; i < sizeof n->uuid.bytes; i++)
-		n->uuid.bytes[i] = (uint8_t)rng_between(&sim->rng, 1, 255);
+		n->uuid.bytes[i] = (uint8_t)rng_between(&sim->disk_rng, 1, 255);
 	const struct sim_options *o = &sim->options;
-	n->skew_us = (int64_t)rng_between(&sim->rng, 0, 2 * o->skew_max_us) - (int64_t)o->skew_max_us;
-	n->drift_ppm = (int32_t)rng_between(&sim->rng, 0, 2 * (uint32_t)o->drift_max_ppm) - o->drift_max_ppm;
+	n->skew_us = (int64_t)rng_between(&sim->disk_rng, 0, 2 * o->skew_max_us) - (int64_t)o->skew_max_us;
+	n->drift_ppm = (int32_t)rng_between(&sim->disk_rng, 0, 2 * (uint32_t)o->drift_max_ppm) - o->drift_max_ppm;
 	actions_init(&n->actions);
 	for (uint32_t i = 0; i < o->core_count; i++) {
 		n->cores[i].tick = sim_event_new(SIM_TICK);
@@ -367,7 +280,7 @@ static void node_free_cores(struct sim_node *n)
 			iheap_remove(&n->sim->queue, &c->tick->item);
 	}
 	n->queue.count = n->queue.syncing = 0;
-	n->up = false;
+	n->up = n->dying = n->damaged = false;
 }
 
 void sim_node_release(struct sim_node *n)
@@ -387,34 +300,16 @@ void sim_node_seed_map(struct sim_node *n, const struct map_desc *map)
 	KV_ASSERT(status == KV_OK);
 }
 
-static hlc_t node_hlc_limit(struct sim_node *n)
-{
-	hlc_t limit = 0;
-	for (uint32_t i = 0; i < n->sim->options.core_count; i++) {
-		char name[32];
-		struct buf bytes = BUF_INIT;
-		snprintf(name, sizeof name, "%s/%u", META_HLC_LIMIT, i);
-		if (store_get(n->store, STORE_META, slice_str(name), /* cache_only: */ false, &bytes) == KV_OK) {
-			uint64_t stored;
-			KV_ASSERT(bytes.size == sizeof stored);
-			memcpy(&stored, bytes.data, sizeof stored);
-			limit = MAX(limit, (hlc_t)stored);
-		}
-		buf_release(&bytes);
-	}
-	return limit;
-}
-
 static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, const struct map_desc *map)
 {
 	const struct sim_options *o = &n->sim->options;
 	struct core_config config = {
-		.seed = rng_next(&n->sim->rng),
+		.seed = rng_next(&n->sim->disk_rng),
 		.shard = index,
 		.shard_count = o->core_count,
 		.node = n->uuid,
 		.incarnation = n->boot,
-		.boot_nonce = rng_next(&n->sim->rng),
+		.boot_nonce = rng_next(&n->sim->disk_rng),
 		.name = slice_str(n->name),
 		.peer_address = slice_str(n->address),
 		.client_address = slice_str(n->address),
@@ -426,6 +321,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.ops_max = o->ops_max,
 		.slots_max = o->slots_max,
 		.hints_max = o->hints_max,
+		.tick_us = o->tick_us,
 	};
 	n->cores[index].core = node_core_new(&config);
 	node_core_start(n->cores[index].core, sim_node_now(n), &n->actions);
@@ -435,6 +331,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 void sim_node_start(struct sim_node *n)
 {
 	KV_ASSERT(!n->up);
+	KV_ASSERT(!n->lost);
 	struct arena arena = ARENA_INIT(0);
 	struct map_desc map;
 	hlc_t limit = node_hlc_limit(n);
@@ -442,20 +339,56 @@ void sim_node_start(struct sim_node *n)
 	n->boot++;
 	n->up = true;
 	n->paused_until_us = 0;
+	memset(n->asked, 0, sizeof(n->asked));
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_boot, n->index, n->boot, limit, 0);
 	for (uint32_t i = 0; i < n->sim->options.core_count; i++)
 		node_start_core(n, i, limit, has_map ? &map : NULL);
 	arena_release(&arena);
+	if (n->dying)
+		node_die(n);
 }
 
 void sim_node_crash(struct sim_node *n)
 {
 	KV_ASSERT(n->up);
 	node_free_cores(n);
-	size_t lost = store_mem_crash(n->store, &n->sim->rng);
+	size_t lost = store_mem_crash(n->store, &n->sim->disk_rng);
 	n->sim->cover.crashes++;
 	n->sim->cover.crashes_losing += lost > 0;
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_crash, n->index, lost, 0, 0);
+}
+
+/* The mutant: an empty disk under the old identity, as an operator might make it. */
+static void come_back_empty(struct sim_node *n)
+{
+	struct arena arena = ARENA_INIT(0);
+	struct map_desc map;
+	bool has_map = node_get_map(n, &arena, &map);
+	KV_ASSERT(has_map);
+	store_close(n->store);
+	n->store = store_mem_new(n->boot);
+	sim_node_seed_map(n, &map);
+	arena_release(&arena);
+	faults_restart_later(n->sim, n);
+}
+
+void sim_node_lose_disk(struct sim_node *n)
+{
+	struct sim *sim = n->sim;
+	if (n->lost)
+		return;
+	bool was_up = n->up;
+	if (was_up)
+		sim_node_crash(n);
+	sim->cover.lost_disks++;
+	trace_add(&sim->trace, sim->now_us, TRACE_lose, n->index, KV_OK, 0, 0);
+	if (MUTANT(losedisk)) {
+		if (was_up)
+			come_back_empty(n);
+		return;
+	}
+	n->lost = true;
+	sim->lost_count++;
 }
 
 /* --- state --- */
@@ -474,6 +407,16 @@ void sim_node_stats(const struct sim_node *n, uint32_t core, struct core_stats *
 	node_core_stats(n->cores[core].core, ret);
 }
 
+/* Hints for nodes that come back; the others' wait for an operator. */
+static uint64_t hints_owed(const struct sim_node *n, const struct core_stats *stats)
+{
+	uint64_t owed = 0;
+	for (uint32_t i = 0; i < stats->peer_count; i++)
+		if (!n->sim->nodes[stats->peers[i].index].lost)
+			owed += stats->peers[i].hints_pending;
+	return owed;
+}
+
 bool sim_node_is_quiet(const struct sim_node *n)
 {
 	if (!sim_node_is_ready(n) || n->queue.count)
@@ -481,7 +424,7 @@ bool sim_node_is_quiet(const struct sim_node *n)
 	for (uint32_t i = 0; i < n->sim->options.core_count; i++) {
 		struct core_stats stats;
 		node_core_stats(n->cores[i].core, &stats);
-		if (stats.ops_in_flight || stats.hints_pending)
+		if (stats.ops_in_flight || hints_owed(n, &stats))
 			return false;
 	}
 	return true;

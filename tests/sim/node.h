@@ -6,6 +6,9 @@
  * the disk holds. A write is applied at once and becomes durable with the sync that begins after it; all writes that come
  * while a sync is under way share the next one. A paused node handles nothing; what came meanwhile is handled when the
  * pause ends, in order.
+ *
+ * As a server does, a node stops when its disk fails: a failed sync or a full disk ends the process, which is started
+ * again later; a damaged record or a lost disk ends the node for ever.
  */
 #ifndef KV_SIM_NODE_H
 #define KV_SIM_NODE_H
@@ -27,13 +30,20 @@ struct sim_core {
 struct disk_write {
 	uint32_t core;
 	uint64_t token;
-	bool map; /* the cluster map, for all cores */
+	bool map;      /* the cluster map, for all cores */
+	uint32_t cost; /* request that caused it */
 };
 
 struct disk_queue {
 	struct disk_write *items; /* oldest first */
 	uint32_t count, capacity;
 	uint32_t syncing; /* of them covered by the sync under way; 0: the disk is idle */
+};
+
+/* When a client's request must be answered at the latest, as the node's clock goes. */
+struct sim_asked {
+	uint64_t token; /* 0: nothing is asked */
+	usec_t due_us;  /* monotonic */
 };
 
 struct sim_node {
@@ -44,9 +54,15 @@ struct sim_node {
 	struct store *store;
 	struct sim_core cores[SIM_CORES_MAX];
 	bool up;
-	bool stopped;       /* a core asked for it */
-	uint32_t boot;      /* starts so far */
-	bool crash_in_sync; /* to crash during the next sync */
+	bool stopped;            /* a core asked for it */
+	bool lost;               /* never starts again */
+	uint32_t boot;           /* starts so far */
+	bool dying;              /* the process ends with the present event; it does nothing more */
+	bool damaged;            /* and is lost then */
+	bool crash_in_sync;      /* to crash during the next sync */
+	bool fail_in_sync;       /* the next sync fails */
+	uint32_t crash_in_steps; /* to crash before it has done so many more things; 0: not */
+	usec_t full_until_us;    /* until then the disk has no room */
 	usec_t paused_until_us;
 	int64_t offset_us; /* of the wall clock */
 	int64_t skew_us;   /* lasting part of it */
@@ -54,6 +70,7 @@ struct sim_node {
 	uint32_t disk_slowness; /* delays are multiplied by this; 1 is normal */
 	struct disk_queue queue;
 	struct actions actions;
+	struct sim_asked asked[SIM_CLIENTS_MAX];
 };
 
 void sim_node_init(struct sim_node *n, struct sim *sim, uint16_t index);
@@ -66,10 +83,13 @@ void sim_node_seed_map(struct sim_node *n, const struct map_desc *map);
 void sim_node_start(struct sim_node *n);
 void sim_node_crash(struct sim_node *n);
 
+/** The disk is gone, and with it the node's identity. */
+void sim_node_lose_disk(struct sim_node *n);
+
 /** Handles FRAME, DISK, SYNC and TICK events of this node. Takes the event. */
 void sim_node_handle(struct sim_node *n, struct sim_event *event);
 
-/** True if the node is up, its cores are ready and nothing is under way in them. */
+/** True if the node is up, its cores are ready and nothing is under way in them but hints for lost nodes. */
 bool sim_node_is_quiet(const struct sim_node *n);
 bool sim_node_is_ready(const struct sim_node *n);
 

@@ -9,17 +9,20 @@ static bool percent(struct rng *r, uint32_t pct) { return rng_below(r, 100) < pc
 
 static void draw_cluster(struct rng *r, uint32_t nodes, struct sim_options *o)
 {
-	static const uint32_t counts[] = {3, 3, 3, 3, 3, 4, 4, 5};
+	static const uint32_t counts[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 6, 7, 9};
 	o->node_count = counts[rng_below(r, ARRAY_SIZE(counts))];
 	if (nodes)
 		o->node_count = nodes;
-	o->replicas = o->node_count == 5 && percent(r, 40) ? 5 : 3;
+	o->replicas = o->node_count >= 5 && percent(r, 40) ? 5 : 3;
 	o->core_count = percent(r, 25) ? 2 : 1;
 	o->partitions = 16;
 	o->form = percent(r, 15);
 	o->ops_max = percent(r, 10) ? 4 : 0;
 	o->slots_max = percent(r, 15) ? 2 : 0;
 	o->hints_max = percent(r, 10) ? 2 : 0;
+	o->tick_us = percent(r, 30) ? 0 : rng_between(r, 20, 100) * USEC_PER_MSEC;
+	o->buggify = percent(r, 40);
+	o->codec = percent(r, 25);
 }
 
 static void draw_clients(struct rng *r, struct sim_options *o)
@@ -37,6 +40,8 @@ static void draw_clients(struct rng *r, struct sim_options *o)
 	o->deadline_min_ms = 200;
 	o->deadline_max_ms = (uint32_t)rng_between(r, 200, 2000);
 	o->value_size_max = percent(r, 20) ? 4096 : 64;
+	o->death_ppm = percent(r, 25) ? (uint32_t)rng_between(r, 1000, 50000) : 0;
+	o->storm_every_us = percent(r, 25) ? rng_between(r, 1, 8) * USEC_PER_SEC : 0;
 }
 
 static void draw_network(struct rng *r, struct sim_options *o)
@@ -52,6 +57,8 @@ static void draw_network(struct rng *r, struct sim_options *o)
 		o->cut_max_us = rng_between(r, 100, 8000) * USEC_PER_MSEC;
 		o->cut_clients = percent(r, 30);
 	}
+	if (percent(r, 20))
+		o->swizzle_every_us = rng_between(r, 2, 12) * USEC_PER_SEC;
 	if (percent(r, 25))
 		o->slow_every_us = rng_between(r, 1, 10) * USEC_PER_SEC;
 }
@@ -67,10 +74,24 @@ static void draw_nodes(struct rng *r, struct sim_options *o)
 		o->down_max_us = rng_between(r, 10, 6000) * USEC_PER_MSEC;
 		o->crash_many = percent(r, 40);
 	}
+	if (percent(r, 30))
+		o->step_every_us = rng_between(r, 200, percent(r, 50) ? 1500 : 10000) * USEC_PER_MSEC;
+	if (percent(r, 15))
+		o->power_every_us = rng_between(r, 1, 10) * USEC_PER_SEC;
+	if (!o->down_max_us)
+		o->down_max_us = rng_between(r, 10, 3000) * USEC_PER_MSEC;
 	if (percent(r, 30)) {
 		o->pause_every_us = rng_between(r, 2, 10) * USEC_PER_SEC;
 		o->pause_max_us = rng_between(r, 200, 6000) * USEC_PER_MSEC;
 	}
+	if (percent(r, 15))
+		o->sync_fail_every_us = rng_between(r, 500, 8000) * USEC_PER_MSEC;
+	if (percent(r, 10))
+		o->disk_full_every_us = rng_between(r, 2, 10) * USEC_PER_SEC;
+	if (percent(r, 6))
+		o->corrupt_every_us = rng_between(r, 1, 8) * USEC_PER_SEC;
+	if (percent(r, 10))
+		o->lost_every_us = rng_between(r, 1, 8) * USEC_PER_SEC;
 }
 
 static void draw_clocks(struct rng *r, struct sim_options *o)
@@ -128,23 +149,257 @@ void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 		draw_fierce(&r, ret);
 }
 
+/* --- taking out --- */
+
+static const struct {
+	const char *name, *text;
+} classes[] = {
+#define SIM_CLASS_(name, text) {#name, text},
+	SIM_CLASSES(SIM_CLASS_)
+#undef SIM_CLASS_
+};
+
+const char *sim_class_name(enum sim_class class)
+{
+	KV_ASSERT(class < SIM_CLASS_COUNT);
+	return classes[class].name;
+}
+
+const char *sim_class_text(enum sim_class class)
+{
+	KV_ASSERT(class < SIM_CLASS_COUNT);
+	return classes[class].text;
+}
+
+enum sim_class sim_class_find(struct slice name)
+{
+	for (int i = 0; i < SIM_CLASS_COUNT; i++)
+		if (slice_equal(name, slice_str(classes[i].name)))
+			return (enum sim_class)i;
+	return SIM_CLASS_COUNT;
+}
+
+/* Sets a field to what is harmless; true if it was not. */
+#define CLEAR(field, harmless)                                                                                     \
+	do {                                                                                                       \
+		found |= (field) != (harmless);                                                                    \
+		(field) = (harmless);                                                                              \
+	} while (0)
+
+static bool take_out_of_network(struct sim_options *o, enum sim_class class)
+{
+	bool found = false;
+	switch (class) {
+	case SIM_CLASS_drop:
+		CLEAR(o->drop_ppm, 0);
+		break;
+	case SIM_CLASS_repeat:
+		CLEAR(o->repeat_ppm, 0);
+		break;
+	case SIM_CLASS_tail:
+		CLEAR(o->net_tail_us, 50);
+		break;
+	case SIM_CLASS_cut:
+		CLEAR(o->cut_every_us, 0);
+		break;
+	case SIM_CLASS_swizzle:
+		CLEAR(o->swizzle_every_us, 0);
+		break;
+	case SIM_CLASS_slow:
+		CLEAR(o->slow_every_us, 0);
+		break;
+	default:
+		break;
+	}
+	return found;
+}
+
+static bool take_out_of_nodes(struct sim_options *o, enum sim_class class)
+{
+	bool found = false;
+	switch (class) {
+	case SIM_CLASS_crash:
+		CLEAR(o->crash_every_us, 0);
+		break;
+	case SIM_CLASS_step:
+		CLEAR(o->step_every_us, 0);
+		break;
+	case SIM_CLASS_power:
+		CLEAR(o->power_every_us, 0);
+		break;
+	case SIM_CLASS_pause:
+		CLEAR(o->pause_every_us, 0);
+		break;
+	case SIM_CLASS_disk:
+		CLEAR(o->disk_slow_every_us, 0);
+		break;
+	case SIM_CLASS_sync:
+		CLEAR(o->sync_fail_every_us, 0);
+		break;
+	case SIM_CLASS_full:
+		CLEAR(o->disk_full_every_us, 0);
+		break;
+	case SIM_CLASS_corrupt:
+		CLEAR(o->corrupt_every_us, 0);
+		break;
+	case SIM_CLASS_lost:
+		CLEAR(o->lost_every_us, 0);
+		break;
+	case SIM_CLASS_skew:
+		CLEAR(o->skew_max_us, 0);
+		break;
+	case SIM_CLASS_drift:
+		CLEAR(o->drift_max_ppm, 0);
+		break;
+	case SIM_CLASS_jump:
+		CLEAR(o->jump_every_us, 0);
+		break;
+	default:
+		break;
+	}
+	return found;
+}
+
+static bool take_out_of_rest(struct sim_options *o, enum sim_class class)
+{
+	bool found = false;
+	switch (class) {
+	case SIM_CLASS_storm:
+		CLEAR(o->storm_every_us, 0);
+		break;
+	case SIM_CLASS_death:
+		CLEAR(o->death_ppm, 0);
+		break;
+	case SIM_CLASS_retry:
+		CLEAR(o->retry_pct, 0);
+		break;
+	case SIM_CLASS_lag:
+		CLEAR(o->lag_max_ms, 0);
+		break;
+	case SIM_CLASS_ttl:
+		CLEAR(o->ttl_pct, 0);
+		break;
+	case SIM_CLASS_limits:
+		CLEAR(o->ops_max, 0);
+		CLEAR(o->slots_max, 0);
+		CLEAR(o->hints_max, 0);
+		CLEAR(o->tick_us, 0);
+		break;
+	case SIM_CLASS_buggify:
+		CLEAR(o->buggify, false);
+		break;
+	case SIM_CLASS_form:
+		CLEAR(o->form, false);
+		break;
+	default:
+		break;
+	}
+	return found;
+}
+
+bool sim_options_take_out(struct sim_options *o, enum sim_class class)
+{
+	KV_ASSERT(class < SIM_CLASS_COUNT);
+	o->without |= 1u << class;
+	bool found = take_out_of_network(o, class);
+	found |= take_out_of_nodes(o, class);
+	found |= take_out_of_rest(o, class);
+	return found;
+}
+
+/* --- dropping operations --- */
+
+/* Puts a range among the others: ranges that touch become one. */
+bool sim_options_skip(struct sim_options *o, uint32_t first, uint32_t last)
+{
+	KV_ASSERT(first <= last);
+	struct sim_skip merged[SIM_SKIPS_MAX + 1];
+	struct sim_skip new = {first, last};
+	uint32_t count = 0;
+	bool placed = false;
+	for (uint32_t i = 0; i < o->skip_count; i++) {
+		struct sim_skip old = o->skips[i];
+		if (old.first <= new.last + 1 && new.first <= old.last + 1) {
+			new.first = MIN(new.first, old.first);
+			new.last = MAX(new.last, old.last);
+			continue;
+		}
+		if (!placed && new.last < old.first) {
+			merged[count++] = new;
+			placed = true;
+		}
+		merged[count++] = old;
+	}
+	if (!placed)
+		merged[count++] = new;
+	if (count > SIM_SKIPS_MAX)
+		return false;
+	memcpy(o->skips, merged, count * sizeof(merged[0]));
+	o->skip_count = count;
+	return true;
+}
+
+bool sim_options_skips(const struct sim_options *o, uint32_t index)
+{
+	for (uint32_t i = 0; i < o->skip_count; i++)
+		if (o->skips[i].first <= index && index <= o->skips[i].last)
+			return true;
+	return false;
+}
+
+uint32_t sim_options_ops(const struct sim_options *o)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < o->op_count; i++)
+		count += !sim_options_skips(o, i);
+	return count;
+}
+
+/* --- text --- */
+
 void sim_options_print(const struct sim_options *o, struct buf *out)
 {
-	buf_printf(out, "seed=%" PRIu64 " nodes=%u replicas=%u cores=%u%s", o->seed, o->node_count, o->replicas,
-		   o->core_count, o->form ? " form" : "");
-	buf_printf(out, " ops_max=%u slots_max=%u hints_max=%" PRIu64, o->ops_max, o->slots_max, o->hints_max);
+	buf_printf(out, "seed=%" PRIu64 " nodes=%u replicas=%u cores=%u%s%s%s", o->seed, o->node_count, o->replicas,
+		   o->core_count, o->form ? " form" : "", o->codec ? " codec" : "", o->buggify ? " buggify" : "");
+	buf_printf(out, " ops_max=%u slots_max=%u hints_max=%" PRIu64 " tick_us=%" PRIu64, o->ops_max, o->slots_max,
+		   o->hints_max, o->tick_us);
 	buf_printf(out, " lag_ms=%u clients=%u keys=%u ops=%u think_us=%" PRIu64, o->lag_max_ms, o->client_count,
 		   o->key_count, o->op_count, o->think_us);
 	buf_printf(out, " strong=%u%% get=%u%% delete=%u%% ttl=%u%% retry=%u%% deadline_ms=%u..%u", o->strong_pct,
 		   o->get_pct, o->delete_pct, o->ttl_pct, o->retry_pct, o->deadline_min_ms, o->deadline_max_ms);
+	buf_printf(out, " death_ppm=%u storm_every_us=%" PRIu64, o->death_ppm, o->storm_every_us);
 	buf_printf(out, " net_us=%" PRIu64 "+%" PRIu64 " drop_ppm=%u repeat_ppm=%u", o->net_base_us, o->net_tail_us,
 		   o->drop_ppm, o->repeat_ppm);
-	buf_printf(out, " cut_every_us=%" PRIu64 "%s slow_every_us=%" PRIu64, o->cut_every_us,
-		   o->cut_clients ? " (clients too)" : "", o->slow_every_us);
-	buf_printf(out, " crash_every_us=%" PRIu64 "%s pause_every_us=%" PRIu64, o->crash_every_us,
-		   o->crash_many ? " (many)" : "", o->pause_every_us);
-	buf_printf(out, " disk_us=%" PRIu64 "..%" PRIu64 " disk_slow_every_us=%" PRIu64, o->disk_min_us,
-		   o->disk_max_us, o->disk_slow_every_us);
+	buf_printf(out, " cut_every_us=%" PRIu64 "%s swizzle_every_us=%" PRIu64 " slow_every_us=%" PRIu64,
+		   o->cut_every_us, o->cut_clients ? " (clients too)" : "", o->swizzle_every_us, o->slow_every_us);
+	buf_printf(out, " crash_every_us=%" PRIu64 "%s step_every_us=%" PRIu64 " power_every_us=%" PRIu64,
+		   o->crash_every_us, o->crash_many ? " (many)" : "", o->step_every_us, o->power_every_us);
+	buf_printf(out, " pause_every_us=%" PRIu64 " disk_us=%" PRIu64 "..%" PRIu64 " disk_slow_every_us=%" PRIu64,
+		   o->pause_every_us, o->disk_min_us, o->disk_max_us, o->disk_slow_every_us);
+	buf_printf(out, " sync_fail_every_us=%" PRIu64 " disk_full_every_us=%" PRIu64, o->sync_fail_every_us,
+		   o->disk_full_every_us);
+	buf_printf(out, " corrupt_every_us=%" PRIu64 " lost_every_us=%" PRIu64, o->corrupt_every_us,
+		   o->lost_every_us);
 	buf_printf(out, " skew_us=%" PRIu64 " drift_ppm=%d jump_every_us=%" PRIu64 " jump_max_us=%" PRIu64,
 		   o->skew_max_us, o->drift_max_ppm, o->jump_every_us, o->jump_max_us);
+}
+
+void sim_options_arguments(const struct sim_options *o, uint32_t nodes, struct buf *out)
+{
+	struct sim_options drawn;
+	sim_options_draw(o->seed, nodes, &drawn);
+	buf_printf(out, "--seed %" PRIu64, o->seed);
+	if (nodes)
+		buf_printf(out, " --nodes %u", nodes);
+	for (uint32_t i = 0, listed = 0; i < SIM_CLASS_COUNT; i++)
+		if (o->without >> i & 1)
+			buf_printf(out, "%s%s", listed++ ? "," : " --without ", sim_class_name((enum sim_class)i));
+	if (o->op_count != drawn.op_count)
+		buf_printf(out, " --ops %u", o->op_count);
+	if (o->client_count != drawn.client_count)
+		buf_printf(out, " --clients %u", o->client_count);
+	if (o->key_count != drawn.key_count)
+		buf_printf(out, " --keys %u", o->key_count);
+	for (uint32_t i = 0; i < o->skip_count; i++)
+		buf_printf(out, "%s%u-%u", i ? "," : " --skip ", o->skips[i].first, o->skips[i].last);
 }

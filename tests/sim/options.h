@@ -2,6 +2,9 @@
 /**
  * What one run is made of, drawn from its seed. Each run has a random subset of the faults at random strength, because a
  * run with all of them at once mostly shows the loudest.
+ *
+ * After drawing, a class of faults can be taken out and operations can be dropped: how a failure is made small. Each part
+ * of a run draws from a stream of its own, so that what is left happens mostly as before.
  */
 #ifndef KV_SIM_OPTIONS_H
 #define KV_SIM_OPTIONS_H
@@ -9,16 +12,59 @@
 #include "base/buf.h"
 #include "base/types.h"
 
-#define SIM_NODES_MAX   5u
+#define SIM_NODES_MAX   9u
 #define SIM_CORES_MAX   2u
 #define SIM_CLIENTS_MAX 8u
 #define SIM_KEYS_MAX    5u
+#define SIM_SKIPS_MAX   16u
+
+/* Classes of what makes a run hard, by the names that --without takes. */
+#define SIM_CLASSES(X)                                                                                             \
+	X(drop, "frames are lost")                                                                                 \
+	X(repeat, "frames arrive twice")                                                                           \
+	X(tail, "frames are delayed long and overtake each other")                                                 \
+	X(cut, "partitions: one-way, both ways, around a bridge")                                                  \
+	X(swizzle, "nodes are cut off one after the other and come back in another order")                         \
+	X(slow, "slow links")                                                                                      \
+	X(crash, "processes die at any time and in the middle of a sync")                                          \
+	X(step, "processes die between an action and its effect")                                                  \
+	X(power, "all processes die at once")                                                                      \
+	X(pause, "processes stand still")                                                                          \
+	X(disk, "spells of a slow disk")                                                                           \
+	X(sync, "a sync fails")                                                                                    \
+	X(full, "a disk is full for a while")                                                                      \
+	X(corrupt, "a stored record is damaged; the node is lost")                                                 \
+	X(lost, "a disk is lost, and the node with it")                                                            \
+	X(skew, "clocks are wrong all the time")                                                                   \
+	X(drift, "clocks run at a wrong rate")                                                                     \
+	X(jump, "clocks jump")                                                                                     \
+	X(storm, "spells in which clients ask again at once")                                                      \
+	X(death, "clients die in the middle of an operation")                                                      \
+	X(retry, "clients repeat writes")                                                                          \
+	X(lag, "writes are made with a clock that is behind")                                                      \
+	X(ttl, "values with an end")                                                                               \
+	X(limits, "small limits")                                                                                  \
+	X(buggify, "unlikely paths of the core are taken")                                                         \
+	X(form, "the cluster is formed in the run")
+
+enum sim_class {
+#define SIM_CLASS_(name, text) SIM_CLASS_##name,
+	SIM_CLASSES(SIM_CLASS_)
+#undef SIM_CLASS_
+		SIM_CLASS_COUNT
+};
+
+/* Operations FIRST to LAST, counted from 0 in the order they are drawn, are not made. */
+struct sim_skip {
+	uint32_t first, last;
+};
 
 struct sim_options {
 	uint64_t seed;
+	uint32_t without; /* bits: classes taken out */
 
 	/* The cluster. */
-	uint32_t node_count; /* 3 to 5 */
+	uint32_t node_count; /* 3 to 9 */
 	uint32_t replicas;   /* 3, sometimes 5 */
 	uint32_t core_count; /* cores a node, 1 or 2 */
 	uint32_t partitions;
@@ -26,12 +72,18 @@ struct sim_options {
 	uint32_t ops_max; /* core limits; 0 = default */
 	uint32_t slots_max;
 	uint64_t hints_max;
+	usec_t tick_us; /* of the cores; 0 = default */
+	bool buggify;
+	bool codec; /* frames travel as bytes; otherwise messages are copied */
+	bool costs; /* rounds and writes of each operation are counted */
 
 	/* The clients. */
 	uint32_t client_count;
 	uint32_t key_count;
-	uint32_t op_count;   /* of all clients together */
-	usec_t think_us;     /* mean time between an answer and the next request */
+	uint32_t op_count; /* of all clients together */
+	uint32_t skip_count;
+	struct sim_skip skips[SIM_SKIPS_MAX]; /* ascending */
+	usec_t think_us;                      /* mean time between an answer and the next request */
 	uint32_t lag_max_ms; /* half of the eventual writes are made with a clock so far behind; 0: none */
 	uint32_t strong_pct; /* of operations; the rest is eventual */
 	uint32_t get_pct;
@@ -40,23 +92,32 @@ struct sim_options {
 	uint32_t retry_pct;  /* of unsuccessful eventual writes: again through another node */
 	uint32_t deadline_min_ms, deadline_max_ms;
 	uint32_t value_size_max;
+	uint32_t death_ppm;    /* of requests: the client is never heard of again */
+	usec_t storm_every_us; /* mean time between retry storms; 0 = none */
 
 	/* The network. */
 	usec_t net_base_us, net_tail_us;
 	uint32_t drop_ppm, repeat_ppm;
-	usec_t cut_every_us;  /* mean time between partitions; 0 = none */
-	usec_t cut_max_us;    /* longest partition */
-	bool cut_clients;     /* clients are cut off as well */
-	usec_t slow_every_us; /* mean time between slow links; 0 = none */
+	usec_t cut_every_us;     /* mean time between partitions; 0 = none */
+	usec_t cut_max_us;       /* longest partition */
+	bool cut_clients;        /* clients are cut off as well */
+	usec_t swizzle_every_us; /* mean time between swizzles; 0 = none */
+	usec_t slow_every_us;    /* mean time between slow links; 0 = none */
 
 	/* The nodes. */
 	usec_t crash_every_us;           /* mean time between crashes; 0 = none */
+	usec_t step_every_us;            /* mean time between crashes in the middle of a step; 0 = none */
+	usec_t power_every_us;           /* mean time between power cuts; 0 = none */
 	usec_t down_max_us;              /* longest time until restart */
 	bool crash_many;                 /* several nodes may be down at once */
 	usec_t pause_every_us;           /* mean time between pauses; 0 = none */
 	usec_t pause_max_us;             /* longest pause: beyond every time-out */
 	usec_t disk_min_us, disk_max_us; /* one sync, or one read that misses the cache */
 	usec_t disk_slow_every_us;       /* mean time between spells of a slow disk; 0 = none */
+	usec_t sync_fail_every_us;       /* mean time between syncs that fail; 0 = none */
+	usec_t disk_full_every_us;       /* mean time between full disks; 0 = none */
+	usec_t corrupt_every_us;         /* mean time between damaged records, while a node may be lost; 0 = none */
+	usec_t lost_every_us;            /* mean time between lost disks, while a node may be lost; 0 = none */
 
 	/* The clocks. */
 	usec_t skew_max_us;    /* lasting offset of each clock, either way */
@@ -68,7 +129,27 @@ struct sim_options {
 /** Draws a run's options from its seed. NODES: number of nodes, 0 = as drawn. */
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret);
 
+/** Takes a class out; true if there was something to take. */
+bool sim_options_take_out(struct sim_options *o, enum sim_class class);
+
+/** Class of that name, SIM_CLASS_COUNT if there is none. */
+enum sim_class sim_class_find(struct slice name);
+const char *sim_class_name(enum sim_class class);
+const char *sim_class_text(enum sim_class class);
+
+/** Drops operations FIRST to LAST; false, and nothing happens, if there are too many such ranges. */
+bool sim_options_skip(struct sim_options *o, uint32_t first, uint32_t last);
+
+/** True if operation INDEX is not to be made. */
+bool sim_options_skips(const struct sim_options *o, uint32_t index);
+
+/** Operations that are made. */
+uint32_t sim_options_ops(const struct sim_options *o);
+
 /** Appends them as text, one line. */
 void sim_options_print(const struct sim_options *o, struct buf *out);
+
+/** Appends the arguments that give kvsim exactly these, which were drawn for NODES (0: as the seed draws) and changed. */
+void sim_options_arguments(const struct sim_options *o, uint32_t nodes, struct buf *out);
 
 #endif

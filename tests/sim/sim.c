@@ -21,14 +21,34 @@
 #define QUIET_MAX_US  (60 * USEC_PER_SEC)
 #define SETTLE_MAX_US (10 * USEC_PER_SEC)
 #define READ_ROUNDS   3u
-#define LIMITS_EVERY  256u /* events between two looks at the limits */
+#define LIMITS_EVERY  512u /* events between two looks at the limits */
+#define LOOK_EVERY    16u  /* events between two looks at whether a part of the run is over */
+
+#define FRAME_ARENA_MAX (256u << 20)
+
+/* Of the few keys and clients of a run: far more means that something writes without end. */
+#define QUEUED_WRITES_MAX 4096u
 
 /* --- events --- */
 
+/* Events that are done are used again, with the memory of their frames: most of a run is events. */
+static struct sim_event *spare;
+
+#define SPARE_BYTES_MAX (16u << 10)
+
 struct sim_event *sim_event_new(enum sim_event_kind kind)
 {
-	struct sim_event *event = xcalloc(1, sizeof(*event));
-	event->kind = kind;
+	struct sim_event *event = spare;
+	if (!event) {
+		event = xcalloc(1, sizeof(*event));
+		event->arena = (struct arena){.limit = FRAME_ARENA_MAX, .keep = SPARE_BYTES_MAX};
+		event->kind = kind;
+		return event;
+	}
+	spare = event->next;
+	struct buf bytes = event->bytes;
+	struct arena arena = event->arena;
+	*event = (struct sim_event){.kind = kind, .bytes = bytes, .arena = arena};
 	return event;
 }
 
@@ -36,9 +56,13 @@ void sim_event_free(struct sim_event *event)
 {
 	if (!event)
 		return;
-	buf_release(&event->bytes);
 	disk_work_free(event->work);
-	free(event);
+	if (event->bytes.capacity > SPARE_BYTES_MAX)
+		buf_release(&event->bytes);
+	buf_clear(&event->bytes);
+	arena_reset(&event->arena);
+	event->next = spare;
+	spare = event;
 }
 
 void sim_at(struct sim *sim, struct sim_event *event, usec_t at_us)
@@ -47,11 +71,32 @@ void sim_at(struct sim *sim, struct sim_event *event, usec_t at_us)
 	iheap_add(&sim->queue, &event->item, at_us);
 }
 
+static bool travels_as_bytes(const struct sim *sim, const struct msg *m)
+{
+	return sim->options.codec || !wire_can_copy(m);
+}
+
+/* One copy of a message on its way. */
+static struct sim_event *event_of_message(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m)
+{
+	bool to_client = to >= sim->options.node_count;
+	struct sim_event *event = sim_event_new(to_client ? SIM_ANSWER : SIM_FRAME);
+	event->node = to;
+	event->from = from;
+	event->client = to_client ? to - sim->options.node_count : from - sim->options.node_count;
+	/* Clients decode what they get. */
+	if (to_client || travels_as_bytes(sim, m))
+		wire_encode(m, &event->bytes);
+	else
+		event->copy = wire_copy(m, &event->arena);
+	return event;
+}
+
 void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, uint64_t token)
 {
 	usec_t delays_us[2];
-	bool to_client = to >= sim->options.node_count;
-	bool may_repeat = !to_client && from < sim->options.node_count;
+	bool to_client = to >= sim->options.node_count, from_client = from >= sim->options.node_count;
+	bool may_repeat = !to_client && !from_client;
 	uint32_t copies = net_send(&sim->net, from, to, may_repeat, delays_us);
 	trace_add(&sim->trace, sim->now_us,
 		  copies == 0   ? TRACE_lost
@@ -61,17 +106,41 @@ void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, 
 	sim->cover.frames_sent++;
 	sim->cover.frames_lost += copies == 0;
 	sim->cover.frames_repeated += copies == 2;
+	uint32_t cost = from_client ? costs_request(&sim->costs) : sim->costs.present;
+	uint32_t depth = from_client || to_client ? 0 : costs_send(&sim->costs, from);
 	for (uint32_t i = 0; i < copies; i++) {
-		struct sim_event *event = sim_event_new(to_client ? SIM_ANSWER : SIM_FRAME);
-		event->node = to;
-		event->from = from;
-		event->client = to_client ? to - sim->options.node_count : from - sim->options.node_count;
+		struct sim_event *event = event_of_message(sim, from, to, m);
 		event->token = token;
+		event->cost = cost;
+		event->depth = depth;
 		if (copies == 2 && opcode_is_client(m->opcode) && !m->reply)
 			event->boot = sim->nodes[to].boot;
-		wire_encode(m, &event->bytes);
 		sim_at(sim, event, sim->now_us + delays_us[i]);
 	}
+}
+
+const struct msg *sim_message(struct sim *sim, const struct sim_event *event)
+{
+	if (event->copy)
+		return event->copy;
+	arena_reset(&sim->frame_arena);
+	struct msg *m = arena_alloc(&sim->frame_arena, sizeof(*m));
+	KV_ASSERT(m);
+	wire_decode(buf_slice(&event->bytes), &sim->frame_arena, m);
+	return m;
+}
+
+usec_t sim_patience_us(const struct sim *sim, usec_t us)
+{
+	return sim->now_us < sim->storm_until_us ? MIN(us, sim->storm_patience_us) : us;
+}
+
+uint16_t sim_node_left(const struct sim *sim, uint16_t index)
+{
+	KV_ASSERT(sim->lost_count < sim->options.node_count);
+	while (sim->nodes[index].lost)
+		index = (uint16_t)((index + 1) % sim->options.node_count);
+	return index;
 }
 
 static void sim_dispatch(struct sim *sim, struct sim_event *event)
@@ -84,7 +153,10 @@ static void sim_dispatch(struct sim *sim, struct sim_event *event)
 		sim_node_handle(&sim->nodes[event->node], event);
 		return;
 	case SIM_ANSWER:
-		workload_on_answer(sim, event);
+		if (sim->on_answer)
+			sim->on_answer(sim, event, sim_message(sim, event));
+		else
+			workload_on_answer(sim, event);
 		break;
 	case SIM_CLIENT:
 		workload_on_client(sim, event);
@@ -98,19 +170,34 @@ static void sim_dispatch(struct sim *sim, struct sim_event *event)
 
 /* --- limits --- */
 
-static void check_node_limits(struct sim *sim, const struct sim_node *n)
+static void check_limit(struct sim *sim, const struct sim_node *n, const char *what, uint64_t count, uint64_t most)
+{
+	if (count > most)
+		verdict_fail(&sim->verdict, "limits", UINT32_MAX, "node %u has %" PRIu64 " %s, more than %" PRIu64,
+			     n->index, count, what, most);
+}
+
+/* A slot that is in use cannot be dropped: beyond the limit there are at most those of the run's keys. */
+static void check_core_limits(struct sim *sim, const struct sim_node *n, const struct core_stats *s)
 {
 	const struct sim_options *o = &sim->options;
-	for (uint32_t core = 0; n->up && core < o->core_count; core++) {
+	check_limit(sim, n, "operations in flight", s->ops_in_flight, o->ops_max ? o->ops_max : OPS_MAX);
+	check_limit(sim, n, "slots", s->slots, (o->slots_max ? o->slots_max : SLOTS_MAX) + o->key_count);
+	for (uint32_t i = 0; i < s->peer_count; i++) {
+		check_limit(sim, n, "hints for one target", s->peers[i].hints_pending,
+			    o->hints_max ? o->hints_max : HINT_KEYS_MAX);
+		check_limit(sim, n, "dirty partitions for one target", s->peers[i].partitions_dirty, o->partitions);
+	}
+}
+
+static void check_node_limits(struct sim *sim, const struct sim_node *n)
+{
+	for (uint32_t core = 0; n->up && core < sim->options.core_count; core++) {
 		struct core_stats s;
 		sim_node_stats(n, core, &s);
-		if (o->ops_max && s.ops_in_flight > o->ops_max)
-			verdict_fail(&sim->verdict, "limits", UINT32_MAX,
-				     "node %u has %" PRIu64 " operations in flight", n->index, s.ops_in_flight);
-		if (o->hints_max && s.hints_pending > o->hints_max * (o->node_count - 1))
-			verdict_fail(&sim->verdict, "limits", UINT32_MAX, "node %u has %" PRIu64 " hints", n->index,
-				     s.hints_pending);
+		check_core_limits(sim, n, &s);
 	}
+	check_limit(sim, n, "writes that wait for a sync", n->queue.count, QUEUED_WRITES_MAX);
 }
 
 static void check_limits(struct sim *sim)
@@ -119,12 +206,11 @@ static void check_limits(struct sim *sim)
 		check_node_limits(sim, &sim->nodes[i]);
 }
 
-/* Runs until COND holds (NULL: never) or the time is over. Returns whether it held. */
-static bool sim_until(struct sim *sim, bool (*cond)(const struct sim *sim), usec_t us)
+bool sim_until(struct sim *sim, bool (*cond)(const struct sim *sim), usec_t us)
 {
 	usec_t end_us = sim->now_us + us;
 	while (!sim->verdict.violated) {
-		if (cond && cond(sim))
+		if (cond && sim->handled % LOOK_EVERY == 0 && cond(sim))
 			return true;
 		struct iheap_item *first = iheap_first(&sim->queue);
 		if (!first || first->key > end_us)
@@ -138,7 +224,7 @@ static bool sim_until(struct sim *sim, bool (*cond)(const struct sim *sim), usec
 	}
 	if (!sim->verdict.violated)
 		sim->now_us = MAX(sim->now_us, end_us);
-	return false;
+	return cond && cond(sim);
 }
 
 /* --- the cluster --- */
@@ -224,20 +310,22 @@ static void form_asks(struct sim *sim, struct sim_event *event)
 static bool all_ready(const struct sim *sim)
 {
 	for (uint32_t i = 0; i < sim->options.node_count; i++)
-		if (!sim_node_is_ready(&sim->nodes[i]))
+		if (!sim->nodes[i].lost && !sim_node_is_ready(&sim->nodes[i]))
 			return false;
 	return true;
 }
 
 static bool all_quiet(const struct sim *sim)
 {
+	if (!workload_is_done(sim))
+		return false;
 	for (uint32_t i = 0; i < sim->options.node_count; i++)
-		if (!sim_node_is_quiet(&sim->nodes[i]))
+		if (!sim->nodes[i].lost && !sim_node_is_quiet(&sim->nodes[i]))
 			return false;
-	return workload_is_done(sim);
+	return true;
 }
 
-static bool cluster_up(struct sim *sim)
+bool sim_start(struct sim *sim)
 {
 	if (!sim->options.form)
 		cluster_seed(sim);
@@ -283,8 +371,8 @@ static void copies_collect(struct sim *sim)
 	struct buf stored = BUF_INIT;
 	struct arena arena = ARENA_INIT(0);
 	struct map_desc map;
-	enum kv_status status =
-		store_get(sim->nodes[0].store, STORE_META, slice_str(META_MAP), /* cache_only: */ false, &stored);
+	enum kv_status status = store_get(sim->nodes[sim_node_left(sim, 0)].store, STORE_META, slice_str(META_MAP),
+					  /* cache_only: */ false, &stored);
 	KV_ASSERT(status == KV_OK);
 	arena.limit = codec_arena_max(stored.size);
 	status = codec_map_decode(buf_slice(&stored), &arena, &map);
@@ -296,8 +384,11 @@ static void copies_collect(struct sim *sim)
 		uint64_t hash = key_hash(at.key);
 		at.partition = hash_partition(hash, map.partitions);
 		at.leaf = hash_leaf(hash, map.partitions);
-		for (uint32_t i = 0; i < map.replicas; i++)
-			copy_read(sim, &sim->nodes[map.rows[(size_t)at.partition * map.replicas + i]], key, &at);
+		for (uint32_t i = 0; i < map.replicas; i++) {
+			const struct sim_node *n = &sim->nodes[map.rows[(size_t)at.partition * map.replicas + i]];
+			if (!n->lost)
+				copy_read(sim, n, key, &at);
+		}
 	}
 	arena_release(&arena);
 	buf_release(&stored);
@@ -357,7 +448,7 @@ static void fail_liveness(struct sim *sim, const char *what)
 	buf_append_str(&text, workload_is_done(sim) ? "" : "; clients are busy");
 	for (uint32_t i = 0; i < sim->options.node_count; i++) {
 		const struct sim_node *n = &sim->nodes[i];
-		if (sim_node_is_quiet(n))
+		if (n->lost || sim_node_is_quiet(n))
 			continue;
 		if (!sim_node_is_ready(n))
 			buf_printf(&text, "; node %u is %s", i, n->up ? "not ready" : "down");
@@ -370,7 +461,7 @@ static void fail_liveness(struct sim *sim, const char *what)
 
 static bool sim_phases(struct sim *sim)
 {
-	if (!cluster_up(sim)) {
+	if (!sim_start(sim)) {
 		fail_liveness(sim, "the cluster does not come up");
 		return false;
 	}
@@ -378,8 +469,6 @@ static bool sim_phases(struct sim *sim)
 	workload_start(sim);
 	sim_until(sim, workload_is_done, WORK_MAX_US);
 	faults_heal(sim);
-	/* What a clock ahead of all others has written counts only once the others have come that far. */
-	sim_until(sim, NULL, sim->options.jump_max_us);
 	if (!sim_until(sim, all_quiet, QUIET_MAX_US)) {
 		fail_liveness(sim, "not quiet after healing");
 		return false;
@@ -408,7 +497,12 @@ void sim_init(struct sim *sim, const struct sim_options *options)
 	*sim = (struct sim){.options = *options};
 	sim->trace.verbose = verbose;
 	rng_init(&sim->rng, hash_u64(options->seed + 1));
-	net_init(&sim->net, &sim->rng, options->node_count + options->client_count);
+	rng_init(&sim->net_rng, hash_u64(options->seed + 2));
+	rng_init(&sim->fault_rng, hash_u64(options->seed + 3));
+	rng_init(&sim->disk_rng, hash_u64(options->seed + 4));
+	sim->costs.counting = options->costs;
+	sim->frame_arena = (struct arena){.limit = FRAME_ARENA_MAX, .keep = SPARE_BYTES_MAX};
+	net_init(&sim->net, &sim->net_rng, options->node_count + options->client_count);
 	/* Two clocks are apart by twice the skew and what they drift in a run; a hybrid clock runs ahead of its own
 	 * physical one by the drift it allows, which happens after a node starts at its old limit. */
 	usec_t skew_us = 2 * options->skew_max_us + 400 * (usec_t)options->drift_max_ppm +
@@ -429,6 +523,8 @@ void sim_release(struct sim *sim)
 		sim_event_free(container_of(first, struct sim_event, item));
 	}
 	iheap_release(&sim->queue);
+	costs_release(&sim->costs);
+	arena_release(&sim->frame_arena);
 	history_release(&sim->history);
 	replicas_release(&sim->replicas);
 }

@@ -14,6 +14,7 @@
 
 #include "base/iheap.h"
 #include "base/rng.h"
+#include "tests/sim/costs.h"
 #include "tests/sim/cover.h"
 #include "tests/sim/net.h"
 #include "tests/sim/node.h"
@@ -35,6 +36,7 @@ enum sim_event_kind {
 
 struct sim_event {
 	struct iheap_item item;
+	struct sim_event *next; /* private: unused ones */
 	enum sim_event_kind kind;
 	uint16_t node;    /* FRAME, DISK, SYNC, TICK: who handles it. FAULT: the victim */
 	uint16_t from;    /* FRAME, ANSWER: end of the network it came from */
@@ -42,7 +44,11 @@ struct sim_event {
 	uint32_t client;  /* CLIENT, ANSWER, and FRAME of a client */
 	uint32_t boot;    /* start of the node it is for, 0 if any: DISK, SYNC, both copies of a repeated forward */
 	uint64_t token;   /* DISK: the core's; FRAME and ANSWER of a client: the request; CLIENT: its turn */
-	struct buf bytes; /* FRAME, ANSWER: the frame */
+	uint32_t cost;    /* FRAME, ANSWER, DISK: the request that caused it, 0 if not counted; see costs.h */
+	uint32_t depth;   /* and messages between nodes since then */
+	struct buf bytes; /* FRAME, ANSWER: the frame, if it travels as bytes */
+	struct msg *copy; /* otherwise the message, in ARENA */
+	struct arena arena;
 	struct disk_work *work;                                  /* DISK */
 	void (*fault)(struct sim *sim, struct sim_event *event); /* FAULT */
 	uint64_t a, b;                                           /* FAULT: its own */
@@ -50,7 +56,10 @@ struct sim_event {
 
 struct sim {
 	struct sim_options options;
-	struct rng rng;
+	struct rng rng;       /* of the clients */
+	struct rng net_rng;   /* of the network */
+	struct rng fault_rng; /* of what goes wrong and when */
+	struct rng disk_rng;  /* of the disks' delays and the nodes' seeds */
 	usec_t now_us;
 	struct iheap queue;
 	struct net net;
@@ -61,8 +70,16 @@ struct sim {
 	struct trace trace;
 	struct cover cover;
 	struct verdict verdict;
-	bool healed;      /* no more faults begin */
-	uint64_t handled; /* events */
+	struct costs costs;
+	bool healed;              /* no more faults begin */
+	uint32_t lost_count;      /* nodes that never come back */
+	usec_t storm_until_us;    /* until then clients wait STORM_PATIENCE_US only before they ask again */
+	usec_t storm_patience_us; /* of the present storm */
+	uint64_t handled;         /* events */
+	struct arena frame_arena; /* of the frame being handled */
+	/* Hears of answers in place of the clients, if set. */
+	void (*on_answer)(struct sim *sim, const struct sim_event *event, const struct msg *m);
+	void *on_answer_arg;
 };
 
 /** Prepares a run; nothing has happened yet. RUN is the caller's memory, several 100 KB: not on a stack. */
@@ -71,6 +88,12 @@ void sim_release(struct sim *sim);
 
 /** Runs to the end and judges. Returns false if sim->verdict holds a violation. */
 bool sim_run(struct sim *sim);
+
+/** Starts the cluster and nothing else; false if it does not come up. For tests that ask for themselves. */
+bool sim_start(struct sim *sim);
+
+/** Runs until COND holds (NULL: never), a check is violated or US have passed. Returns whether COND held. */
+bool sim_until(struct sim *sim, bool (*cond)(const struct sim *sim), usec_t us);
 
 /** Appends what a person needs to understand a violation: options, the key's history and copies, the last entries. */
 void sim_explain(const struct sim *sim, struct buf *out);
@@ -86,6 +109,15 @@ void sim_at(struct sim *sim, struct sim_event *event, usec_t at_us);
 
 /** Sends FRAME (taken from) between two ends of the network. Clients' ends come behind the nodes'. */
 void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, uint64_t token);
+
+/** The message of a FRAME or ANSWER, until the next call or the end of the event. */
+const struct msg *sim_message(struct sim *sim, const struct sim_event *event);
+
+/** How long a client waits for an answer before it asks again or gives up, at most US: less in a retry storm. */
+usec_t sim_patience_us(const struct sim *sim, usec_t us);
+
+/** The node asked in place of INDEX: itself, or the next that is not lost. */
+uint16_t sim_node_left(const struct sim *sim, uint16_t index);
 
 static inline uint16_t sim_client_end(const struct sim *sim, uint32_t client)
 {

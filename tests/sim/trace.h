@@ -18,9 +18,13 @@
 	X(crash, "node", "lost_batches", "", "")                                                                   \
 	X(pause, "node", "until_us", "", "")                                                                       \
 	X(stop, "node", "status", "", "")                                                                          \
+	X(lose, "node", "why", "", "")                                                                             \
+	X(full, "node", "until_us", "", "")                                                                        \
+	X(sync_failed, "node", "writes", "", "")                                                                   \
+	X(storm, "until_us", "patience_us", "", "")                                                                \
 	X(clock, "node", "offset_us", "", "")                                                                      \
-	X(cut, "from", "to", "", "")                                                                               \
-	X(join, "from", "to", "", "")                                                                              \
+	X(cut, "from_mask", "to_mask", "", "")                                                                     \
+	X(join, "from_mask", "to_mask", "", "")                                                                    \
 	X(heal, "", "", "", "")                                                                                    \
 	X(send, "from", "to", "opcode", "id")                                                                      \
 	X(lost, "from", "to", "opcode", "id")                                                                      \

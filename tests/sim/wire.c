@@ -28,6 +28,100 @@ void wire_decode(struct slice frame, struct arena *arena, struct msg *ret)
 	KV_ASSERT(status == KV_OK);
 }
 
+/* --- copies --- */
+
+bool wire_can_copy(const struct msg *m)
+{
+	switch (opcode_body(m->opcode, m->reply)) {
+	case BODY_REQUEST:
+	case BODY_RESULT:
+	case BODY_REPLICA:
+	case BODY_ANSWER:
+	case BODY_HEARTBEAT:
+	case BODY_HINT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void *copy_of(struct arena *arena, const void *data, size_t size)
+{
+	if (size == 0)
+		return NULL;
+	void *copy = arena_alloc(arena, size);
+	KV_ASSERT(copy);
+	return memcpy(copy, data, size);
+}
+
+/* As decoding does, an empty slice becomes absent. */
+static void copy_slice(struct arena *arena, struct slice *s)
+{
+	*s = slice_of(copy_of(arena, s->data, s->size), s->size);
+}
+
+static void copy_request(struct arena *arena, struct msg_request *r)
+{
+	copy_slice(arena, &r->key);
+	copy_slice(arena, &r->value);
+	copy_slice(arena, &r->session);
+	copy_slice(arena, &r->cursor);
+	copy_slice(arena, &r->prefix);
+}
+
+static void copy_result(struct arena *arena, struct msg_result *r)
+{
+	copy_slice(arena, &r->message);
+	copy_slice(arena, &r->value);
+	copy_slice(arena, &r->session);
+	copy_slice(arena, &r->cursor);
+	struct scan_item *items = copy_of(arena, r->items, r->item_count * sizeof(r->items[0]));
+	for (uint32_t i = 0; i < r->item_count; i++) {
+		copy_slice(arena, &items[i].key);
+		copy_slice(arena, &items[i].value);
+	}
+	r->items = items;
+}
+
+/* As on the wire, a digest has no value. */
+static void copy_record(struct arena *arena, struct record *r)
+{
+	if (!r->has_value)
+		r->value = slice_of(NULL, 0);
+	copy_slice(arena, &r->value);
+	r->lin = copy_of(arena, r->lin, r->lin_count * sizeof(r->lin[0]));
+}
+
+struct msg *wire_copy(const struct msg *m, struct arena *arena)
+{
+	KV_ASSERT(wire_can_copy(m));
+	struct msg *copy = copy_of(arena, m, sizeof(*m));
+	switch (opcode_body(m->opcode, m->reply)) {
+	case BODY_REQUEST:
+		copy_request(arena, &copy->request);
+		break;
+	case BODY_RESULT:
+		copy_result(arena, &copy->result);
+		break;
+	case BODY_REPLICA:
+		copy_slice(arena, &copy->replica.key);
+		copy->replica.attempts = copy_of(arena, m->replica.attempts,
+						 m->replica.attempt_count * sizeof(m->replica.attempts[0]));
+		copy_record(arena, &copy->replica.record);
+		break;
+	case BODY_ANSWER:
+		copy_record(arena, &copy->answer.record);
+		copy->answer.carriers =
+			copy_of(arena, m->answer.carriers, m->answer.carrier_count * sizeof(m->answer.carriers[0]));
+		break;
+	default: /* no pointers */
+		break;
+	}
+	return copy;
+}
+
+/* --- numbers --- */
+
 uint32_t wire_core(const struct msg *m, uint32_t partitions, uint32_t core_count)
 {
 	uint32_t of;

@@ -141,7 +141,7 @@ static void op_draw_final(struct sim *sim, struct history_op *op)
 	uint32_t next = sim->work.final_next++;
 	op->kind = HISTORY_GET;
 	op->level = HISTORY_STRONG;
-	op->node = (uint16_t)(next % sim->options.node_count);
+	op->node = sim_node_left(sim, (uint16_t)(next % sim->options.node_count));
 	op->key = next / sim->options.node_count;
 }
 

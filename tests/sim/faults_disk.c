@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/store_mem.h"
+#include "tests/sim/faults_inside.h"
+
+static void slow_ends(struct sim *sim, struct sim_event *event) { sim->nodes[event->node].disk_slowness = 1; }
+
+static void slow_begins(struct sim *sim, struct sim_event *event)
+{
+	if (sim->healed)
+		return;
+	struct sim_node *n = fault_pick_node(sim);
+	n->disk_slowness = (uint32_t)rng_between(&sim->fault_rng, 2, 100);
+	sim->cover.slow_disks++;
+	fault_after(sim, slow_ends, rng_between(&sim->fault_rng, 100, 4000) * USEC_PER_MSEC)->node = n->index;
+	fault_repeat(sim, slow_begins, sim->options.disk_slow_every_us);
+}
+
+/* The node's next sync fails: it may not go on, and what that sync was to cover may be there or not. */
+static void sync_fails(struct sim *sim, struct sim_event *event)
+{
+	if (sim->healed)
+		return;
+	fault_pick_node(sim)->fail_in_sync = true;
+	fault_repeat(sim, sync_fails, sim->options.sync_fail_every_us);
+}
+
+/* Writes fail until there is room again; the process stops at the first and cannot start before. */
+static void full_begins(struct sim *sim, struct sim_event *event)
+{
+	if (sim->healed)
+		return;
+	struct sim_node *n = fault_pick_node(sim);
+	if (faults_may_crash(sim, n)) {
+		n->full_until_us = sim->now_us + rng_between(&sim->fault_rng, 50, 3000) * USEC_PER_MSEC;
+		sim->cover.full_disks++;
+		trace_add(&sim->trace, sim->now_us, TRACE_full, n->index, n->full_until_us, 0, 0);
+	}
+	fault_repeat(sim, full_begins, sim->options.disk_full_every_us);
+}
+
+/* --- nodes that are lost for ever --- */
+
+bool faults_may_lose(const struct sim *sim) { return sim->lost_count < (sim->options.replicas - 1) / 2; }
+
+/* The next read that touches the disk finds a record whose checksum is wrong. */
+static void corrupt_begins(struct sim *sim, struct sim_event *event)
+{
+	if (sim->healed || !faults_may_lose(sim))
+		return;
+	struct sim_node *n = fault_pick_node(sim);
+	if (n->up)
+		store_mem_fail_next_read(n->store, KV_CORRUPT);
+	fault_repeat(sim, corrupt_begins, sim->options.corrupt_every_us);
+}
+
+static void lost_begins(struct sim *sim, struct sim_event *event)
+{
+	if (sim->healed || !faults_may_lose(sim))
+		return;
+	sim_node_lose_disk(fault_pick_node(sim));
+	fault_repeat(sim, lost_begins, sim->options.lost_every_us);
+}
+
+void faults_disk_start(struct sim *sim)
+{
+	const struct sim_options *o = &sim->options;
+	fault_repeat(sim, slow_begins, o->disk_slow_every_us);
+	fault_repeat(sim, sync_fails, o->sync_fail_every_us);
+	fault_repeat(sim, full_begins, o->disk_full_every_us);
+	fault_repeat(sim, corrupt_begins, o->corrupt_every_us);
+	fault_repeat(sim, lost_begins, o->lost_every_us);
+}
