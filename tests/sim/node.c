@@ -407,14 +407,10 @@ void sim_node_stats(const struct sim_node *n, uint32_t core, struct core_stats *
 	node_core_stats(n->cores[core].core, ret);
 }
 
-/* Hints for nodes that come back; the others' wait for an operator. */
+/* Where a node is lost, nobody may be left who has what a hint names: it waits for its end. */
 static uint64_t hints_owed(const struct sim_node *n, const struct core_stats *stats)
 {
-	uint64_t owed = 0;
-	for (uint32_t i = 0; i < stats->peer_count; i++)
-		if (!n->sim->nodes[stats->peers[i].index].lost)
-			owed += stats->peers[i].hints_pending;
-	return owed;
+	return n->sim->lost_count ? 0 : stats->hints_pending;
 }
 
 bool sim_node_is_quiet(const struct sim_node *n)

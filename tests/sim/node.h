@@ -89,7 +89,7 @@ void sim_node_lose_disk(struct sim_node *n);
 /** Handles FRAME, DISK, SYNC and TICK events of this node. Takes the event. */
 void sim_node_handle(struct sim_node *n, struct sim_event *event);
 
-/** True if the node is up, its cores are ready and nothing is under way in them but hints for lost nodes. */
+/** True if the node is up, its cores are ready and nothing is under way in them; hints only count if no node is lost. */
 bool sim_node_is_quiet(const struct sim_node *n);
 bool sim_node_is_ready(const struct sim_node *n);
 

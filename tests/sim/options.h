@@ -16,7 +16,7 @@
 #define SIM_CORES_MAX   2u
 #define SIM_CLIENTS_MAX 8u
 #define SIM_KEYS_MAX    5u
-#define SIM_SKIPS_MAX   16u
+#define SIM_SKIPS_MAX   32u
 
 /* Classes of what makes a run hard, by the names that --without takes. */
 #define SIM_CLASSES(X)                                                                                             \

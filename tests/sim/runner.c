@@ -22,16 +22,20 @@ static void on_abort(int signal_number)
 	fprintf(stderr, "seed %" PRIu64 " failed\n%s", sim->options.seed, buf_cstr(&text));
 }
 
-void runner_run(const struct sim_options *options, bool verbose, struct cover *cover, struct run_result *ret)
+void runner_run(const struct sim_options *options, enum runner_talk talk, struct cover *cover,
+		struct run_result *ret)
 {
 	struct sim *sim = xcalloc(1, sizeof(*sim));
-	sim->trace.verbose = verbose;
+	sim->trace.verbose = talk == RUNNER_VERBOSE;
+	sim->trace.keeps_all = talk == RUNNER_THOROUGH;
 	sim_init(sim, options);
 	running = sim;
 	signal(SIGABRT, on_abort);
 	*ret = (struct run_result){.clean = sim_run(sim)};
-	if (!ret->clean)
+	if (!ret->clean) {
 		sim_explain(sim, &ret->text);
+		snprintf(ret->check, sizeof ret->check, "%s", sim->verdict.check);
+	}
 	ret->hash = sim->trace.hash;
 	ret->events = sim->handled;
 	/* Releasing adds the last counters of the cores. */
@@ -41,22 +45,21 @@ void runner_run(const struct sim_options *options, bool verbose, struct cover *c
 	free(sim);
 }
 
-void runner_check(uint64_t seed, uint32_t nodes, struct cover *cover, struct run_result *ret)
+void runner_check(const struct sim_options *options, struct cover *cover, struct run_result *ret)
 {
-	struct sim_options options;
-	sim_options_draw(seed, nodes, &options);
-	runner_run(&options, /* verbose: */ false, cover, ret);
-	if (!ret->clean || seed % RUNNER_REPEAT_EVERY != 0)
+	runner_run(options, RUNNER_BRIEF, cover, ret);
+	if (!ret->clean || options->seed % RUNNER_REPEAT_EVERY != 0)
 		return;
 	struct cover unused = {0};
 	struct run_result again;
-	runner_run(&options, /* verbose: */ false, &unused, &again);
+	runner_run(options, RUNNER_BRIEF, &unused, &again);
 	if (again.hash != ret->hash || again.events != ret->events) {
 		ret->clean = false;
+		snprintf(ret->check, sizeof ret->check, "determinism");
 		buf_printf(&ret->text,
 			   "violated: determinism: two runs of seed %" PRIu64 " differ: %" PRIx64 " after %" PRIu64
 			   " events, %" PRIx64 " after %" PRIu64 "\n",
-			   seed, ret->hash, ret->events, again.hash, again.events);
+			   options->seed, ret->hash, ret->events, again.hash, again.events);
 	}
 	buf_release(&again.text);
 }

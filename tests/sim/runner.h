@@ -14,17 +14,26 @@
 /* Every how many seeds a run is repeated and must come out the same. */
 #define RUNNER_REPEAT_EVERY 50u
 
+/* How a run is told. */
+enum runner_talk {
+	RUNNER_BRIEF,    /* if not clean: the key's history and the last events */
+	RUNNER_THOROUGH, /* and all that happened while the key's operations were under way */
+	RUNNER_VERBOSE,  /* every event, to stdout, as it happens */
+};
+
 struct run_result {
 	bool clean;
-	uint64_t hash; /* of all events of the run */
+	char check[32]; /* if not clean: the checker that noticed */
+	uint64_t hash;  /* of all events of the run */
 	uint64_t events;
 	struct buf text; /* if not clean: everything a person needs */
 };
 
 /** Runs one seed; its counters are added to COVER. The caller releases ret->text. */
-void runner_run(const struct sim_options *options, bool verbose, struct cover *cover, struct run_result *ret);
+void runner_run(const struct sim_options *options, enum runner_talk talk, struct cover *cover,
+		struct run_result *ret);
 
 /** The same; seeds divisible by RUNNER_REPEAT_EVERY run twice, and a difference is a failure. */
-void runner_check(uint64_t seed, uint32_t nodes, struct cover *cover, struct run_result *ret);
+void runner_check(const struct sim_options *options, struct cover *cover, struct run_result *ret);
 
 #endif

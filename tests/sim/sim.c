@@ -26,6 +26,9 @@
 
 #define FRAME_ARENA_MAX (256u << 20)
 
+/* Of the trace of a small failure. */
+#define EXPLAIN_ENTRIES_MAX 400u
+
 /* Of the few keys and clients of a run: far more means that something writes without end. */
 #define QUEUED_WRITES_MAX 4096u
 
@@ -493,9 +496,10 @@ bool sim_run(struct sim *sim)
 
 void sim_init(struct sim *sim, const struct sim_options *options)
 {
-	bool verbose = sim->trace.verbose;
+	bool verbose = sim->trace.verbose, keeps_all = sim->trace.keeps_all;
 	*sim = (struct sim){.options = *options};
 	sim->trace.verbose = verbose;
+	sim->trace.keeps_all = keeps_all;
 	rng_init(&sim->rng, hash_u64(options->seed + 1));
 	rng_init(&sim->net_rng, hash_u64(options->seed + 2));
 	rng_init(&sim->fault_rng, hash_u64(options->seed + 3));
@@ -524,9 +528,27 @@ void sim_release(struct sim *sim)
 	}
 	iheap_release(&sim->queue);
 	costs_release(&sim->costs);
+	trace_release(&sim->trace);
 	arena_release(&sim->frame_arena);
 	history_release(&sim->history);
 	replicas_release(&sim->replicas);
+}
+
+/* What happened while the operations on the key were under way. */
+static void explain_decisions(const struct sim *sim, struct buf *out)
+{
+	usec_t from_us = USEC_NEVER, to_us = 0;
+	for (uint32_t i = 0; i < sim->history.count; i++) {
+		const struct history_op *op = &sim->history.ops[i];
+		if (sim->verdict.key != UINT32_MAX && op->key != sim->verdict.key)
+			continue;
+		from_us = MIN(from_us, op->invoke_us);
+		to_us = MAX(to_us, op->complete == HISTORY_NEVER ? op->invoke_us : op->complete_us);
+	}
+	buf_append_str(out, "decisions:\n");
+	trace_print_between(&sim->trace, from_us, to_us, EXPLAIN_ENTRIES_MAX, out);
+	buf_append_str(out, "last events:\n");
+	trace_print(&sim->trace, 10, out);
 }
 
 void sim_explain(const struct sim *sim, struct buf *out)
@@ -550,6 +572,10 @@ void sim_explain(const struct sim *sim, struct buf *out)
 				   ".%" PRIx64 " expires_ms %" PRIu64 "\n",
 				   c->node, c->value, c->tombstone ? " tombstone" : "", c->weak ? " weak" : "",
 				   c->ver.hi, c->ver.lo, c->org.hi, c->org.lo, c->expires_ms);
+	}
+	if (sim->trace.keeps_all) {
+		explain_decisions(sim, out);
+		return;
 	}
 	buf_append_str(out, "last events:\n");
 	trace_print(&sim->trace, 40, out);

@@ -32,7 +32,9 @@ static void print_comment(struct buf *text)
 static bool seed_is_clean(uint64_t seed, struct cover *cover)
 {
 	struct run_result result;
-	runner_check(seed, 0, cover, &result);
+	struct sim_options options;
+	sim_options_draw(seed, 0, &options);
+	runner_check(&options, cover, &result);
 	if (!result.clean) {
 		printf("# seed %" PRIu64 " failed; again: kvsim --seed %" PRIu64 " --verbose\n", seed, seed);
 		print_comment(&result.text);
@@ -86,8 +88,8 @@ static void one_seed_gives_one_run(void **state)
 		struct run_result first, second;
 		struct cover cover = {0};
 		sim_options_draw(seed, 0, &options);
-		runner_run(&options, /* verbose: */ false, &cover, &first);
-		runner_run(&options, /* verbose: */ false, &cover, &second);
+		runner_run(&options, RUNNER_BRIEF, &cover, &first);
+		runner_run(&options, RUNNER_BRIEF, &cover, &second);
 		assert_true(first.hash == second.hash);
 		assert_true(first.events == second.events);
 		buf_release(&first.text);
@@ -101,9 +103,9 @@ static void different_seeds_give_different_runs(void **state)
 	struct run_result first, second;
 	struct cover cover = {0};
 	sim_options_draw(1, 0, &options);
-	runner_run(&options, /* verbose: */ false, &cover, &first);
+	runner_run(&options, RUNNER_BRIEF, &cover, &first);
 	sim_options_draw(2, 0, &options);
-	runner_run(&options, /* verbose: */ false, &cover, &second);
+	runner_run(&options, RUNNER_BRIEF, &cover, &second);
 	assert_true(first.hash != second.hash);
 	buf_release(&first.text);
 	buf_release(&second.text);

@@ -52,6 +52,22 @@ static void entry_print(const struct trace_entry *e, struct buf *out)
 
 void trace_mix(struct trace *t, uint64_t a, uint64_t b) { t->hash = hash_u64(t->hash + hash_u64(a) * 3 + b); }
 
+static void keep(struct trace *t, const struct trace_entry *e)
+{
+	if (t->all_count == t->all_capacity) {
+		t->all_capacity = MAX(t->all_capacity * 2, UINT64_C(1024));
+		t->all = xrealloc(t->all, t->all_capacity * sizeof(t->all[0]));
+	}
+	t->all[t->all_count++] = *e;
+}
+
+void trace_release(struct trace *t)
+{
+	free(t->all);
+	t->all = NULL;
+	t->all_count = t->all_capacity = 0;
+}
+
 void trace_add(struct trace *t, usec_t at_us, enum trace_kind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	struct trace_entry *e = &t->kept[t->count++ % TRACE_KEPT];
@@ -59,6 +75,8 @@ void trace_add(struct trace *t, usec_t at_us, enum trace_kind kind, uint64_t a, 
 	trace_mix(t, at_us, (uint64_t)kind);
 	trace_mix(t, a, b);
 	trace_mix(t, c, d);
+	if (t->keeps_all)
+		keep(t, e);
 	if (!t->verbose)
 		return;
 	struct buf line = BUF_INIT;
@@ -72,4 +90,31 @@ void trace_print(const struct trace *t, uint32_t count, struct buf *out)
 	uint64_t kept = MIN(MIN(t->count, (uint64_t)TRACE_KEPT), (uint64_t)count);
 	for (uint64_t i = t->count - kept; i < t->count; i++)
 		entry_print(&t->kept[i % TRACE_KEPT], out);
+}
+
+static bool is_background(const struct trace_entry *e)
+{
+	switch (e->kind) {
+	case TRACE_send:
+	case TRACE_lost:
+	case TRACE_twice:
+	case TRACE_deliver: {
+		/* The label's place is the third of four. */
+		uint16_t opcode = (uint16_t)e->c;
+		return !opcode_is_client(opcode) && !opcode_is_replica(opcode);
+	}
+	default:
+		return false;
+	}
+}
+
+void trace_print_between(const struct trace *t, usec_t from_us, usec_t to_us, uint32_t count, struct buf *out)
+{
+	for (uint64_t i = 0; i < t->all_count && count > 0; i++) {
+		const struct trace_entry *e = &t->all[i];
+		if (e->at_us < from_us || e->at_us > to_us || is_background(e))
+			continue;
+		entry_print(e, out);
+		count--;
+	}
 }

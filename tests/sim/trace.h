@@ -56,6 +56,9 @@ struct trace {
 	uint64_t hash;                       /* read-only: of all entries so far */
 	uint64_t count;                      /* read-only */
 	bool verbose;                        /* public: also print each entry to stdout */
+	bool keeps_all;                      /* public: keep all entries, not only the last */
+	struct trace_entry *all;             /* private, if keeps_all */
+	uint64_t all_count, all_capacity;    /* private */
 	struct trace_entry kept[TRACE_KEPT]; /* private */
 };
 
@@ -63,6 +66,14 @@ void trace_add(struct trace *t, usec_t at_us, enum trace_kind kind, uint64_t a, 
 
 /** Mixes numbers into the hash without an entry: for what is too frequent to keep. */
 void trace_mix(struct trace *t, uint64_t a, uint64_t b);
+
+void trace_release(struct trace *t);
+
+/**
+ * Appends what was kept of the time from FROM_US to TO_US, at most COUNT entries, without background messages: heartbeats, hints
+ * and maps. Only if all was kept.
+ */
+void trace_print_between(const struct trace *t, usec_t from_us, usec_t to_us, uint32_t count, struct buf *out);
 
 /** Appends the last COUNT entries as text, oldest first. */
 void trace_print(const struct trace *t, uint32_t count, struct buf *out);

@@ -150,6 +150,14 @@ static void client_next(struct sim *sim, struct sim_client *c)
 	struct workload *w = &sim->work;
 	if (w->ops_left == 0 || (w->final && c->index != 0))
 		return;
+	/* What is left out of a run is drawn all the same: the rest stays as it was. */
+	while (!w->final && w->ops_left && sim_options_skips(&sim->options, sim->options.op_count - w->ops_left)) {
+		struct history_op unused = {0};
+		op_draw(sim, &unused);
+		w->ops_left--;
+	}
+	if (w->ops_left == 0)
+		return;
 	w->ops_left--;
 	struct history_op *op = history_invoke(&sim->history, sim->now_us);
 	op->client = c->index;
