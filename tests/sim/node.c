@@ -339,6 +339,7 @@ void sim_node_start(struct sim_node *n)
 	n->boot++;
 	n->up = true;
 	n->paused_until_us = 0;
+	n->ignores_sync = false;
 	memset(n->asked, 0, sizeof(n->asked));
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_boot, n->index, n->boot, limit, 0);
 	for (uint32_t i = 0; i < n->sim->options.core_count; i++)

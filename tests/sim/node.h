@@ -61,6 +61,7 @@ struct sim_node {
 	bool damaged;            /* and is lost then */
 	bool crash_in_sync;      /* to crash during the next sync */
 	bool fail_in_sync;       /* the next sync fails */
+	bool ignores_sync;       /* mutant: it failed and is taken for good, and so are all until the next start */
 	uint32_t crash_in_steps; /* to crash before it has done so many more things; 0: not */
 	usec_t full_until_us;    /* until then the disk has no room */
 	usec_t paused_until_us;

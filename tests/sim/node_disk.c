@@ -109,11 +109,12 @@ static bool sync_ends(struct sim_node *n)
 	if (fails) {
 		n->sim->cover.syncs_failed++;
 		trace_add(&n->sim->trace, n->sim->now_us, TRACE_sync_failed, n->index, n->queue.syncing, 0, 0);
-		if (MUTANT(syncignored))
+		n->ignores_sync = MUTANT(syncignored);
+		if (n->ignores_sync)
 			return true;
 		store_mem_fail_next_sync(n->store);
 	}
-	if (MUTANT(earlyreply))
+	if (MUTANT(earlyreply) || n->ignores_sync)
 		return true;
 	enum kv_status status = store_mem_sync(n->store);
 	KV_ASSERT((status == KV_OK) == !fails);

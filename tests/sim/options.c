@@ -400,6 +400,7 @@ void sim_options_arguments(const struct sim_options *o, uint32_t nodes, struct b
 		buf_printf(out, " --clients %u", o->client_count);
 	if (o->key_count != drawn.key_count)
 		buf_printf(out, " --keys %u", o->key_count);
-	for (uint32_t i = 0; i < o->skip_count; i++)
-		buf_printf(out, "%s%u-%u", i ? "," : " --skip ", o->skips[i].first, o->skips[i].last);
+	for (uint32_t i = 0; i < o->skip_count && o->skips[i].first < o->op_count; i++)
+		buf_printf(out, "%s%u-%u", i ? "," : " --skip ", o->skips[i].first,
+			   MIN(o->skips[i].last, o->op_count - 1));
 }
