@@ -33,8 +33,8 @@ struct peer {
 struct detector {
 	struct peer peers[NODES_MAX];
 	node_id peers_end; /* known ones are below it */
-	usec_t ping_us;   /* when the next heartbeats go out */
-	usec_t looked_us; /* last tick */
+	usec_t ping_us;    /* when the next heartbeats go out */
+	usec_t looked_us;  /* last tick */
 	uint64_t seq;
 };
 

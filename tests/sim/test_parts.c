@@ -4,10 +4,12 @@
 
 #include "storage/keyspace.h"
 #include "storage/store_mem.h"
+#include "tests/sim/costs.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
 #include "tests/sim/options.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/wire.h"
 
 static void a_whole_network_delivers_each_frame_once(void **state)
 {
@@ -33,6 +35,22 @@ static void a_cut_is_one_way_until_joined(void **state)
 	assert_int_equal(net_send(&net, 0, 1, true, delays_us), 0);
 	assert_int_equal(net_send(&net, 1, 0, true, delays_us), 1);
 	net_cut(&net, 0, 1, false);
+	assert_int_equal(net_send(&net, 0, 1, true, delays_us), 1);
+}
+
+static void partitions_may_overlap(void **state)
+{
+	struct rng rng;
+	struct net net;
+	usec_t delays_us[2];
+	rng_init(&rng, 1);
+	net_init(&net, &rng, 2);
+	net_cut(&net, 0, 1, true);
+	net_cut(&net, 0, 1, true);
+	net_cut(&net, 0, 1, false);
+	assert_int_equal(net_send(&net, 0, 1, true, delays_us), 0);
+	net_heal(&net);
+	net_cut(&net, 0, 1, false); /* the end of a partition that healing ended before */
 	assert_int_equal(net_send(&net, 0, 1, true, delays_us), 1);
 }
 
@@ -160,6 +178,93 @@ static void a_scan_stops_at_its_bytes(void **state)
 	store_close(store);
 }
 
+static void a_damaged_record_says_so(void **state)
+{
+	struct store *store = store_mem_new(1);
+	struct disk_key key = data_key("a");
+	put(store, key, "one");
+	store_mem_fail_next_read(store, KV_CORRUPT);
+	struct disk_work *work = disk_work_read(&key);
+	disk_work_carry_out(work, store);
+	assert_int_equal(work->status, KV_CORRUPT);
+	assert_false(work->found);
+	disk_work_free(work);
+	store_close(store);
+}
+
+static void a_planned_damage_can_be_taken_back(void **state)
+{
+	struct store *store = store_mem_new(1);
+	struct disk_key key = data_key("a");
+	put(store, key, "one");
+	store_mem_fail_next_read(store, KV_CORRUPT);
+	store_mem_fail_next_read(store, KV_OK);
+	struct disk_work *work = disk_work_read(&key);
+	disk_work_carry_out(work, store);
+	assert_int_equal(work->status, KV_OK);
+	assert_true(work->found);
+	disk_work_free(work);
+	store_close(store);
+}
+
+/* A message with something behind every pointer. */
+static void a_copied_message_shares_nothing(void **state)
+{
+	char key[] = "key", value[] = "value";
+	struct lineage lin[2] = {{.ver = {1, 2}}, {.ver = {3, 4}}};
+	struct version attempts[1] = {{5, 6}};
+	struct msg m = {.opcode = OP_ACCEPT,
+			.id = 9,
+			.replica = {.key = slice_str(key),
+				    .attempt_count = 1,
+				    .attempts = attempts,
+				    .record = {.ver = {7, 8},
+					       .has_value = true,
+					       .value = slice_str(value),
+					       .lin_count = 2,
+					       .lin = lin}}};
+	struct arena arena = ARENA_INIT(1 << 20);
+	assert_true(wire_can_copy(&m));
+	const struct msg *copy = wire_copy(&m, &arena);
+	key[0] = value[0] = 'X';
+	lin[1].ver.hlc = attempts[0].hlc = 99;
+	assert_int_equal(copy->id, 9);
+	assert_slice_equal(copy->replica.key, slice_str("key"));
+	assert_slice_equal(copy->replica.record.value, slice_str("value"));
+	assert_int_equal(copy->replica.record.lin[1].ver.hlc, 3);
+	assert_int_equal(copy->replica.attempts[0].hlc, 5);
+	arena_release(&arena);
+}
+
+/* One request through two nodes: a message out and an answer back are one round. */
+static void costs_follow_the_longest_way(void **state)
+{
+	struct costs c = {.counting = true};
+	uint32_t request = costs_request(&c);
+	costs_begin(&c, request, 0, 0);
+	assert_int_equal(costs_send(&c, 0), 1);
+	assert_int_equal(costs_send(&c, 0), 1);
+	costs_write(&c, 0);
+	costs_end(&c);
+	costs_begin(&c, request, 1, 1);
+	costs_write(&c, 1);
+	costs_write(&c, 1);
+	assert_int_equal(costs_send(&c, 1), 2);
+	costs_end(&c);
+	assert_int_equal(costs_send(&c, 2), 0); /* of no request */
+	costs_begin(&c, request, 0, 2);
+	costs_answer(&c, 0);
+	costs_write(&c, 0); /* after the answer */
+	costs_end(&c);
+	const struct cost *cost = costs_of(&c, request);
+	assert_true(cost->answered);
+	assert_int_equal(cost->rounds, 1);
+	assert_int_equal(cost->messages, 3);
+	assert_int_equal(cost->writes[0], 1);
+	assert_int_equal(cost_writes_max(cost), 2);
+	costs_release(&c);
+}
+
 static void a_trace_hashes_every_number(void **state)
 {
 	struct trace *a = xcalloc(1, sizeof *a), *b = xcalloc(1, sizeof *b);
@@ -193,12 +298,17 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_network_delivers_each_frame_once),
 		cmocka_unit_test(a_cut_is_one_way_until_joined),
+		cmocka_unit_test(partitions_may_overlap),
 		cmocka_unit_test(losses_and_repeats_come_at_their_rates),
 		cmocka_unit_test(delays_have_the_mean_asked_for),
 		cmocka_unit_test(a_read_finds_what_was_written),
 		cmocka_unit_test(an_unsynced_write_is_lost_in_a_crash),
 		cmocka_unit_test(a_scan_goes_on_behind_its_last_row),
 		cmocka_unit_test(a_scan_stops_at_its_bytes),
+		cmocka_unit_test(a_damaged_record_says_so),
+		cmocka_unit_test(a_planned_damage_can_be_taken_back),
+		cmocka_unit_test(a_copied_message_shares_nothing),
+		cmocka_unit_test(costs_follow_the_longest_way),
 		cmocka_unit_test(a_trace_hashes_every_number),
 		cmocka_unit_test(options_depend_on_the_seed_alone),
 	};
