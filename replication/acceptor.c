@@ -190,6 +190,12 @@ void acceptor_store(struct key_state *k, const struct record *rec, usec_t now_us
 	KV_ASSERT(!k->rec.weak || version_is_none(k->promised) || version_less(k->rec.ver, k->promised));
 }
 
+void acceptor_forget(struct key_state *k, uint32_t kept)
+{
+	while (k->mem.count > kept)
+		forget_oldest(k);
+}
+
 void acceptor_age(struct key_state *k, usec_t now_us)
 {
 	while (k->mem.count > 0 && memories_at(&k->mem, 0)->since_us + MEM_AGE_US <= now_us)

@@ -85,6 +85,9 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
  */
 void acceptor_store(struct key_state *k, const struct record *rec, usec_t now_us);
 
+/** Forgets all but the KEPT newest overwritten copies, raising mem_floor. */
+void acceptor_forget(struct key_state *k, uint32_t kept);
+
 /** Forgets what is older than MEM_AGE_US, raising mem_floor. */
 void acceptor_age(struct key_state *k, usec_t now_us);
 

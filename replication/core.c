@@ -10,7 +10,7 @@ hlc_t core_clock(const struct node_core *core) { return hlc_peek(&core->clock, c
 bool core_fresh_version(struct node_core *core, struct version *ret)
 {
 	hlc_t hlc;
-	if (!hlc_now(&core->clock, core->now.wall_us, &hlc)) {
+	if (BUGGIFY(core, clock_waits) || !hlc_now(&core->clock, core->now.wall_us, &hlc)) {
 		core->stats.clock_waits++;
 		return false;
 	}
@@ -167,6 +167,12 @@ void core_save_map(struct node_core *core, const struct map_desc *desc)
 	/* The description may live in a message or in a formation that ends before the actions are carried out. */
 	struct cluster_map *copy = cluster_map_new(desc);
 	a->save_map.map = actions_hold_map(core->out, copy);
+}
+
+bool core_buggify(struct node_core *core, const char *place)
+{
+	bool at_work = hash64_seeded(slice_str(place), core->config.buggify_seed) % 4 == 0;
+	return at_work && rng_chance(&core->rng, 200000);
 }
 
 struct place core_locate(const struct node_core *core, struct slice key)

@@ -156,6 +156,13 @@ void core_stop(struct node_core *core, enum kv_status status, const char *why);
 /** Makes DESC the node's map: durable first, then EV_MAP_SAVED. */
 void core_save_map(struct node_core *core, const struct map_desc *desc);
 
+/**
+ * True now and then in a simulation that asks for it: the place then does what is allowed and unlikely. A quarter of the places is
+ * at work in a run; what they do follows from the run's seed and the core's own random numbers. NAME is a word.
+ */
+#define BUGGIFY(core, name) ((core)->config.buggify_seed != 0 && core_buggify((core), #name))
+bool core_buggify(struct node_core *core, const char *place);
+
 /** Partition, leaf and row of a key. The map must be there. */
 struct place {
 	uint16_t partition, leaf;

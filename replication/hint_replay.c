@@ -22,7 +22,7 @@ static void read_page(struct node_core *core, struct hint_target *t, enum hint_p
 				 .partition = (uint16_t)t->partition,
 				 .has_after = t->has_after,
 				 .after = t->after,
-				 .rows_max = HINT_SCAN_ITEMS,
+				 .rows_max = BUGGIFY(core, hint_page_short) ? 1 : HINT_SCAN_ITEMS,
 				 .bytes_max = SCAN_SIZE_MAX};
 	scan.after.table = scan.table;
 	actions_hold(core->out, t->after_key);
@@ -154,7 +154,8 @@ static void start_push(struct node_core *core, struct hint_target *t, struct hin
 static void push_rows(struct node_core *core, struct hint_target *t)
 {
 	struct ilink *link;
-	while (t->credit > 0 && t->in_flight < HINT_WINDOW && (link = ilist_pop_front(&t->rows))) {
+	uint32_t window = BUGGIFY(core, hint_window_short) ? 1 : HINT_WINDOW;
+	while (t->credit > 0 && t->in_flight < window && (link = ilist_pop_front(&t->rows))) {
 		struct hint_row *row = container_of(link, struct hint_row, link);
 		t->credit--;
 		start_push(core, t, row);

@@ -34,6 +34,7 @@ struct core_config {
 	uint32_t hint_rate;        /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
 	usec_t replica_timeout_us; /* 0 = REPLICA_TIMEOUT_US */
 	usec_t tick_us;            /* at least that often an EV_TICK; 0 = TICK_US */
+	uint64_t buggify_seed;     /* simulations only: unlikely paths are taken now and then; 0 = never */
 };
 
 /** A core that has not started; never NULL. */
@@ -48,6 +49,9 @@ void node_core_start(struct node_core *core, struct moment now, struct actions *
  * answered with KV_OVERLOADED, what the sender did wrong with a typed error.
  */
 void node_core_step(struct node_core *core, const struct node_event *event, struct actions *out);
+
+/** No more unlikely paths than chance brings. */
+void node_core_calm(struct node_core *core);
 
 /** Monotonic time by which the next EV_TICK is due. */
 usec_t node_core_deadline_us(const struct node_core *core);

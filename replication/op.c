@@ -150,12 +150,14 @@ void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32
 	op->asked_hlc = core_clock(core);
 	quorum_init(&op->quorum, op->row.count, need);
 	for (uint32_t i = 0; i < op->row.count; i++) {
-		if (!detector_is_reachable(core, op->row.nodes[i]))
+		if (!detector_is_reachable(core, op->row.nodes[i]) || BUGGIFY(core, replica_unreachable))
 			quorum_add(&op->quorum, i, /* yes= */ false);
 	}
 	usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
 	/* A lost message costs one phase, not the operation: keep time for another try. */
 	usec_t wait_us = MIN(core->config.replica_timeout_us, left_us / 2);
+	if (BUGGIFY(core, phase_short))
+		wait_us = 0;
 	op_set_timer(core, op, core->now.mono_us + MAX(wait_us, MIN(left_us, PHASE_TIMEOUT_MIN_US)));
 }
 

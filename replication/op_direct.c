@@ -38,7 +38,7 @@ static void direct_to_ballots(struct node_core *core, struct op *op)
 
 void op_direct_start(struct node_core *core, struct op *op)
 {
-	if (!direct_is_allowed(op) || op_reachable(core, op) < op_majority(op))
+	if (!direct_is_allowed(op) || BUGGIFY(core, never_direct) || op_reachable(core, op) < op_majority(op))
 		op_update_start(core, op);
 	else
 		direct_put(core, op);

@@ -229,8 +229,10 @@ static void get_evaluate(struct node_core *core, struct op *op)
 		!is_strong(op) || gone || MUTANT(nowb) || quorum_count(op_strong_holders(op, m)) >= op_majority(op);
 	if (!gone && value_is_missing(op))
 		get_fetch(core, op);
-	else if (stable)
+	else if (stable && !(is_strong(op) && !gone && BUGGIFY(core, strong_get_copies)))
 		get_answer(core, op);
+	else if (is_strong(op) && BUGGIFY(core, strong_get_ballot))
+		op_update_identity(core, op);
 	else
 		get_copy(core, op);
 }

@@ -199,6 +199,8 @@ static void update_accept(struct node_core *core, struct op *op, const struct re
 		op->version = op->ballot;
 	}
 	record_lineage(m, op->ballot.hlc, lin, r);
+	if (BUGGIFY(core, lineage_short))
+		record_lineage_shorten(r, (uint32_t)rng_below(&core->rng, 2));
 	if (c && c->status == KV_OK) {
 		r->fence = MAX(r->fence, op->fence);
 		fill_change(core, op, c, r);

@@ -220,6 +220,12 @@ void record_lineage(const struct record *base, hlc_t now, struct lineage entries
 	}
 }
 
+void record_lineage_shorten(struct record *r, uint32_t kept)
+{
+	while (r->lin_count > kept)
+		r->lin_floor = version_max(r->lin_floor, r->lin[--r->lin_count].ver);
+}
+
 bool record_has_ancestor(const struct record *r, struct version ver)
 {
 	if (version_equal(r->ver, ver))

@@ -56,6 +56,9 @@ void record_copy_release(struct record_copy *copy);
  */
 void record_lineage(const struct record *base, hlc_t now, struct lineage entries[LIN_MAX], struct record *ret);
 
+/** Drops all but the KEPT newest ancestors, raising lin_floor. */
+void record_lineage_shorten(struct record *r, uint32_t kept);
+
 /** True if VER is the record's own version or in its lineage. */
 bool record_has_ancestor(const struct record *r, struct version ver);
 

@@ -79,6 +79,8 @@ static bool store_record(struct node_core *core, struct slot *slot, const struct
 	struct record before = slot->key_state.rec;
 	actions_hold(core->out, slot->bytes); /* where it is */
 	acceptor_store(&slot->key_state, &stored, core->now.mono_us);
+	if (BUGGIFY(core, memory_short))
+		acceptor_forget(&slot->key_state, (uint32_t)rng_below(&core->rng, 2));
 	blob_unref(slot->bytes);
 	slot->bytes = bytes;
 
@@ -264,7 +266,7 @@ void replica_request(struct node_core *core, node_id from, const struct msg *m, 
 		core->stats.replica_expired++;
 		return;
 	}
-	if (!is_placed_well(core, r)) {
+	if (!is_placed_well(core, r) || BUGGIFY(core, replica_busy)) {
 		answer_plain(core, from, m, ANSWER_BUSY);
 		return;
 	}

@@ -94,7 +94,7 @@ static enum kv_status check_request(const struct node_core *core, const struct m
 }
 
 /** Whether the core may take work on now. */
-static enum kv_status check_state(const struct node_core *core, const struct msg *m, const char **ret_text)
+static enum kv_status check_state(struct node_core *core, const struct msg *m, const char **ret_text)
 {
 	bool needs_clock = op_level(m) == LEVEL_STRONG || (m->opcode != OP_GET && !op_is_page(m->opcode));
 	if (!core->map) {
@@ -110,7 +110,7 @@ static enum kv_status check_state(const struct node_core *core, const struct msg
 			"this node's clock is more than 500 ms from the others'; correct it (NTP) or use another node";
 		return KV_CLOCK;
 	}
-	if (core->op_count >= core->config.ops_max || core->op_bytes >= OP_BYTES_MAX ||
+	if (BUGGIFY(core, overloaded) || core->op_count >= core->config.ops_max || core->op_bytes >= OP_BYTES_MAX ||
 	    core->write_bytes >= WRITE_BYTES_MAX) {
 		*ret_text = "too many requests in flight on this node; slow down or use another node";
 		return KV_OVERLOADED;

@@ -75,6 +75,8 @@ void faults_heal(struct sim *sim)
 		n->crash_in_sync = n->fail_in_sync = false;
 		n->crash_in_steps = 0;
 		n->full_until_us = 0;
+		for (uint32_t core = 0; n->up && core < sim->options.core_count; core++)
+			node_core_calm(n->cores[core].core);
 		store_mem_fail_next_read(n->store, KV_OK);
 		n->paused_until_us = MIN(n->paused_until_us, sim->now_us);
 		if (!n->up && !n->lost)

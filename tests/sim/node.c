@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/hash.h"
 #include "base/mutant.h"
 #include "storage/store_mem.h"
 #include "tests/sim/disk.h"
@@ -322,6 +323,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.slots_max = o->slots_max,
 		.hints_max = o->hints_max,
 		.tick_us = o->tick_us,
+		.buggify_seed = o->buggify && !n->sim->healed ? hash_u64(o->seed) | 1 : 0,
 	};
 	n->cores[index].core = node_core_new(&config);
 	node_core_start(n->cores[index].core, sim_node_now(n), &n->actions);
