@@ -2,141 +2,125 @@
 #include "verify/check_linear.h"
 
 #include "base/hash.h"
-#include "base/hmap.h"
+#include "verify/model.h"
 
-/* A write that may take effect or not, with a value some strong get returned. */
-struct optional_put {
-	uint64_t value;
-	uint64_t invoke;
-};
+/* Operations taken before an observer that needs something no particular write leaves; more are not tried. */
+#define VAGUE_MAX 3u
 
-/* A put's end of life: may happen once the virtual time has come. */
-struct expiry {
-	uint64_t value;
-	usec_t from_us;
-};
-
-/* Something that may empty the key once: a delete, or a put that nobody read and that ran out. */
-struct emptier {
-	uint64_t invoke;
-	usec_t from_us;
-};
-
-/* A configuration met before. `done` has one bit for each operation. */
+/* A configuration met before. `bits` has one bit for each operation, those that may never happen last. */
 struct met {
 	struct hmap_node link;
-	uint64_t value;
-	uint32_t emptied;
-	uint64_t done[];
+	struct model_state state;
+	uint64_t bits[];
 };
 
-/* A choice on the path from the start to the present configuration, with what is needed to take it back. */
-struct choice {
-	uint32_t op;
-	bool forced; /* the other choices cannot do better */
-	uint64_t value_before;
-	uint32_t emptied_before;
+/* What an operation that is to come next needs to find. */
+enum want_kind { WANT_ANY, WANT_CONTENT, WANT_NUMBER };
+
+struct want {
+	enum want_kind kind;
+	uint64_t content;
+	int64_t number;
+};
+
+/* An operation to be done next, once those above it in the stack are done. */
+struct goal {
+	uint32_t item;
+	struct want want;
 };
 
 struct linear {
-	const struct history_op **ops; /* that must take effect, in order of invocation */
-	uint32_t count;
-	struct optional_put *puts;
-	uint32_t put_count;
-	struct emptier *emptiers; /* in order of from_us */
-	uint32_t emptier_count;
-	struct expiry *expiries;
-	uint32_t expiry_count;
+	const struct history *h;
+	struct model model;
+	/* First those that must take effect, in order of invocation, then those that may: the same. */
+	const struct history_op **ops;
+	uint32_t must, count;
+	uint32_t *adds; /* items of additions that may happen, by delta, then invocation */
+	uint32_t add_count;
+	bool adds_grow; /* none of them takes away */
+	bool may_empty; /* something that may happen leaves nothing */
 
-	uint64_t *done;
+	uint64_t *bits; /* items done */
 	uint32_t words;
-	uint32_t first_open; /* every operation before it is done */
-	uint64_t value;
-	uint32_t emptied;
+	uint32_t done;
+	uint32_t first_open; /* every item that must happen before it is done */
+	struct model_state state;
 
-	struct choice *path;
-	uint32_t depth, deepest;
-	uint32_t stuck; /* history index of the operation whose answer bounded the deepest path */
+	struct goal *goals; /* stack; the last is to come first */
+	uint32_t goal_count;
+	uint32_t base; /* goals below it belong to steps that are taken */
+
+	uint32_t deepest;
+	uint32_t stuck;  /* history index of the operation whose answer bounded the deepest path */
+	uint32_t *trail; /* items taken because they fit and change nothing */
+	uint32_t trail_count;
 	struct hmap met;
-	uint32_t states;
+	uint32_t steps;
+	bool gave_up;
 };
+
+static bool linear_search(struct linear *l);
+static bool linear_bridge(struct linear *l, const struct history_op *horizon, uint32_t vague);
+
+/* --- what takes part --- */
 
 static bool op_must(const struct history_op *op)
 {
-	return history_is_strong(op) && (op->outcome == HISTORY_DONE || op->outcome == HISTORY_ABSENT);
+	if (!history_is_strong(op) || op->kind == HISTORY_ASK)
+		return false;
+	return history_is_answered(op) || (op->outcome == HISTORY_FAILED && !op->fenced_off);
 }
 
 static bool op_may(const struct history_op *op)
 {
-	if (op->kind == HISTORY_GET || op->outcome == HISTORY_REFUSED)
-		return false;
-	return !op_must(op);
+	return history_is_write(op) && op->outcome != HISTORY_REFUSED && op->outcome != HISTORY_FAILED &&
+	       !op_must(op);
 }
 
-static bool value_was_read(const struct history *h, uint32_t key, uint64_t value)
+static int by_delta(const void *a, const void *b, void *arg)
 {
-	for (uint32_t i = 0; i < h->count; i++) {
-		const struct history_op *op = &h->ops[i];
-		if (op->key == key && op->kind == HISTORY_GET && history_is_strong(op) &&
-		    op->outcome == HISTORY_DONE && op->value == value)
-			return true;
-	}
-	return false;
+	const struct linear *l = arg;
+	const struct history_op *x = l->ops[*(const uint32_t *)a], *y = l->ops[*(const uint32_t *)b];
+	if (x->delta != y->delta)
+		return x->delta < y->delta ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
 }
 
-static usec_t expiry_from_us(const struct history *h, const struct history_op *op)
+static void linear_add_all(struct linear *l, uint32_t key, bool (*takes_part)(const struct history_op *op))
 {
-	usec_t end_us = op->invoke_us + op->ttl_ms * USEC_PER_MSEC;
-	usec_t from_us = end_us > h->skew_us ? end_us - h->skew_us : 0;
-	return MAX(from_us, op->invoke_us);
-}
-
-/* Inserts in order; an equal time goes behind, so that deletes stay in order of invocation. */
-static void linear_add_emptier(struct linear *l, struct emptier e)
-{
-	uint32_t at = l->emptier_count++;
-	for (; at > 0 && l->emptiers[at - 1].from_us > e.from_us; at--)
-		l->emptiers[at] = l->emptiers[at - 1];
-	l->emptiers[at] = e;
-}
-
-static void linear_add_optional(struct linear *l, const struct history *h, const struct history_op *op)
-{
-	if (op->kind == HISTORY_DELETE)
-		linear_add_emptier(l, (struct emptier){.invoke = op->invoke, .from_us = op->invoke_us});
-	else if (value_was_read(h, op->key, op->value))
-		l->puts[l->put_count++] = (struct optional_put){.value = op->value, .invoke = op->invoke};
-	else if (op->ttl_ms)
-		linear_add_emptier(l, (struct emptier){.invoke = op->invoke, .from_us = expiry_from_us(h, op)});
-}
-
-static void linear_add(struct linear *l, const struct history *h, const struct history_op *op)
-{
-	if (op_must(op))
-		l->ops[l->count++] = op;
-	else if (op_may(op))
-		linear_add_optional(l, h, op);
-	if (op->kind == HISTORY_PUT && op->ttl_ms && op->outcome != HISTORY_REFUSED)
-		l->expiries[l->expiry_count++] =
-			(struct expiry){.value = op->value, .from_us = expiry_from_us(h, op)};
+	for (uint32_t i = 0; i < l->h->count; i++)
+		if (l->h->ops[i].key == key && takes_part(&l->h->ops[i]))
+			l->ops[l->count++] = &l->h->ops[i];
 }
 
 static void linear_init(struct linear *l, const struct history *h, uint32_t key)
 {
 	size_t room = (size_t)h->count + 1;
 	*l = (struct linear){
+		.h = h,
 		.ops = xcalloc(room, sizeof(l->ops[0])),
-		.puts = xcalloc(room, sizeof(l->puts[0])),
-		.emptiers = xcalloc(room, sizeof(l->emptiers[0])),
-		.expiries = xcalloc(room, sizeof(l->expiries[0])),
-		.path = xcalloc(room, sizeof(l->path[0])),
+		.adds = xcalloc(room, sizeof(l->adds[0])),
+		.goals = xcalloc(2 * room, sizeof(l->goals[0])),
+		.trail = xcalloc(room, sizeof(l->trail[0])),
+		.state = model_absent(),
+		.adds_grow = true,
 	};
-	for (uint32_t i = 0; i < h->count; i++)
-		if (h->ops[i].key == key)
-			linear_add(l, h, &h->ops[i]);
+	model_init(&l->model, h, key);
+	linear_add_all(l, key, op_must);
+	l->must = l->count;
+	linear_add_all(l, key, op_may);
+	for (uint32_t i = 0; i < l->count; i++)
+		l->may_empty |= l->ops[i]->ttl_ms || (i >= l->must && l->ops[i]->kind == HISTORY_DELETE);
+	for (uint32_t i = l->must; i < l->count; i++) {
+		if (l->ops[i]->kind != HISTORY_ADD)
+			continue;
+		l->adds[l->add_count++] = i;
+		l->adds_grow &= l->ops[i]->delta >= 0;
+	}
+	qsort_r(l->adds, l->add_count, sizeof(l->adds[0]), by_delta, l);
 	l->words = l->count / 64 + 1;
-	l->done = xcalloc(l->words, sizeof(l->done[0]));
-	l->stuck = l->count ? l->ops[0]->index : 0;
+	l->bits = xcalloc(l->words, sizeof(l->bits[0]));
+	l->stuck = l->must ? l->ops[0]->index : 0;
 }
 
 static void linear_release(struct linear *l)
@@ -147,29 +131,48 @@ static void linear_release(struct linear *l)
 		free(container_of(node, struct met, link));
 	}
 	hmap_release(&l->met);
+	model_release(&l->model);
 	free(l->ops);
-	free(l->puts);
-	free(l->emptiers);
-	free(l->expiries);
-	free(l->path);
-	free(l->done);
+	free(l->adds);
+	free(l->goals);
+	free(l->trail);
+	free(l->bits);
 }
 
-static bool is_done(const struct linear *l, uint32_t op) { return l->done[op / 64] >> op % 64 & 1; }
+/* --- configurations --- */
 
-static void mark(struct linear *l, uint32_t op, bool done)
+static bool is_done(const struct linear *l, uint32_t item) { return l->bits[item / 64] >> item % 64 & 1; }
+
+static void flip(struct linear *l, uint32_t item) { l->bits[item / 64] ^= UINT64_C(1) << item % 64; }
+
+static bool state_equal(const struct model_state *a, const struct model_state *b)
 {
-	if (done)
-		l->done[op / 64] |= UINT64_C(1) << op % 64;
-	else
-		l->done[op / 64] &= ~(UINT64_C(1) << op % 64);
+	return a->content == b->content && a->writer == b->writer && a->life == b->life && a->size == b->size;
+}
+
+/* True the first time the present configuration is seen. */
+static bool linear_is_new(struct linear *l)
+{
+	size_t size = l->words * sizeof(l->bits[0]);
+	uint64_t seed = hash_u64(l->state.content ^ (uint64_t)l->state.writer << 32 ^ l->state.life);
+	uint64_t hash = hash64_seeded(slice_of(l->bits, size), seed);
+	for (struct hmap_node *node = hmap_first_same(&l->met, hash); node; node = hmap_next_same(node)) {
+		const struct met *met = container_of(node, struct met, link);
+		if (state_equal(&met->state, &l->state) && memcmp(met->bits, l->bits, size) == 0)
+			return false;
+	}
+	struct met *met = xmalloc(sizeof(*met) + size);
+	met->state = l->state;
+	memcpy(met->bits, l->bits, size);
+	hmap_add(&l->met, &met->link, hash);
+	return true;
 }
 
 /* The first answer among operations not done: nothing invoked after it may come before it. */
 static const struct history_op *linear_horizon(const struct linear *l)
 {
 	const struct history_op *first = NULL;
-	for (uint32_t i = l->first_open; i < l->count; i++) {
+	for (uint32_t i = l->first_open; i < l->must; i++) {
 		if (first && l->ops[i]->invoke > first->complete)
 			break;
 		if (!is_done(l, i) && (!first || l->ops[i]->complete < first->complete))
@@ -178,150 +181,309 @@ static const struct history_op *linear_horizon(const struct linear *l)
 	return first;
 }
 
-static bool optional_put_fits(const struct linear *l, uint64_t value, uint64_t horizon)
+static bool may_come(const struct linear *l, uint32_t item, const struct history_op *horizon)
 {
-	for (uint32_t i = 0; i < l->put_count; i++)
-		if (l->puts[i].value == value)
-			return l->puts[i].invoke < horizon;
+	return !is_done(l, item) && l->ops[item]->invoke < horizon->complete;
+}
+
+/* --- time to live --- */
+
+/* Whether the life that put OP gave can have ended when HORIZON was answered. */
+static bool life_is_over(const struct linear *l, const struct history_op *op, const struct history_op *horizon)
+{
+	usec_t end_us = op->invoke_us + op->ttl_ms * USEC_PER_MSEC;
+	usec_t from_us = end_us > l->h->skew_us ? end_us - l->h->skew_us : 0;
+	return MAX(from_us, op->invoke_us) <= horizon->complete_us;
+}
+
+/* --- bridging: operations that may happen, placed where they are needed --- */
+
+static struct want want_content(uint64_t content)
+{
+	return (struct want){.kind = WANT_CONTENT, .content = content};
+}
+
+static struct want want_number(int64_t number)
+{
+	return (struct want){.kind = WANT_NUMBER, .number = number, .content = content_number(number)};
+}
+
+/* What OP needs, as far as its answer and condition say. */
+static struct want want_of(const struct linear *l, const struct history_op *op)
+{
+	uint64_t content;
+	if (op->outcome == HISTORY_FAILED)
+		return op->has_found ? want_content(op->found) : (struct want){0};
+	if (op->kind == HISTORY_GET)
+		return want_content(op->outcome == HISTORY_DONE ? op->value : CONTENT_NONE);
+	if (op->kind == HISTORY_ADD)
+		return op->has_result ? want_number(op->result - op->delta) : (struct want){0};
+	if (op->kind == HISTORY_APPEND) {
+		const struct model_pin *pin = model_pin_of(&l->model, op->value);
+		return pin ? want_content(pin->base) : (struct want){0};
+	}
+	if (op->when.has_value)
+		return want_content(op->when.value);
+	if (!op->when.has_version)
+		return (struct want){0};
+	if (stamp_is_none(op->when.version))
+		return want_content(CONTENT_NONE);
+	return model_content_of(&l->model, op->when.version, &content) ? want_content(content) : (struct want){0};
+}
+
+/* Tries the goals with ITEM before them. */
+static bool bridge_with(struct linear *l, uint32_t item, struct want want, const struct history_op *horizon,
+			uint32_t vague)
+{
+	for (uint32_t i = l->base; i < l->goal_count; i++)
+		if (l->goals[i].item == item)
+			return false;
+	l->goals[l->goal_count++] = (struct goal){.item = item, .want = want};
+	bool found = linear_bridge(l, horizon, vague);
+	l->goal_count--;
+	return found;
+}
+
+/* Tries the goals from a key that was emptied without an operation: ITEM, if not MODEL_NOBODY, was used up by it. */
+static bool bridge_from_empty(struct linear *l, uint32_t item, const struct history_op *horizon, uint32_t vague)
+{
+	struct model_state before = l->state;
+	l->state = model_absent();
+	if (item != MODEL_NOBODY)
+		flip(l, item);
+	bool found = linear_bridge(l, horizon, vague);
+	if (item != MODEL_NOBODY)
+		flip(l, item);
+	l->state = before;
+	return found;
+}
+
+static bool value_was_read(const struct linear *l, const struct history_op *put)
+{
+	uint64_t unused;
+	if (!stamp_is_none(put->version) && model_content_of(&l->model, put->version, &unused) &&
+	    put->outcome != HISTORY_DONE)
+		return true;
+	for (uint32_t i = 0; i < l->must; i++)
+		if ((l->ops[i]->kind == HISTORY_GET && l->ops[i]->value == put->value) ||
+		    (l->ops[i]->has_found && l->ops[i]->found == put->value))
+			return true;
 	return false;
 }
 
-static bool expiry_fits(const struct linear *l, usec_t horizon_us)
+/* Ways to an empty key: the end of a life, a delete, a put that nobody read and that ended. */
+static bool bridge_to_nothing(struct linear *l, const struct history_op *horizon, uint32_t vague)
 {
-	for (uint32_t i = 0; i < l->expiry_count; i++)
-		if (l->expiries[i].value == l->value)
-			return l->expiries[i].from_us <= horizon_us;
-	return false;
-}
-
-static bool emptier_fits(const struct emptier *e, const struct history_op *horizon)
-{
-	return e->invoke < horizon->complete && e->from_us <= horizon->complete_us;
-}
-
-/* Was this value read by an operation already done? Then its optional write is used up. */
-static bool value_is_used(const struct linear *l, uint64_t value)
-{
-	for (uint32_t i = 0; i < l->count; i++) {
-		if (is_done(l, i) && l->ops[i]->kind == HISTORY_GET && l->ops[i]->value == value)
+	if (l->state.life != MODEL_NOBODY && life_is_over(l, &l->h->ops[l->state.life], horizon) &&
+	    bridge_from_empty(l, MODEL_NOBODY, horizon, vague))
+		return true;
+	bool plain = false; /* deletes without a condition are alike: the oldest serves best */
+	for (uint32_t i = l->must; i < l->count; i++) {
+		const struct history_op *op = l->ops[i];
+		if (op->kind != HISTORY_DELETE || !may_come(l, i, horizon))
+			continue;
+		if (!history_is_conditional(op) && plain)
+			continue;
+		plain |= !history_is_conditional(op);
+		if (bridge_with(l, i, want_of(l, op), horizon, vague))
+			return true;
+	}
+	for (uint32_t i = l->must; !plain && i < l->count; i++) {
+		const struct history_op *op = l->ops[i];
+		if (op->kind == HISTORY_PUT && op->ttl_ms && may_come(l, i, horizon) &&
+		    life_is_over(l, op, horizon) && !value_was_read(l, op) &&
+		    bridge_from_empty(l, i, horizon, vague))
 			return true;
 	}
 	return false;
 }
 
-/* Can the operation take effect next? Moves the register if so. */
-static bool linear_apply(struct linear *l, const struct history_op *op, const struct history_op *horizon)
+/* Place of the topmost goal among the additions, one behind it; 0 if it is none. */
+static uint32_t adds_from(const struct linear *l)
 {
-	if (op->kind != HISTORY_GET) {
-		l->value = op->value;
+	if (l->goal_count - l->base < 2 || l->goals[l->goal_count - 1].item < l->must)
+		return 0;
+	uint32_t top = l->goals[l->goal_count - 1].item;
+	for (uint32_t i = 0; i < l->add_count; i++)
+		if (l->adds[i] == top)
+			return i + 1;
+	return 0;
+}
+
+/* Ways to a number: additions, in one order only, since all orders lead to the same; of equal ones the oldest. */
+static bool bridge_to_number(struct linear *l, int64_t number, const struct history_op *horizon, uint32_t vague)
+{
+	int64_t lowest = 0, tried = 0;
+	if (number == 0 && l->state.content != CONTENT_NONE && bridge_to_nothing(l, horizon, vague))
 		return true;
-	}
-	if (l->value == op->value)
-		return true;
-	if (op->value != 0) {
-		if (!optional_put_fits(l, op->value, horizon->complete) || value_is_used(l, op->value))
-			return false;
-		l->value = op->value;
-		return true;
-	}
-	if (expiry_fits(l, horizon->complete_us)) {
-		l->value = 0;
-		return true;
-	}
-	if (l->emptied == l->emptier_count || !emptier_fits(&l->emptiers[l->emptied], horizon))
+	bool is_number = content_is_number(l->state.content, &lowest);
+	if (!is_number && !l->may_empty)
 		return false;
-	l->emptied++;
-	l->value = 0;
-	return true;
-}
-
-/* True the first time the present configuration is seen. */
-static bool linear_is_new(struct linear *l)
-{
-	size_t size = l->words * sizeof(l->done[0]);
-	uint64_t hash = hash64_seeded(slice_of(l->done, size), hash_u64(l->value + l->emptied));
-	for (struct hmap_node *node = hmap_first_same(&l->met, hash); node; node = hmap_next_same(node)) {
-		const struct met *met = container_of(node, struct met, link);
-		if (met->value == l->value && met->emptied == l->emptied && memcmp(met->done, l->done, size) == 0)
-			return false;
+	if (l->may_empty)
+		lowest = is_number ? MIN(lowest, 0) : 0;
+	for (uint32_t i = adds_from(l); i < l->add_count; i++) {
+		const struct history_op *op = l->ops[l->adds[i]];
+		if (op->delta == 0 || op->delta == tried || !may_come(l, l->adds[i], horizon))
+			continue;
+		if (l->adds_grow && number - op->delta < lowest)
+			break;
+		tried = op->delta;
+		if (bridge_with(l, l->adds[i], want_number(number - op->delta), horizon, vague))
+			return true;
 	}
-	struct met *met = xmalloc(sizeof(*met) + size);
-	met->value = l->value;
-	met->emptied = l->emptied;
-	memcpy(met->done, l->done, size);
-	hmap_add(&l->met, &met->link, hash);
-	l->states++;
-	return true;
+	return false;
 }
 
-static void linear_undo(struct linear *l)
+/* Ways to a content that one put left, or one append the last part of. */
+static bool bridge_to_content(struct linear *l, uint64_t content, const struct history_op *horizon, uint32_t vague)
 {
-	const struct choice *last = &l->path[--l->depth];
-	mark(l, last->op, false);
-	l->first_open = MIN(l->first_open, last->op);
-	l->value = last->value_before;
-	l->emptied = last->emptied_before;
+	const struct history_link *link = history_link_of(l->h, content);
+	int64_t number;
+	for (uint32_t i = l->must; i < l->count; i++) {
+		const struct history_op *op = l->ops[i];
+		if (!may_come(l, i, horizon))
+			continue;
+		if (op->kind == HISTORY_PUT && op->value == content &&
+		    bridge_with(l, i, want_of(l, op), horizon, vague))
+			return true;
+		bool whole = op->kind == HISTORY_APPEND && op->value == content;
+		bool part = op->kind == HISTORY_APPEND && link && op->value == link->piece;
+		if ((whole || part) &&
+		    bridge_with(l, i, want_content(part ? link->base : CONTENT_NONE), horizon, vague))
+			return true;
+	}
+	return content != CONTENT_FOREIGN && content_is_number(content, &number) &&
+	       bridge_to_number(l, number, horizon, vague);
 }
 
-/* Takes operation I if it can come next and leads somewhere new. */
-static bool linear_take(struct linear *l, uint32_t i, const struct history_op *horizon, bool forced)
+/* The topmost goal needs something else than what is there, nobody knows what: any one operation may bring it. */
+static bool bridge_to_anything(struct linear *l, const struct history_op *horizon, uint32_t vague)
 {
-	struct choice choice = {.op = i, .forced = forced, .value_before = l->value, .emptied_before = l->emptied};
-	if (!linear_apply(l, l->ops[i], horizon))
-		return false;
-	mark(l, i, true);
-	l->path[l->depth++] = choice;
-	if (!linear_is_new(l)) {
-		linear_undo(l);
+	if (vague == VAGUE_MAX) {
+		l->gave_up = true;
 		return false;
 	}
-	while (l->first_open < l->count && is_done(l, l->first_open))
-		l->first_open++;
-	return true;
+	if (l->state.life != MODEL_NOBODY && life_is_over(l, &l->h->ops[l->state.life], horizon) &&
+	    bridge_from_empty(l, MODEL_NOBODY, horizon, vague + 1))
+		return true;
+	for (uint32_t i = l->must; i < l->count; i++)
+		if (may_come(l, i, horizon) && bridge_with(l, i, want_of(l, l->ops[i]), horizon, vague + 1))
+			return true;
+	return false;
 }
 
-/* Takes the next possible operation at or after FROM. Returns false if there is none. */
-static bool linear_advance(struct linear *l, uint32_t from)
+/* Does all goals from the topmost down, then goes on with the search. */
+static bool goals_take(struct linear *l)
+{
+	struct model_state before = l->state;
+	uint32_t base = l->base, first_open = l->first_open, top = l->goal_count, taken = top;
+	bool found = false;
+	while (taken > base && model_holds(&l->model, l->ops[l->goals[taken - 1].item], &l->state)) {
+		uint32_t item = l->goals[--taken].item;
+		l->state = model_apply(l->ops[item], l->state);
+		flip(l, item);
+	}
+	if (taken == base && linear_is_new(l)) {
+		while (l->first_open < l->must && is_done(l, l->first_open))
+			l->first_open++;
+		l->done++;
+		l->base = l->goal_count;
+		found = linear_search(l);
+		l->base = base;
+		l->done--;
+	}
+	for (uint32_t i = taken; i < top; i++)
+		flip(l, l->goals[i].item);
+	l->first_open = first_open;
+	l->state = before;
+	return found;
+}
+
+/* Looks for operations that, placed before the topmost goal, make it fit. */
+static bool linear_bridge(struct linear *l, const struct history_op *horizon, uint32_t vague)
+{
+	const struct goal *top = &l->goals[l->goal_count - 1];
+	const struct want want = top->want;
+	if (++l->steps > CHECK_LINEAR_STATES_MAX)
+		l->gave_up = true;
+	if (l->gave_up)
+		return false;
+	bool fits = model_holds(&l->model, l->ops[top->item], &l->state);
+	int64_t number;
+	if (want.kind == WANT_CONTENT)
+		fits &= l->state.content == want.content;
+	else if (want.kind == WANT_NUMBER)
+		fits &= content_is_number(l->state.content, &number) && number == want.number;
+	if (fits)
+		return goals_take(l);
+	if (want.kind == WANT_ANY)
+		return bridge_to_anything(l, horizon, vague);
+	if (want.kind == WANT_NUMBER)
+		return bridge_to_number(l, want.number, horizon, vague);
+	if (want.content == CONTENT_NONE)
+		return bridge_to_nothing(l, horizon, vague);
+	return bridge_to_content(l, want.content, horizon, vague);
+}
+
+/* --- the search --- */
+
+static bool linear_take(struct linear *l, uint32_t item, const struct history_op *horizon)
+{
+	return bridge_with(l, item, want_of(l, l->ops[item]), horizon, /* vague: */ 0);
+}
+
+/* Takes what fits and changes nothing: whatever can follow now can follow after it. */
+static bool linear_observe(struct linear *l)
 {
 	const struct history_op *horizon = linear_horizon(l);
-	if (l->depth >= l->deepest) {
-		l->deepest = l->depth;
+	for (uint32_t i = l->first_open; horizon && i < l->must && l->ops[i]->invoke < horizon->complete; i++) {
+		if (is_done(l, i) || model_is_change(l->ops[i]) || !model_holds(&l->model, l->ops[i], &l->state))
+			continue;
+		flip(l, i);
+		l->done++;
+		l->trail[l->trail_count++] = i;
+		while (l->first_open < l->must && is_done(l, l->first_open))
+			l->first_open++;
+		return true;
+	}
+	return false;
+}
+
+static bool linear_choose(struct linear *l)
+{
+	const struct history_op *horizon = linear_horizon(l);
+	if (!horizon)
+		return true;
+	if (l->done >= l->deepest) {
+		l->deepest = l->done;
 		l->stuck = horizon->index;
 	}
-	/* A get of the present value changes nothing: whatever can follow now can follow after it. */
-	for (uint32_t i = l->first_open; from == 0 && i < l->count && l->ops[i]->invoke < horizon->complete; i++)
-		if (!is_done(l, i) && l->ops[i]->kind == HISTORY_GET && l->ops[i]->value == l->value)
-			return linear_take(l, i, horizon, /* forced: */ true);
-	for (uint32_t i = MAX(from, l->first_open); i < l->count && l->ops[i]->invoke < horizon->complete; i++)
-		if (!is_done(l, i) && linear_take(l, i, horizon, /* forced: */ false))
+	for (uint32_t i = l->first_open; i < l->must && l->ops[i]->invoke < horizon->complete; i++)
+		if (!is_done(l, i) && linear_take(l, i, horizon))
 			return true;
 	return false;
 }
 
-static enum linear_answer linear_search(struct linear *l)
+static bool linear_search(struct linear *l)
 {
-	uint32_t from = 0;
-	while (l->depth < l->count) {
-		if (l->states > CHECK_LINEAR_STATES_MAX)
-			return LINEAR_UNDECIDED;
-		if (linear_advance(l, from)) {
-			from = 0;
-			continue;
-		}
-		if (l->depth == 0)
-			return LINEAR_NO;
-		const struct choice *last = &l->path[l->depth - 1];
-		from = last->forced ? l->count : last->op + 1;
-		linear_undo(l);
+	uint32_t trail_count = l->trail_count, first_open = l->first_open;
+	while (linear_observe(l))
+		;
+	if (linear_choose(l))
+		return true;
+	while (l->trail_count > trail_count) {
+		flip(l, l->trail[--l->trail_count]);
+		l->done--;
 	}
-	return LINEAR_YES;
+	l->first_open = first_open;
+	return false;
 }
 
 enum linear_answer check_linear_key(const struct history *h, uint32_t key, uint32_t *ret_stuck)
 {
 	struct linear l;
 	linear_init(&l, h, key);
-	enum linear_answer answer = linear_search(&l);
+	enum linear_answer answer = linear_search(&l) ? LINEAR_YES : l.gave_up ? LINEAR_UNDECIDED : LINEAR_NO;
 	if (answer == LINEAR_NO && ret_stuck)
 		*ret_stuck = l.stuck;
 	linear_release(&l);

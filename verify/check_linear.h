@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Is the history of one key that of a single register? Black box: looks at values and real time only, knows nothing of
+ * Is the history of one key that of a single register? Black box: looks at contents and real time only, knows no order of
  * versions, so it also checks the checker that does (check_version).
  *
- * The search is that of Wing and Gong with Lowe's memory of configurations (operations done, value held). A
+ * The search is that of Wing and Gong with Lowe's memory of configurations (operations done, state of verify/model.h). A
  * configuration met twice is not explored again.
  *
  * What each operation may do:
  *   strong, DONE or ABSENT           takes effect exactly once between invocation and answer
- *   strong write, PENDING or DOUBT   takes effect once after its invocation, or never
+ *   strong, FAILED                   its condition did not hold at one moment in between, and nothing happened
+ *   strong write, PENDING or DOUBT   takes effect once after its invocation, if its condition holds then, or never
  *   eventual write, not REFUSED      the same, acknowledged or not: a newer copy may already have won
- *   REFUSED, eventual get            plays no part here
+ *   REFUSED, other gets, ASK         plays no part here; what ASK was told is folded in by history_resolve
+ *   refused because of a fence       plays no part here (check_fence)
  *   put with a time to live          may turn "absent" once, not before its end less the clocks' skew, and only while the
- *                                    key still holds just that value
+ *                                    key still holds what was built on it
  *
- * Writes that may never take effect do not enlarge the search. Values are unique, so one that no strong get returned
- * can be left out, and one that was returned takes effect right before the first get that returned it. Deletes of that kind
- * are alike; the oldest unused one serves best.
+ * Operations that may never take effect do not enlarge the search: one whose effect nobody observes is left out, and one
+ * that is observed takes effect right before its first observer, or before another of its kind that does. So at each observer
+ * that does not fit, a chain of such operations that makes it fit is looked for, backwards from what it needs.
  */
 #ifndef KV_VERIFY_CHECK_LINEAR_H
 #define KV_VERIFY_CHECK_LINEAR_H
 
 #include "verify/history.h"
 
-/** Configurations one key may cost before the check gives up. */
+/** Steps of the search that one key may cost before the check gives up. */
 #define CHECK_LINEAR_STATES_MAX 1000000u
 
 enum linear_answer { LINEAR_YES, LINEAR_NO, LINEAR_UNDECIDED };

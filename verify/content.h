@@ -17,7 +17,7 @@
 
 #define CONTENT_NONE    UINT64_C(0)
 #define CONTENT_FOREIGN UINT64_MAX /* bytes that no operation can have left */
-#define CONTENT_PUT_MAX (UINT64_C(1) << 61)
+#define CONTENT_PUT_MAX (UINT64_C(1) << 62)
 #define CONTENT_SUM_MAX (INT64_C(1) << 60) /* numbers are below it, either way */
 
 /** Names the integer N; CONTENT_FOREIGN if it is beyond CONTENT_SUM_MAX. */

@@ -47,8 +47,7 @@ enum history_outcome {
 };
 enum history_told { HISTORY_TOLD_NOTHING, HISTORY_TOLD_COMMITTED, HISTORY_TOLD_NEVER, HISTORY_TOLD_EXPIRED };
 
-#define HISTORY_NEVER   UINT64_MAX
-#define HISTORY_NO_SIZE UINT32_MAX
+#define HISTORY_NEVER UINT64_MAX
 
 /** What must hold for a put or delete to be carried out; all that is set must. */
 struct history_condition {
@@ -67,7 +66,7 @@ struct history_op {
 	enum history_level level;
 	enum history_acks acks;
 	uint64_t value;  /* PUT, APPEND: written; GET: content read, 0 if absent; else 0 */
-	uint32_t size;   /* PUT, APPEND: bytes of the value written */
+	uint32_t size;   /* PUT, APPEND: bytes of the value written; 0: not known */
 	int64_t delta;   /* ADD */
 	uint64_t ttl_ms; /* PUT: 0 keeps it for ever; GET: not 0 if what was found has an end */
 	struct history_condition when;

@@ -14,7 +14,7 @@ struct replica_copy {
 	struct stamp ver, org;
 	bool tombstone;
 	bool weak;
-	uint64_t value; /* number of the value; 0 for tombstones and absent copies */
+	uint64_t value; /* its content; 0 for tombstones and absent copies */
 	uint64_t expires_ms;
 	uint64_t value_hash;
 };

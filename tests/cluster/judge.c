@@ -4,9 +4,8 @@
 #include "base/clock.h"
 #include "tests/cluster/harness.h"
 #include "tests/support/wire.h"
-#include "verify/check_linear.h"
-#include "verify/check_replicas.h"
-#include "verify/check_version.h"
+#include "verify/check_agree.h"
+#include "verify/verify.h"
 
 enum { READS_IN_FLIGHT = 64, READ_DEADLINE_MS = 5000, SCAN_MS = 5000, AGREE_MS = 10000 };
 
@@ -173,8 +172,7 @@ static void check(struct load *l, const struct contents *t, struct verdict v)
 {
 	const struct history *h = load_history(l);
 	uint32_t undecided = 0;
-	bool good = !v.violated && check_version(h, &v) && check_linear(h, &v, &undecided) &&
-		    check_durable(h, &t->replicas, &v) && check_honest(h, &t->replicas, &v);
+	bool good = !v.violated && verify_history(h, &v, &undecided) && verify_replicas(h, &t->replicas, &v);
 	if (!good) {
 		CLEANUP(buf_release) struct buf text = BUF_INIT;
 		if (v.key < h->key_count)

@@ -11,9 +11,8 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/wire.h"
-#include "verify/check_linear.h"
-#include "verify/check_replicas.h"
-#include "verify/check_version.h"
+#include "verify/check_agree.h"
+#include "verify/verify.h"
 
 /* Longest parts of a run, in virtual time. */
 #define FORM_MAX_US   (60 * USEC_PER_SEC)
@@ -425,11 +424,8 @@ static void sim_judge(struct sim *sim)
 {
 	uint32_t undecided = 0;
 	copies_collect(sim);
-	check_linear(&sim->history, &sim->verdict, &undecided);
-	check_version(&sim->history, &sim->verdict);
-	check_honest(&sim->history, &sim->replicas, &sim->verdict);
-	check_durable(&sim->history, &sim->replicas, &sim->verdict);
-	check_agree(&sim->replicas, &sim->verdict);
+	verify_history(&sim->history, &sim->verdict, &undecided);
+	verify_replicas(&sim->history, &sim->replicas, &sim->verdict);
 	sim->cover.linear_undecided += undecided;
 	if (sim->work.final_failed)
 		verdict_fail(&sim->verdict, "liveness", sim->work.final_key, "%u closing reads failed",

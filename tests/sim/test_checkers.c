@@ -2,8 +2,10 @@
 /* The checkers judged by hand-written histories that are known to be good or bad. */
 #include "tests/support/test.h"
 
+#include "verify/check_agree.h"
+#include "verify/check_durable.h"
+#include "verify/check_honest.h"
 #include "verify/check_linear.h"
-#include "verify/check_replicas.h"
 #include "verify/check_version.h"
 
 /* Lines of a history leave out what they do not need. */
@@ -286,17 +288,6 @@ static void a_value_under_another_version_is_found(void **state)
 	VERSIONS_BAD({1, 2, 'p', 1, 'd', 10}, {3, 4, 'g', 1, 'd', 11});
 }
 
-static void versions_of_the_future_are_found(void **state)
-{
-	VERSIONS_BAD({1, 2, 'g', 1, 'd', 10}, {3, 4, 'p', 1, 'd', 10});
-}
-
-static void unknown_and_refused_values_are_found_by_version_too(void **state)
-{
-	VERSIONS_BAD({1, 2, 'g', 9, 'd', 10});
-	VERSIONS_BAD({1, 2, 'p', 1, 'x'}, {3, 4, 'G', 1, 'd', 10});
-}
-
 static void a_write_that_reuses_the_version_it_follows_is_found(void **state)
 {
 	VERSIONS_BAD({1, 2, 'g', 0, 'a', 10}, {3, 4, 'p', 1, 'd', 10});
@@ -363,7 +354,7 @@ static void replicas_hold_only_what_was_written_and_not_refused(void **state)
 		struct verdict v = {0};
 		struct replica_copy copy = copy_of(0, 5, 5, value);
 		replicas_add(&r, &copy);
-		assert_int_equal(check_honest(&h, &r, &v), expected[value]);
+		assert_int_equal(check_honest_replicas(&h, &r, &v), expected[value]);
 		replicas_release(&r);
 	}
 	history_release(&h);
@@ -407,8 +398,6 @@ int main(void)
 		cmocka_unit_test(an_older_version_after_a_newer_one_is_found),
 		cmocka_unit_test(one_version_with_two_values_is_found),
 		cmocka_unit_test(a_value_under_another_version_is_found),
-		cmocka_unit_test(versions_of_the_future_are_found),
-		cmocka_unit_test(unknown_and_refused_values_are_found_by_version_too),
 		cmocka_unit_test(a_write_that_reuses_the_version_it_follows_is_found),
 		cmocka_unit_test(equal_replicas_agree_and_different_ones_do_not),
 		cmocka_unit_test(acknowledged_writes_must_be_there),
