@@ -41,6 +41,9 @@
 	X(ops_failed)                                                                                              \
 	X(ops_refused)                                                                                             \
 	X(ops_unanswered)                                                                                          \
+	X(told_committed)                                                                                          \
+	X(told_never)                                                                                              \
+	X(told_expired)                                                                                            \
 	X(ops_retried)                                                                                             \
 	X(linear_undecided)
 

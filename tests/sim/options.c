@@ -147,6 +147,7 @@ void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 	draw_clocks(&r, ret);
 	if (seed % 4 == 3)
 		draw_fierce(&r, ret);
+	sim_mix_draw(seed, &ret->mix);
 }
 
 /* --- taking out --- */
@@ -382,6 +383,8 @@ void sim_options_print(const struct sim_options *o, struct buf *out)
 		   o->lost_every_us);
 	buf_printf(out, " skew_us=%" PRIu64 " drift_ppm=%d jump_every_us=%" PRIu64 " jump_max_us=%" PRIu64,
 		   o->skew_max_us, o->drift_max_ppm, o->jump_every_us, o->jump_max_us);
+	buf_append_str(out, " ");
+	sim_mix_print(&o->mix, out);
 }
 
 void sim_options_arguments(const struct sim_options *o, uint32_t nodes, struct buf *out)

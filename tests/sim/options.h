@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/types.h"
+#include "tests/sim/mix.h"
 
 #define SIM_NODES_MAX   9u
 #define SIM_CORES_MAX   2u
@@ -94,6 +95,8 @@ struct sim_options {
 	uint32_t value_size_max;
 	uint32_t death_ppm;    /* of requests: the client is never heard of again */
 	usec_t storm_every_us; /* mean time between retry storms; 0 = none */
+
+	struct sim_mix mix; /* what clients ask for beside gets, puts and deletes */
 
 	/* The network. */
 	usec_t net_base_us, net_tail_us;

@@ -10,6 +10,7 @@
 #include "storage/keyspace.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/value.h"
 #include "tests/sim/wire.h"
 #include "verify/check_agree.h"
 #include "verify/verify.h"
@@ -357,8 +358,8 @@ static void copy_read(struct sim *sim, const struct sim_node *n, uint32_t key, c
 		copy.weak = rec.weak;
 		copy.expires_ms = rec.expires_ms;
 		copy.value_hash = rec.value_hash;
-		copy.value = rec.tombstone ? 0 : workload_value_number(rec.value, key);
-		if (!rec.tombstone && !copy.value)
+		copy.value = rec.tombstone ? CONTENT_NONE : value_content(&sim->history, rec.value, key);
+		if (copy.value == CONTENT_FOREIGN)
 			verdict_fail(&sim->verdict, "value", key, "node %u holds bytes that no client wrote",
 				     n->index);
 	}
@@ -382,7 +383,7 @@ static void copies_collect(struct sim *sim)
 	replicas_release(&sim->replicas);
 	for (uint32_t key = 0; key < sim->options.key_count; key++) {
 		char text[16];
-		struct keyspace_key at = {.key = workload_key(key, text)};
+		struct keyspace_key at = {.key = value_key(key, text)};
 		uint64_t hash = key_hash(at.key);
 		at.partition = hash_partition(hash, map.partitions);
 		at.leaf = hash_leaf(hash, map.partitions);
@@ -508,6 +509,7 @@ void sim_init(struct sim *sim, const struct sim_options *options)
 	usec_t skew_us = 2 * options->skew_max_us + 400 * (usec_t)options->drift_max_ppm +
 			 (MAX_DRIFT_MS + 10) * USEC_PER_MSEC;
 	history_init(&sim->history, options->key_count, skew_us);
+	sim->history.stale_slack_us = options->jump_every_us ? USEC_NEVER : skew_us;
 	for (uint32_t i = 0; i < options->node_count; i++)
 		sim_node_init(&sim->nodes[i], sim, (uint16_t)i);
 	workload_init(sim);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/workload.h"
 
-#include "base/bytes.h"
 #include "base/hash.h"
+#include "tests/sim/draw.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/value.h"
 #include "tests/sim/wire.h"
 
 /* How long a client waits beyond the deadline it gave. */
@@ -11,44 +12,6 @@
 
 /* Closing reads have time: nothing fails any more. */
 #define CLOSING_DEADLINE_MS 2000u
-
-/* Values: number u64, key u32, size u32, then bytes that follow from the number. */
-#define VALUE_HEADER_SIZE 16u
-
-/* --- keys and values --- */
-
-struct slice workload_key(uint32_t key, char text[16])
-{
-	int size = snprintf(text, 16, "key-%u", key);
-	return slice_of(text, (size_t)size);
-}
-
-static uint32_t value_size(const struct sim_options *o, uint64_t number)
-{
-	return VALUE_HEADER_SIZE + (uint32_t)(hash_u64(number) % o->value_size_max);
-}
-
-static void value_write(const struct sim_options *o, uint64_t number, uint32_t key, struct buf *out)
-{
-	uint32_t size = value_size(o, number);
-	buf_append_le64(out, number);
-	buf_append_le32(out, key);
-	buf_append_le32(out, size);
-	for (uint32_t i = VALUE_HEADER_SIZE; i < size; i++)
-		buf_append_u8(out, (uint8_t)(number * 31 + i));
-}
-
-uint64_t workload_value_number(struct slice value, uint32_t key)
-{
-	if (value.size < VALUE_HEADER_SIZE || load_le32(value.data + 8) != key ||
-	    load_le32(value.data + 12) != value.size)
-		return 0;
-	uint64_t number = load_le64(value.data);
-	for (size_t i = VALUE_HEADER_SIZE; i < value.size; i++)
-		if (value.data[i] != (uint8_t)(number * 31 + i))
-			return 0;
-	return number;
-}
 
 /* --- asking --- */
 
@@ -75,74 +38,118 @@ static void client_think(struct sim *sim, struct sim_client *c)
 	client_schedule(sim, c, sim->now_us + (sim->work.final ? 1000 : think_us));
 }
 
+static bool percent(struct sim *sim, uint32_t pct) { return rng_below(&sim->rng, 100) < pct; }
+
+static uint16_t opcode_of(const struct history_op *op)
+{
+	switch (op->kind) {
+	case HISTORY_GET:
+		return OP_GET;
+	case HISTORY_PUT:
+		return history_is_conditional(op) ? OP_CAS : OP_PUT;
+	case HISTORY_DELETE:
+		return OP_DEL;
+	case HISTORY_ADD:
+		return OP_ADD;
+	case HISTORY_APPEND:
+		return OP_APPEND;
+	case HISTORY_ASK:
+		break;
+	}
+	return OP_OUTCOME;
+}
+
+static enum msg_level level_of(const struct history_op *op)
+{
+	static const enum msg_level levels[] = {
+		[HISTORY_EVENTUAL] = LEVEL_EVENTUAL,
+		[HISTORY_SESSION] = LEVEL_SESSION,
+		[HISTORY_BOUNDED] = LEVEL_BOUNDED,
+		[HISTORY_STRONG] = LEVEL_STRONG,
+	};
+	return levels[op->level];
+}
+
+static void fill_condition(const struct sim_client *c, const struct history_condition *when, struct msg_request *r)
+{
+	r->has_expected = when->has_version;
+	r->expected = (struct version){.hlc = when->version.hi, .id = when->version.lo};
+	r->has_expected_hash = when->has_value;
+	r->expected_hash = when->has_value ? c->hash : 0;
+	r->if_present = when->present;
+}
+
+/* Fills what the operation asks for; VALUE and TOKEN hold bytes until it is sent. */
+static void fill_request(struct sim *sim, const struct sim_client *c, struct history_op *op, struct buf *value,
+			 struct buf *token, struct msg_request *r)
+{
+	r->level = level_of(op);
+	r->acks = (enum msg_acks)op->acks;
+	r->deadline_ms = c->deadline_ms;
+	r->attempt = op->attempts - 1;
+	r->staleness_ms = (uint32_t)op->bound_ms;
+	if (op->kind != HISTORY_GET) {
+		r->rid = c->rid;
+		r->t0 = c->t0;
+	}
+	if (op->session) {
+		const struct session *session = &sim->work.sessions[op->session - 1];
+		bool without = rng_chance(&sim->rng, 50000);
+		session_token(session, op->key, without, token);
+		op->floor = without ? (struct stamp){0, 0} : session->copies[op->key];
+		r->session = buf_slice(token);
+	}
+	if (!history_is_write(op))
+		return;
+	r->fence = op->fence;
+	r->delta = op->delta;
+	fill_condition(c, &op->when, r);
+	if (op->kind == HISTORY_PUT || op->kind == HISTORY_APPEND) {
+		value_write(op->value, op->key, op->size, value);
+		r->value = buf_slice(value);
+		r->value_hash = hash64(r->value);
+	}
+	if (op->kind == HISTORY_PUT)
+		r->ttl_ms = op->ttl_ms;
+}
+
 static void client_send(struct sim *sim, struct sim_client *c)
 {
 	struct history_op *op = client_op(sim, c);
 	char key[16];
-	struct buf value = BUF_INIT;
+	struct buf value = BUF_INIT, token = BUF_INIT;
 	op->attempts++;
 	client_schedule(sim, c, sim->now_us + c->deadline_ms * USEC_PER_MSEC + PATIENCE_US);
-	struct msg m = {
-		.opcode = op->kind == HISTORY_GET   ? OP_GET
-			  : op->kind == HISTORY_PUT ? OP_PUT
-						    : OP_DEL,
-		.id = c->turn,
-		.request =
-			{
-				.key = workload_key(op->key, key),
-				.level = history_is_strong(op) ? LEVEL_STRONG : LEVEL_EVENTUAL,
-				.acks = (enum msg_acks)op->acks,
-				.deadline_ms = c->deadline_ms,
-				.attempt = op->attempts - 1,
-				.ttl_ms = op->kind == HISTORY_PUT ? op->ttl_ms : 0,
-			},
-	};
-	if (op->kind != HISTORY_GET) {
-		m.request.rid = c->rid;
-		m.request.t0 = c->t0;
-	}
-	if (op->kind == HISTORY_PUT) {
-		value_write(&sim->options, op->value, op->key, &value);
-		m.request.value = buf_slice(&value);
-		m.request.value_hash = hash64(m.request.value);
-	}
+	struct msg m = {.opcode = opcode_of(op), .id = c->turn, .request = {.key = value_key(op->key, key)}};
+	fill_request(sim, c, op, &value, &token, &m.request);
 	trace_add(&sim->trace, sim->now_us, TRACE_invoke, c->index, op->node, op->index, op->attempts);
 	sim_send(sim, sim_client_end(sim, c->index), op->node, &m, c->turn);
 	buf_release(&value);
+	buf_release(&token);
 }
 
-static bool percent(struct sim *sim, uint32_t pct) { return rng_below(&sim->rng, 100) < pct; }
-
-/* Draws one operation of the mix. */
-static void op_draw(struct sim *sim, struct history_op *op)
+/* What the operation sends besides what was drawn: an id of its own and a reading of the clock, or those asked about. */
+static void client_identify(struct sim *sim, struct sim_client *c, struct history_op *op)
 {
 	const struct sim_options *o = &sim->options;
-	op->node = (uint16_t)rng_below(&sim->rng, o->node_count);
-	op->key = (uint32_t)rng_below(&sim->rng, o->key_count);
-	op->level = percent(sim, o->strong_pct) ? HISTORY_STRONG : HISTORY_EVENTUAL;
-	op->acks = HISTORY_ACKS_DEFAULT;
-	if (!history_is_strong(op))
-		op->acks = (enum history_acks)rng_between(&sim->rng, HISTORY_ACKS_ONE, HISTORY_ACKS_ALL);
-	if (percent(sim, o->get_pct))
-		op->kind = HISTORY_GET;
-	else if (percent(sim, o->delete_pct))
-		op->kind = HISTORY_DELETE;
-	else
-		op->kind = HISTORY_PUT;
-	if (op->kind == HISTORY_PUT) {
-		op->value = ++sim->work.values;
-		op->ttl_ms = percent(sim, o->ttl_pct) ? rng_between(&sim->rng, 100, 5000) : 0;
+	c->rid = (struct request_id){.client = 1000 + c->index, .seq = op->index + 1};
+	c->t0 = c->seen ? c->seen + (sim->now_us - c->seen_us) * HLC_UNITS_PER_MS / USEC_PER_MSEC : 0;
+	if (c->t0 && o->lag_max_ms && !sim->work.final && rng_chance(&sim->rng, 500000))
+		c->t0 -= rng_below(&sim->rng, o->lag_max_ms) * HLC_UNITS_PER_MS;
+	if (op->kind == HISTORY_ASK) {
+		const struct sim_client *whose = &sim->work.clients[sim->history.ops[op->about].client];
+		KV_ASSERT(whose->wrote.op == op->about);
+		c->rid = whose->wrote.rid;
+		c->t0 = whose->wrote.t0;
+	} else if (history_is_write(op) && history_is_strong(op)) {
+		c->wrote.known = true;
+		c->wrote.op = op->index;
+		c->wrote.key = op->key;
+		c->wrote.rid = c->rid;
+		c->wrote.t0 = c->t0;
 	}
-}
-
-/* Draws one of the closing reads. */
-static void op_draw_final(struct sim *sim, struct history_op *op)
-{
-	uint32_t next = sim->work.final_next++;
-	op->kind = HISTORY_GET;
-	op->level = HISTORY_STRONG;
-	op->node = sim_node_left(sim, (uint16_t)(next % sim->options.node_count));
-	op->key = next / sim->options.node_count;
+	op->rid = (struct stamp){.hi = c->rid.client, .lo = c->rid.seq};
+	c->hash = c->saw.hash;
 }
 
 static void client_next(struct sim *sim, struct sim_client *c)
@@ -153,7 +160,7 @@ static void client_next(struct sim *sim, struct sim_client *c)
 	/* What is left out of a run is drawn all the same: the rest stays as it was. */
 	while (!w->final && w->ops_left && sim_options_skips(&sim->options, sim->options.op_count - w->ops_left)) {
 		struct history_op unused = {0};
-		op_draw(sim, &unused);
+		draw_op(sim, c, &unused);
 		w->ops_left--;
 	}
 	if (w->ops_left == 0)
@@ -162,17 +169,14 @@ static void client_next(struct sim *sim, struct sim_client *c)
 	struct history_op *op = history_invoke(&sim->history, sim->now_us);
 	op->client = c->index;
 	if (w->final)
-		op_draw_final(sim, op);
+		draw_final(sim, op);
 	else
-		op_draw(sim, op);
+		draw_op(sim, c, op);
 	c->busy = true;
 	c->op = op->index;
 	c->doubt = false;
-	c->rid = (struct request_id){.client = 1000 + c->index, .seq = op->index + 1};
-	c->t0 = c->seen ? c->seen + (sim->now_us - c->seen_us) * HLC_UNITS_PER_MS / USEC_PER_MSEC : 0;
+	client_identify(sim, c, op);
 	const struct sim_options *o = &sim->options;
-	if (c->t0 && o->lag_max_ms && !w->final && rng_chance(&sim->rng, 500000))
-		c->t0 -= rng_below(&sim->rng, o->lag_max_ms) * HLC_UNITS_PER_MS;
 	c->deadline_ms = w->final ? CLOSING_DEADLINE_MS
 				  : (uint32_t)rng_between(&sim->rng, o->deadline_min_ms, o->deadline_max_ms);
 	client_send(sim, c);
@@ -202,8 +206,8 @@ static void client_finish(struct sim *sim, struct sim_client *c, enum history_ou
 static bool client_retry(struct sim *sim, struct sim_client *c)
 {
 	struct history_op *op = client_op(sim, c);
-	if (history_is_strong(op) || op->kind == HISTORY_GET || !c->t0 || op->attempts >= WORKLOAD_ATTEMPTS_MAX ||
-	    !percent(sim, sim->options.retry_pct))
+	uint32_t pct = history_is_strong(op) ? sim->options.mix.retry_pct : sim->options.retry_pct;
+	if (!history_is_write(op) || !c->t0 || op->attempts >= WORKLOAD_ATTEMPTS_MAX || !percent(sim, pct))
 		return false;
 	uint32_t others = sim->options.node_count - 1;
 	op->node = (uint16_t)((op->node + 1 + rng_below(&sim->rng, others)) % sim->options.node_count);
@@ -212,22 +216,125 @@ static bool client_retry(struct sim *sim, struct sim_client *c)
 	return true;
 }
 
-static void client_got_value(struct sim *sim, struct history_op *op, const struct msg_result *r)
+static uint64_t content_of(struct sim *sim, const struct history_op *op, struct slice bytes)
 {
-	op->value = workload_value_number(r->value, op->key);
-	op->ttl_ms = r->expires_ms != 0;
-	if (op->value == 0)
-		verdict_fail(&sim->verdict, "value", op->key, "#%u returned bytes that no client wrote", op->index);
+	uint64_t content = value_content(&sim->history, bytes, op->key);
+	if (content == CONTENT_FOREIGN)
+		verdict_fail(&sim->verdict, "value", op->key, "#%u saw bytes that no client wrote", op->index);
+	return content;
+}
+
+static void client_on_get(struct sim *sim, struct sim_client *c, struct history_op *op, const struct msg_result *r)
+{
+	bool found = r->status == KV_OK;
+	op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
+	op->stale_ms = r->staleness_ms;
+	if (found) {
+		op->value = content_of(sim, op, r->value);
+		op->ttl_ms = r->expires_ms != 0;
+	}
+	if (history_is_strong(op)) {
+		c->saw.known = true;
+		c->saw.key = op->key;
+		c->saw.version = op->version;
+		c->saw.content = op->value;
+		c->saw.hash = found ? hash64(r->value) : 0;
+		c->chains = true;
+	}
+}
+
+/* The number an addition, an append or the outcome of one is answered with. */
+static void client_on_number(struct sim *sim, struct history_op *op, const struct msg_result *r)
+{
+	op->has_result = value_number(r->value, &op->result);
+	if (!op->has_result)
+		verdict_fail(&sim->verdict, "value", op->key, "#%u was answered with something else than a number",
+			     op->index);
+}
+
+static void client_on_outcome(struct sim *sim, struct history_op *op, const struct msg_result *r)
+{
+	const struct history_op *about = &sim->history.ops[op->about];
+	switch (r->outcome) {
+	case OUTCOME_COMMITTED:
+		op->told = HISTORY_TOLD_COMMITTED;
+		op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
+		if (about->kind == HISTORY_ADD || about->kind == HISTORY_APPEND)
+			client_on_number(sim, op, r);
+		sim->cover.told_committed++;
+		break;
+	case OUTCOME_NOT_APPLIED:
+		op->told = HISTORY_TOLD_NEVER;
+		sim->cover.told_never++;
+		break;
+	case OUTCOME_EXPIRED:
+		op->told = HISTORY_TOLD_EXPIRED;
+		sim->cover.told_expired++;
+		break;
+	case OUTCOME_NONE:
+		verdict_fail(&sim->verdict, "value", op->key, "#%u was answered without an outcome", op->index);
+		break;
+	}
+}
+
+static void client_on_session(struct sim *sim, struct history_op *op, const struct msg_result *r)
+{
+	if (!session_take(&sim->work.sessions[op->session - 1], op->key, r->session, &op->token))
+		verdict_fail(&sim->verdict, "value", op->key, "#%u was answered with a malformed session token",
+			     op->index);
+}
+
+static void client_on_success(struct sim *sim, struct sim_client *c, struct history_op *op,
+			      const struct msg_result *r)
+{
+	if (op->session)
+		client_on_session(sim, op, r);
+	if (op->kind == HISTORY_GET)
+		client_on_get(sim, c, op, r);
+	else if (op->kind == HISTORY_ASK)
+		client_on_outcome(sim, op, r);
+	else
+		op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
+	if (op->kind == HISTORY_ADD || op->kind == HISTORY_APPEND)
+		client_on_number(sim, op, r);
+	bool absent = op->kind == HISTORY_GET && r->status == KV_NOT_FOUND;
+	client_finish(sim, c, absent ? HISTORY_ABSENT : HISTORY_DONE, r->status);
+}
+
+static bool says(const struct msg_result *r, const char *words)
+{
+	return r->message.size > 0 && memmem(r->message.data, r->message.size, words, strlen(words));
+}
+
+/* A condition did not hold, or something else kept the write from happening for ever: a retry hears only that it did not. */
+static void client_on_failure(struct sim *sim, struct sim_client *c, struct history_op *op,
+			      const struct msg_result *r)
+{
+	bool absent = says(r, "absent");
+	bool fence = says(r, "fencing token");
+	op->fenced_off = fence;
+	op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
+	if (stamp_is_none(op->version)) {
+		op->has_found = absent;
+	} else if (r->value.size > 0) {
+		op->has_found = true;
+		op->found = content_of(sim, op, r->value);
+	}
+	bool told = op->has_found || fence || !stamp_is_none(op->version);
+	client_finish(sim, c, told ? HISTORY_FAILED : HISTORY_REFUSED, r->status);
 }
 
 static void client_on_error(struct sim *sim, struct sim_client *c, const struct msg_result *r)
 {
-	bool is_write = client_op(sim, c)->kind != HISTORY_GET;
-	c->doubt |= is_write && r->in_doubt;
+	struct history_op *op = client_op(sim, c);
+	c->doubt |= history_is_write(op) && r->in_doubt;
 	if (r->status == KV_CLOCK)
 		c->seen = 0; /* some node's clock was far ahead; start over with the next one's */
-	if (!client_retry(sim, c))
-		client_finish(sim, c, c->doubt ? HISTORY_DOUBT : HISTORY_REFUSED, r->status);
+	if (client_retry(sim, c))
+		return;
+	if (c->doubt && history_is_strong(op))
+		c->asks = percent(sim, sim->options.mix.ask_pct);
+	client_finish(sim, c, c->doubt ? HISTORY_DOUBT : HISTORY_REFUSED, r->status);
 }
 
 void workload_on_answer(struct sim *sim, struct sim_event *event)
@@ -245,16 +352,12 @@ void workload_on_answer(struct sim *sim, struct sim_event *event)
 		c->seen = m.hlc;
 		c->seen_us = sim->now_us;
 	}
-	bool is_get = op->kind == HISTORY_GET;
-	if (r->status != KV_OK && r->status != KV_NOT_FOUND) {
+	if (r->status == KV_OK || r->status == KV_NOT_FOUND)
+		client_on_success(sim, c, op, r);
+	else if (r->status == KV_CONDITION_FAILED && !r->in_doubt)
+		client_on_failure(sim, c, op, r);
+	else
 		client_on_error(sim, c, r);
-	} else {
-		op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
-		if (is_get && r->status == KV_OK)
-			client_got_value(sim, op, r);
-		bool absent = is_get && r->status == KV_NOT_FOUND;
-		client_finish(sim, c, absent ? HISTORY_ABSENT : HISTORY_DONE, r->status);
-	}
 	arena_release(&arena);
 }
 
@@ -269,8 +372,11 @@ void workload_on_client(struct sim *sim, const struct sim_event *event)
 	}
 	trace_add(&sim->trace, sim->now_us, TRACE_timeout, c->index, c->op, 0, 0);
 	c->doubt = true;
-	if (!client_retry(sim, c))
-		client_finish(sim, c, HISTORY_PENDING, KV_OK);
+	if (client_retry(sim, c))
+		return;
+	if (history_is_strong(client_op(sim, c)) && history_is_write(client_op(sim, c)))
+		c->asks = percent(sim, sim->options.mix.ask_pct);
+	client_finish(sim, c, HISTORY_PENDING, KV_OK);
 }
 
 /* --- life --- */

@@ -3,14 +3,16 @@
  * The clients of a run. Each has one operation outstanding: it asks a random node, waits for the answer or for its
  * own patience to end, thinks for a while and goes on. What it saw goes into the history.
  *
- * A client behaves as the library does: writes carry a request id, eventual writes the client's reading of the cluster's
- * clock before the first try, and a retry repeats both, through another node.
+ * A client behaves as the library does: writes carry a request id and the client's reading of the cluster's clock before the
+ * first try, and a retry repeats both, through another node. It remembers what its last strong get saw, for conditions, and
+ * its last strong write, whose outcome it or another client may ask for.
  */
 #ifndef KV_SIM_WORKLOAD_H
 #define KV_SIM_WORKLOAD_H
 
 #include "proto/msg.h"
 #include "tests/sim/options.h"
+#include "tests/sim/session.h"
 #include "verify/history.h"
 
 struct sim;
@@ -29,12 +31,31 @@ struct sim_client {
 	uint32_t deadline_ms;
 	hlc_t seen;     /* greatest clock reading in answers */
 	usec_t seen_us; /* when */
+	/* Its last strong get. */
+	struct {
+		bool known;
+		uint32_t key;
+		struct stamp version;
+		uint64_t content, hash;
+	} saw;
+	bool chains; /* may go on with a condition on that */
+	/* Its last strong write. */
+	struct {
+		bool known;
+		uint32_t op, key;
+		struct request_id rid;
+		hlc_t t0;
+	} wrote;
+	bool asks;     /* for its outcome, next */
+	uint64_t hash; /* of the value that its operation demands, if it does */
 };
 
 struct workload {
 	struct sim_client clients[SIM_CLIENTS_MAX];
 	uint32_t ops_left;
-	uint64_t values;       /* given out */
+	uint64_t values;               /* given out */
+	uint64_t fences[SIM_KEYS_MAX]; /* greatest used */
+	struct session sessions[SESSIONS_MAX];
 	bool final;            /* the closing reads: strong gets of every key through every node */
 	uint32_t final_next;   /* next of them */
 	uint32_t final_failed; /* of those asked, without an answer */
@@ -55,11 +76,5 @@ bool workload_is_done(const struct sim *sim);
 
 /** Starts one round of closing reads by client 0; workload_is_done tells its end. */
 void workload_read_all(struct sim *sim);
-
-/** Bytes of a key: "key-<n>". */
-struct slice workload_key(uint32_t key, char text[16]);
-
-/** The value's number, after checking that all its bytes are as written; 0 if they are not. */
-uint64_t workload_value_number(struct slice value, uint32_t key);
 
 #endif
