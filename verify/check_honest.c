@@ -87,18 +87,25 @@ static void seen_release(struct seen *s)
 	free(s->never);
 }
 
-/* What is wrong with a value that was there at BY, as part of what KEY held; NULL if nothing. */
-static const char *part_problem(const struct seen *s, uint32_t key, uint64_t part, uint64_t by)
+/* Where something was seen. */
+struct place {
+	uint32_t key;
+	bool strong;
+	uint64_t by; /* not later than that */
+};
+
+/* What is wrong with a value seen as part of what the key held; NULL if nothing. */
+static const char *part_problem(const struct seen *s, const struct place *at, uint64_t part)
 {
 	const struct history_op *write = writes_find(&s->writes, part);
-	if (!write || write->key != key)
+	if (!write || write->key != at->key)
 		return "a value that nobody wrote";
-	if (s->never[write->index])
+	if (s->never[write->index] && (at->strong || !history_is_strong(write)))
 		return "a value whose write was said not to be applied";
-	return by < write->invoke ? "a value that was not yet written" : NULL;
+	return at->by < write->invoke ? "a value that was not yet written" : NULL;
 }
 
-static const char *content_problem(const struct seen *s, uint32_t key, uint64_t content, uint64_t by)
+static const char *content_problem(const struct seen *s, const struct place *at, uint64_t content)
 {
 	int64_t number;
 	const struct history_link *link;
@@ -106,15 +113,16 @@ static const char *content_problem(const struct seen *s, uint32_t key, uint64_t 
 	if (content == CONTENT_FOREIGN)
 		return "bytes that no operation leaves";
 	for (; !problem && (link = history_link_of(s->h, content)); content = link->base)
-		problem = part_problem(s, key, link->piece, by);
+		problem = part_problem(s, at, link->piece);
 	if (problem || content_is_number(content, &number))
 		return problem;
-	return part_problem(s, key, content, by);
+	return part_problem(s, at, content);
 }
 
 static void check_seen(const struct seen *s, const struct history_op *op, uint64_t content, struct verdict *v)
 {
-	const char *problem = content_problem(s, op->key, content, op->complete);
+	const struct place at = {.key = op->key, .strong = history_is_strong(op), .by = op->complete};
+	const char *problem = content_problem(s, &at, content);
 	if (problem)
 		verdict_fail(v, CHECK, op->key, "#%u saw %s", op->index, problem);
 }
@@ -142,7 +150,8 @@ bool check_honest_replicas(const struct history *h, const struct replicas *r, st
 	seen_init(&s, h);
 	for (uint32_t i = 0; i < r->count; i++) {
 		const struct replica_copy *copy = &r->copies[i];
-		const char *problem = content_problem(&s, copy->key, copy->value, HISTORY_NEVER);
+		const struct place at = {.key = copy->key, .strong = true, .by = HISTORY_NEVER};
+		const char *problem = content_problem(&s, &at, copy->value);
 		if (problem)
 			verdict_fail(v, CHECK, copy->key, "node %u holds %s", copy->node, problem);
 	}

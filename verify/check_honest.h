@@ -3,7 +3,8 @@
  * Does what clients were told about their writes hold? Judges every level.
  *
  *   refused   what was answered "not applied" (an error that is not in doubt, a failed condition, an outcome that says
- *             never) is not seen by any get, told by any failed condition, or held by any replica in the end, whole or as a part
+ *             never) is not seen by any strong operation, or held by any replica in the end, whole or as a part. Weaker
+ *             reads may show an attempt of a strong write that never takes effect; of an eventual write there is none
  *   foreign   nothing is seen that nobody wrote, or before it was written
  *   outcome   what ASK was told agrees with the operation's own answer, and with what other ASKs were told
  */

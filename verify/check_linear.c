@@ -372,8 +372,10 @@ static bool bridge_to_anything(struct linear *l, const struct history_op *horizo
 	return false;
 }
 
-/* Does all goals from the topmost down, then goes on with the search. */
-static bool goals_take(struct linear *l)
+enum taken { TAKEN_WELL, TAKEN_IN_VAIN, TAKEN_MISFIT };
+
+/* Does all goals from the topmost down, then goes on with the search. MISFIT: one of them does not fit what those above leave. */
+static enum taken goals_take(struct linear *l)
 {
 	struct model_state before = l->state;
 	uint32_t base = l->base, first_open = l->first_open, top = l->goal_count, taken = top;
@@ -396,8 +398,11 @@ static bool goals_take(struct linear *l)
 		flip(l, l->goals[i].item);
 	l->first_open = first_open;
 	l->state = before;
-	return found;
+	return taken > base ? TAKEN_MISFIT : found ? TAKEN_WELL : TAKEN_IN_VAIN;
 }
+
+/* An operation whose effect depends on what it finds may need another one before it. */
+static bool builds_on(const struct history_op *op) { return op->kind == HISTORY_ADD || op->kind == HISTORY_APPEND; }
 
 /* Looks for operations that, placed before the topmost goal, make it fit. */
 static bool linear_bridge(struct linear *l, const struct history_op *horizon, uint32_t vague)
@@ -414,8 +419,11 @@ static bool linear_bridge(struct linear *l, const struct history_op *horizon, ui
 		fits &= l->state.content == want.content;
 	else if (want.kind == WANT_NUMBER)
 		fits &= content_is_number(l->state.content, &number) && number == want.number;
-	if (fits)
-		return goals_take(l);
+	if (fits) {
+		enum taken taken = goals_take(l);
+		if (taken != TAKEN_MISFIT || want.kind != WANT_ANY || !builds_on(l->ops[top->item]))
+			return taken == TAKEN_WELL;
+	}
 	if (want.kind == WANT_ANY)
 		return bridge_to_anything(l, horizon, vague);
 	if (want.kind == WANT_NUMBER)

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "verify/writes.h"
+
 #define CHECK "version"
 
 /* One operation as far as it tells what was under a version. */
@@ -10,6 +12,7 @@ struct sight {
 	const struct history_op *op;
 	struct stamp version;
 	bool wrote;
+	bool ends; /* the content has a time to live */
 	bool has_content;
 	uint64_t content;
 	uint64_t write; /* value of the put or append that made the content, if it names one */
@@ -18,6 +21,7 @@ struct sight {
 /* Everything seen of one key. */
 struct view {
 	const struct history *h;
+	struct writes writes;
 	uint32_t key;
 	struct sight *sights;
 	uint32_t count;
@@ -34,8 +38,9 @@ static uint64_t write_of(const struct history *h, uint64_t content)
 	return is_put_number(last) ? last : 0;
 }
 
-static struct sight sight_of(const struct history *h, const struct history_op *op)
+static struct sight sight_of(const struct view *view, const struct history_op *op)
 {
+	const struct history *h = view->h;
 	struct sight s = {.op = op, .version = op->version};
 	if (op->outcome == HISTORY_FAILED) {
 		s.has_content = op->has_found;
@@ -49,7 +54,10 @@ static struct sight sight_of(const struct history *h, const struct history_op *o
 				(op->kind == HISTORY_ADD && op->has_result);
 		s.content = op->kind == HISTORY_ADD ? content_number(op->result) : op->value;
 	}
+	s.ends = op->outcome == HISTORY_FAILED ? op->found_ends : op->ttl_ms != 0;
 	s.write = s.wrote ? op->value : s.has_content ? write_of(h, s.content) : 0;
+	const struct history_op *write = s.write ? writes_find(&view->writes, s.write) : NULL;
+	s.ends |= write && write->ttl_ms;
 	return s;
 }
 
@@ -64,12 +72,11 @@ static bool takes_part(const struct history_op *op)
 
 static void view_fill(struct view *view, const struct history *h, uint32_t key)
 {
-	view->h = h;
 	view->key = key;
 	view->count = 0;
 	for (uint32_t i = 0; i < h->count; i++)
 		if (h->ops[i].key == key && takes_part(&h->ops[i]))
-			view->sights[view->count++] = sight_of(h, &h->ops[i]);
+			view->sights[view->count++] = sight_of(view, &h->ops[i]);
 }
 
 /* Keeps what PRED allows. */
@@ -154,7 +161,7 @@ static bool check_values(struct view *view, struct verdict *v)
 /* A put that may have ended its life shows its version with or without its value. */
 static bool same_content(const struct sight *a, const struct sight *b)
 {
-	return !a->has_content || !b->has_content || a->content == b->content || a->op->ttl_ms || b->op->ttl_ms;
+	return !a->has_content || !b->has_content || a->content == b->content || a->ends || b->ends;
 }
 
 /* Views are by version from here on. */
@@ -228,7 +235,7 @@ static bool check_expected(const struct view *view, const struct sight *s, struc
 		return true;
 	uint64_t wanted = absent ? CONTENT_NONE : when->value;
 	struct stamp low = before ? before->version : (struct stamp){0, 0};
-	bool fits = before ? !before->has_content || before->content == wanted : absent;
+	bool fits = before ? !before->has_content || before->ends || before->content == wanted : absent;
 	if (fits || may_have_changed(view, low, s->version, wanted))
 		return true;
 	/* A number or a longer content may come again; the search judges those. */
@@ -257,7 +264,7 @@ static bool check_order(const struct view *view, struct verdict *v)
 		const struct history_op *op = &view->h->ops[i];
 		if (op->key != view->key || !takes_part(op))
 			continue;
-		const struct sight s = sight_of(view->h, op);
+		const struct sight s = sight_of(view, op);
 		if (!is_effective(&s))
 			continue;
 		for (; next < view->count && view->sights[next].op->complete < op->invoke; next++)
@@ -294,9 +301,11 @@ static bool check_key(struct view *view, const struct history *h, uint32_t key, 
 
 bool check_version(const struct history *h, struct verdict *v)
 {
-	struct view view = {.sights = xcalloc((size_t)h->count + 1, sizeof(view.sights[0]))};
+	struct view view = {.h = h, .sights = xcalloc((size_t)h->count + 1, sizeof(view.sights[0]))};
+	writes_init(&view.writes, h);
 	for (uint32_t key = 0; key < h->key_count && !v->violated; key++)
 		check_key(&view, h, key, v);
 	free(view.sights);
+	writes_release(&view.writes);
 	return !v->violated;
 }

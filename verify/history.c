@@ -115,8 +115,10 @@ static void print_content(const char *name, uint64_t content, struct buf *out)
 		buf_printf(out, " %s=%" PRId64, name, number);
 	else if (content >= CONTENT_PUT_MAX)
 		buf_printf(out, " %s=~%" PRIx64, name, content);
+	else if (content != CONTENT_NONE)
+		buf_printf(out, " %s=v%" PRIu64, name, content);
 	else
-		buf_printf(out, " %s=#%" PRIu64, name, content);
+		buf_printf(out, " %s=nothing", name);
 }
 
 static void print_stamp(const char *name, struct stamp stamp, struct buf *out)

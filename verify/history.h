@@ -81,6 +81,7 @@ struct history_op {
 	enum kv_status status;
 	struct stamp version; /* as answered: written, read, or there when a condition failed; {0,0} if none was */
 	bool has_found;       /* FAILED: `found` was told; a told absence counts */
+	bool found_ends;      /* FAILED: what was found has an end */
 	uint64_t found;       /* FAILED: the content that was there */
 	bool fenced_off;      /* FAILED because a higher fence had been used */
 	bool has_result;      /* ADD, APPEND and ASK about them: `result` was told */

@@ -318,6 +318,7 @@ static void client_on_failure(struct sim *sim, struct sim_client *c, struct hist
 		op->has_found = absent;
 	} else if (r->value.size > 0) {
 		op->has_found = true;
+		op->found_ends = r->expires_ms != 0;
 		op->found = content_of(sim, op, r->value);
 	}
 	bool told = op->has_found || fence || !stamp_is_none(op->version);
