@@ -134,12 +134,13 @@ static struct fate_of attempt_fate(const struct op *op, const struct record *m, 
 }
 
 /**
- * A retry must also rule out attempts that nobody has told of. They lie above the client's t0, but for ballots promised
+ * A retry must also rule out attempts that nobody has told of, and so must a first try so late that a retry may have been done
+ * and forgotten. They lie above the client's t0, but for ballots promised
  * ahead, so memories that reach back that far would have told.
  */
 static bool unseen_are_dead(const struct op *op)
 {
-	if (!op->retry || MUTANT(yblind))
+	if ((!op->retry && !op->late) || (op->retry && MUTANT(yblind)))
 		return true;
 	hlc_t window = hlc_from_ms(CACHED_WINDOW_MS);
 	struct version since = {.hlc = op->t0 > window ? op->t0 - window : 0};

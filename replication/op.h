@@ -148,6 +148,7 @@ struct op {
 	bool attempt_open;  /* an attempt was sent and not proven dead */
 	bool values_wanted; /* the next prepare asks for values */
 	bool promised;      /* a majority has promised at least once */
+	bool late;          /* so long after t0 that the client may have tried again elsewhere */
 	bool unknowable;    /* what became of the request cannot be told any more */
 	uint32_t direct_tries;
 	uint32_t forgotten_count;
@@ -211,6 +212,12 @@ uint32_t op_need(const struct op *op);
 static inline uint32_t op_majority(const struct op *op) { return quorum_majority(op->row.count); }
 
 static inline uint32_t op_everyone(const struct op *op) { return (1u << op->row.count) - 1; }
+
+/** True so long after the client's first try that it may have tried again elsewhere, and heard that it was done. */
+static inline bool op_is_overtaken(const struct node_core *core, const struct op *op)
+{
+	return op->t0 != 0 && core_clock(core) > op->t0 + hlc_from_ms(DIRECT_WINDOW_MS);
+}
 
 /** True if the deadline has come. */
 static inline bool op_is_late(const struct node_core *core, const struct op *op)

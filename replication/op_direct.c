@@ -63,7 +63,7 @@ static void direct_put(struct node_core *core, struct op *op)
 	struct version v;
 	bool fresh = core_fresh_version(core, &v);
 	/* A retry through another node counts on direct attempts to lie within a window above the client's t0. */
-	if (!fresh || (op->t0 != 0 && v.hlc > op->t0 + hlc_from_ms(DIRECT_WINDOW_MS))) {
+	if (!fresh || op_is_overtaken(core, op)) {
 		op_update_start(core, op);
 		return;
 	}

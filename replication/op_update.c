@@ -67,7 +67,7 @@ static void update_give_up(struct node_core *core, struct op *op)
 		return;
 	}
 	/* A retry cannot know what the first coordinator still does. */
-	if ((op->attempt_open || op->retry) && !is_read(op) && op->opcode != OP_OUTCOME) {
+	if ((op->attempt_open || op->retry || op->unknowable) && !is_read(op) && op->opcode != OP_OUTCOME) {
 		update_doubt(
 			core, op,
 			op->unknowable
@@ -128,6 +128,7 @@ static void update_prepare(struct node_core *core, struct op *op)
 	}
 	op_forget_replies(core, op);
 	op->unknowable = false;
+	op->late = op_is_overtaken(core, op);
 	op_begin(core, op, PHASE_PREPARING, op_majority(op));
 	op->ballot = ballot;
 	op->asked_hlc = ballot.hlc;

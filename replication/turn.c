@@ -138,8 +138,8 @@ bool turn_use(const struct node_core *core, struct op *op, struct version *ret_b
 		return false;
 	if (core->now.mono_us >= turn->used_us + PROMISE_AGE_US)
 		return false;
-	/* A retry elsewhere looks for attempts above t0, and that much below it. */
-	if (op->retry || next.hlc + hlc_from_ms(CACHED_WINDOW_MS) <= op->t0)
+	/* A retry elsewhere looks for attempts above t0, and that much below it; whoever comes late has to look itself. */
+	if (op->retry || op_is_overtaken(core, op) || next.hlc + hlc_from_ms(CACHED_WINDOW_MS) <= op->t0)
 		return false;
 	*ret_ballot = next;
 	*ret_base = &turn->base.rec;

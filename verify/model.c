@@ -80,6 +80,8 @@ void model_init(struct model *m, const struct history *h, uint32_t key)
 			pins_from(m, op->value);
 		if (op->outcome == HISTORY_FAILED && op->has_found)
 			pins_from(m, op->found);
+		if (op->when.has_value && op->outcome == HISTORY_DONE)
+			pins_from(m, op->when.value);
 	}
 	if (m->pin_count)
 		qsort(m->pins, m->pin_count, sizeof(m->pins[0]), by_piece);

@@ -881,6 +881,31 @@ static void a_retry_through_another_node_is_the_same_write(void **state)
 	cluster_free(c);
 }
 
+static void a_first_try_that_comes_after_its_retry_is_the_same_write(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	pass(c, USEC_PER_SEC);
+	const struct msg_request first = STRONG(FROM_CLIENT(c, 1), .delta = 1, .deadline_ms = 5000);
+	struct msg_request again = first;
+	again.attempt = 1;
+	assert_int_equal(call(c, 1, OP_ADD, "n", NULL, again), KV_OK);
+	struct version version = c->result.version;
+	/* The node asked first was stopped for a while. It is at work on the key and holds the next ballot's promise. */
+	pass(c, 3 * USEC_PER_SEC);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(call(c, 0, OP_ADD, "n", NULL, STRONG(.delta = 10)), KV_OK);
+	assert_int_equal(call(c, 0, OP_ADD, "n", NULL, first), KV_OK);
+	assert_value(c, "1");
+	assert_true(version_equal(c->result.version, version));
+	/* So late that nobody remembers: it may have been done. */
+	pass(c, 20 * USEC_PER_SEC);
+	assert_int_equal(call(c, 2, OP_PUT, "n", "0", strong), KV_OK);
+	pass(c, 20 * USEC_PER_SEC);
+	assert_int_equal(call(c, 0, OP_ADD, "n", NULL, first), KV_IN_DOUBT);
+	assert_reads(c, 1, "n", "0");
+	cluster_free(c);
+}
+
 static void a_retry_of_a_failed_condition_fails_for_good(void **state)
 {
 	struct cluster *c = cluster_new(3, 0);
@@ -1005,6 +1030,7 @@ int main(void)
 		cmocka_unit_test(a_key_written_again_and_again_needs_one_round_a_write),
 		cmocka_unit_test(a_fence_once_used_refuses_lower_ones),
 		cmocka_unit_test(a_retry_through_another_node_is_the_same_write),
+		cmocka_unit_test(a_first_try_that_comes_after_its_retry_is_the_same_write),
 		cmocka_unit_test(a_retry_of_a_failed_condition_fails_for_good),
 		cmocka_unit_test(an_outcome_is_told_and_made_final),
 		cmocka_unit_test(writes_of_one_node_on_one_key_take_turns),
