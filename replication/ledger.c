@@ -217,9 +217,6 @@ uint64_t ledger_write_over(struct node_core *core, const struct slot *slot, cons
 	return core_write(core, puts.items, puts.count);
 }
 
-/** True if the version was stored here lately: this is the same message, or the same write, once more. */
-static bool was_here(const struct key_state *k, struct version ver) { return memories_have(&k->mem, ver); }
-
 void ledger_pushed_late(struct node_core *core, const struct slot *slot, const struct msg_replica *push)
 {
 	/* Replays and repairs, which nobody waits for, bring what some replica has: it judges when it loses it. */
@@ -227,7 +224,8 @@ void ledger_pushed_late(struct node_core *core, const struct slot *slot, const s
 		return;
 	const struct key_state *k = &slot->key_state;
 	enum ledger_cause cause = ledger_judge_late(&push->record, &k->rec, core_clock(core));
-	if (!cause || was_here(k, push->record.ver))
+	/* What was stored here lately is the same message, or the same write, once more. */
+	if (!cause || memories_have(&k->mem, push->record.ver))
 		return;
 	struct put_list puts = {0};
 	add_entry(core, slot, &push->record, &k->rec, cause, &puts);

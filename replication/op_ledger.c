@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One page of the conflict ledger of one partition, as this node has it; of one key if the request names one.
+ * One page of the conflict ledger of one partition, as this node has it; of one key, or of keys with one beginning, if
+ * the request names it. op->value keeps that beginning, if any.
  *
  * The cursor is the last row looked at: leaf u16, bucket u32 (little-endian), key and version as in ledger_row.h.
  */
@@ -57,6 +58,10 @@ void op_ledger_start(struct node_core *core, struct op *op, const struct msg *m)
 		op_free(core, op);
 		return;
 	}
+	if (r->prefix.size > 0) {
+		op->value = blob_new(r->prefix);
+		KV_ASSERT(op->value);
+	}
 	core_scan(core, WAIT_LEDGER_PAGE, op, &scan);
 	/* No timer: the page ends the operation, late or not, because the disk answers in any case. */
 }
@@ -80,6 +85,13 @@ static bool is_behind_key(const struct node_core *core, const struct op *op, con
 	       memcmp(row->key.data, key.data, key.size) != 0;
 }
 
+static bool is_wanted(const struct op *op, uint32_t bucket, struct slice key)
+{
+	struct slice begin = op->value ? blob_slice(op->value) : slice_of(NULL, 0);
+	bool begins = begin.size == 0 || (key.size >= begin.size && memcmp(key.data, begin.data, begin.size) == 0);
+	return bucket == op->bucket && begins && (op->key->size == 0 || slice_equal(key, blob_slice(op->key)));
+}
+
 /** Adds the entry if it is asked for and has not ended; false if its bytes are damaged. */
 static bool add_item(struct node_core *core, const struct op *op, const struct disk_row *in,
 		     struct scan_item *items, uint32_t *count)
@@ -89,8 +101,7 @@ static bool add_item(struct node_core *core, const struct op *op, const struct d
 	struct version loser;
 	if (!ledger_key_decode(in->key.key, &key, &loser) || ledger_row_decode(in->value, &row) != KV_OK)
 		return false;
-	bool asked = in->key.bucket == op->bucket && (op->key->size == 0 || slice_equal(key, blob_slice(op->key)));
-	if (!asked || row.ends_ms <= hlc_ms(core_clock(core)))
+	if (!is_wanted(op, in->key.bucket, key) || row.ends_ms <= hlc_ms(core_clock(core)))
 		return true;
 	items[(*count)++] = (struct scan_item){
 		.key = actions_copy_slice(core->out, key),
