@@ -45,6 +45,7 @@
 	X(told_never)                                                                                              \
 	X(told_expired)                                                                                            \
 	X(ops_retried)                                                                                             \
+	X(ledger_rows) /* entries on disk at the ends of runs */                                                   \
 	X(linear_undecided)
 
 struct cover {

@@ -8,6 +8,7 @@
 #include "replication/placement.h"
 #include "replication/record.h"
 #include "storage/keyspace.h"
+#include "tests/sim/check_ledger.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/value.h"
@@ -427,6 +428,7 @@ static void sim_judge(struct sim *sim)
 	copies_collect(sim);
 	verify_history(&sim->history, &sim->verdict, &undecided);
 	verify_replicas(&sim->history, &sim->replicas, &sim->verdict);
+	check_ledger(sim, &sim->verdict);
 	sim->cover.linear_undecided += undecided;
 	if (sim->work.final_failed)
 		verdict_fail(&sim->verdict, "liveness", sim->work.final_key, "%u closing reads failed",
