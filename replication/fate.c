@@ -126,10 +126,11 @@ static struct fate_of attempt_fate(const struct op *op, const struct record *m, 
 			dead &= proves_dead(op, full & ~bits);
 		}
 	}
+	/* Where lineage was cut off, M may have been built on the attempt without telling, and is about to be built on itself. */
 	if (ancestor_result(m, a, &f.result))
 		f.fate = FATE_ANCESTOR;
 	else
-		f.fate = dead ? FATE_DEAD : FATE_OPEN;
+		f.fate = dead && version_less(m->lin_floor, a) ? FATE_DEAD : FATE_OPEN;
 	return f;
 }
 
@@ -138,13 +139,13 @@ static struct fate_of attempt_fate(const struct op *op, const struct record *m, 
  * and forgotten. They lie above the client's t0, but for ballots promised
  * ahead, so memories that reach back that far would have told.
  */
-static bool unseen_are_dead(const struct op *op)
+static bool unseen_are_dead(const struct op *op, const struct record *m)
 {
 	if ((!op->retry && !op->late) || (op->retry && MUTANT(yblind)))
 		return true;
 	hlc_t window = hlc_from_ms(CACHED_WINDOW_MS);
 	struct version since = {.hlc = op->t0 > window ? op->t0 - window : 0};
-	return proves_dead(op, full_memories(op, since));
+	return version_less(m->lin_floor, since) && proves_dead(op, full_memories(op, since));
 }
 
 static bool client_has_moved_on(const struct op *op)
@@ -171,7 +172,7 @@ struct fate_of fate_judge(const struct op *op, const struct record *m)
 	if (worst.fate >= FATE_ANCESTOR)
 		return worst;
 	worst.over = client_has_moved_on(op);
-	worst.expired = !unseen_are_dead(op);
+	worst.expired = !unseen_are_dead(op, m);
 	if (worst.over || worst.expired)
 		worst.fate = FATE_OPEN;
 	return worst;

@@ -240,6 +240,7 @@ static bool update_is_stable(const struct op *op, const struct record *m)
 /** The write happened by an earlier attempt: the replicas that answered are not counted as holders, so hints follow. */
 static void update_finish_found(struct node_core *core, struct op *op, const struct fate_of *f)
 {
+	op->holders = 0;
 	op_answer_written(core, op, f->attempt, f->result);
 	op_finish_write(core, op);
 }

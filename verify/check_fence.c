@@ -59,7 +59,7 @@ static bool check_times(struct fences *f, const struct history *h, uint32_t key,
 	return true;
 }
 
-/* A refusal needs a reason: some write with a higher fence that may have happened. */
+/* A refusal needs a reason: a higher fence that was sent. It counts even if its write came to nothing: a replica has seen it. */
 static bool check_reasons(const struct history *h, uint32_t key, struct verdict *v)
 {
 	for (uint32_t i = 0; i < h->count; i++) {
@@ -69,8 +69,7 @@ static bool check_reasons(const struct history *h, uint32_t key, struct verdict 
 		bool reason = false;
 		for (uint32_t n = 0; n < h->count && h->ops[n].invoke < op->complete && !reason; n++) {
 			const struct history_op *other = &h->ops[n];
-			reason = other->key == key && history_is_write(other) && other->fence > op->fence &&
-				 other->outcome != HISTORY_REFUSED && !other->fenced_off;
+			reason = other->key == key && history_is_write(other) && other->fence > op->fence;
 		}
 		if (!reason)
 			return verdict_fail(v, CHECK, key,
