@@ -26,8 +26,10 @@ void kv_outcomes_release(struct kv_outcome *outcomes, size_t count)
 		kv_item_release(&outcomes[i].item);
 }
 
-static enum kv_status check_batch(const struct batch *b, struct kv_error *err)
+static enum kv_status check_batch(const struct batch *b, const struct kv_options *o, struct kv_error *err)
 {
+	if (o->write)
+		return client_error(err, KV_INVALID, "a write id names the write of one key");
 	if (b->count > BATCH_KEYS_MAX)
 		return client_error(err, KV_TOO_LARGE, "the batch has %zu keys: at most %u are allowed", b->count,
 				    BATCH_KEYS_MAX);
@@ -53,10 +55,7 @@ static enum kv_status refuse_all(const struct batch *b, const struct kv_error *w
 static void take_outcome(struct kv_outcome *outcome, struct request *r)
 {
 	outcome->error = r->error;
-	if (r->error.status == KV_OK || r->error.status == KV_NOT_FOUND)
-		outcome->item = item_from_reply(r->reply, r->sent_count);
-	else
-		reply_unref(r->reply);
+	outcome->item = call_take_item(r);
 }
 
 static enum kv_status first_failure(const struct batch *b, struct kv_error *err)
@@ -77,11 +76,11 @@ static enum kv_status run_batch(struct kv_client *client, const struct kv_option
 {
 	struct kv_options o;
 	struct kv_error why;
-	enum kv_status status = options_complete(&client->engine.config, options, &o, &why);
+	enum kv_status status = options_complete(&client->engine.config, b->opcode, options, &o, &why);
 	if (status == KV_OK)
 		status = call_may_wait(client, &why);
 	if (status == KV_OK)
-		status = check_batch(b, &why);
+		status = check_batch(b, &o, &why);
 	if (status != KV_OK)
 		return refuse_all(b, &why, err);
 
@@ -90,15 +89,18 @@ static enum kv_status run_batch(struct kv_client *client, const struct kv_option
 	size_t sent_count = 0;
 	for (size_t i = 0; i < b->count; i++) {
 		b->outcomes[i] = (struct kv_outcome){0};
-		status = call_prepare(client, &calls[i].request, b->opcode, &o, batch_key(b, i), batch_value(b, i),
-				      call_done, &b->outcomes[i].error);
+		struct call_what what = {.opcode = b->opcode, .key = batch_key(b, i), .value = batch_value(b, i)};
+		status = call_prepare(client, &calls[i].request, &what, &o, call_done, &b->outcomes[i].error);
 		if (status == KV_OK)
 			sent[sent_count++] = &calls[i];
 	}
 	if (sent_count > 0) {
 		status = call_run_many(client, sent, sent_count, &why);
-		if (status != KV_OK)
+		if (status != KV_OK) {
+			for (size_t n = 0; n < sent_count; n++)
+				call_abandon(&sent[n]->request);
 			return refuse_all(b, &why, err);
+		}
 	}
 	for (size_t n = 0; n < sent_count; n++)
 		take_outcome(&b->outcomes[sent[n] - calls], &sent[n]->request);

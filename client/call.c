@@ -89,8 +89,9 @@ void call_copy_text(char *to, size_t room, struct slice from)
 
 /* ---- Requests for one key ---- */
 
-static enum kv_status check_sizes(struct slice key, struct slice value, struct kv_error *err)
+enum kv_status call_check_sizes(const struct call_what *what, struct kv_error *err)
 {
+	struct slice key = what->key, value = what->value;
 	if (key.size == 0)
 		return client_error(err, KV_INVALID, "the key is empty: 1 to %u bytes are allowed", KEY_SIZE_MAX);
 	if (key.size > KEY_SIZE_MAX)
@@ -102,163 +103,116 @@ static enum kv_status check_sizes(struct slice key, struct slice value, struct k
 	return KV_OK;
 }
 
+static struct version version_in(struct kv_version v) { return (struct version){.hlc = v.hlc, .id = v.id}; }
+
 static void set_condition(struct msg_request *m, const struct kv_options *o)
 {
 	m->if_present = o->if_present;
 	m->has_expected = o->if_absent || o->expected;
 	if (o->expected)
-		m->expected = (struct version){.hlc = o->expected->hlc, .id = o->expected->id};
+		m->expected = version_in(*o->expected);
+	m->has_expected_hash = o->expected_hash != NULL;
+	if (o->expected_hash)
+		m->expected_hash = *o->expected_hash;
 }
 
-enum kv_status call_prepare(struct kv_client *client, struct request *r, uint16_t opcode,
-			    const struct kv_options *options, struct slice key, struct slice value,
-			    void (*done)(struct request *), struct kv_error *err)
+static void set_name(struct request *r, const struct kv_write_id *id)
 {
-	enum kv_status status = check_sizes(key, value, err);
+	r->msg.request.rid = (struct request_id){.client = id->client, .seq = id->seq};
+	r->msg.request.t0 = id->t0;
+	r->attempts_before = id->attempt;
+}
+
+static void set_write(struct request *r, const struct call_what *what, const struct kv_options *o)
+{
+	struct msg_request *m = &r->msg.request;
+	if (o->level != KV_LEVEL_STRONG)
+		m->acks = (enum msg_acks)o->acks;
+	if (what->opcode == OP_PUT || what->opcode == OP_APPEND) {
+		m->value = what->value;
+		m->value_hash = hash64(what->value);
+		m->ttl_ms = o->ttl_ms;
+	}
+	m->delta = what->delta;
+	m->fence = o->fence;
+	set_condition(m, o);
+	if (o->write)
+		set_name(r, o->write);
+}
+
+static void set_session(struct kv_client *client, struct request *r, const struct kv_options *o)
+{
+	struct kv_session *session = o->session;
+	if (o->level == KV_LEVEL_SESSION && !session)
+		session = client->session;
+	if (!session)
+		return;
+	r->session = session_ref(session);
+	if (o->level == KV_LEVEL_SESSION)
+		r->msg.request.session =
+			slice_of(r->session_token, session_key_token(session, r->key_hash, r->session_token));
+}
+
+static enum retry_safety safety_of(const struct call_what *what, const struct kv_options *o)
+{
+	if (what->opcode == OP_GET || what->opcode == OP_OUTCOME)
+		return RETRY_READ;
+	return o->level == KV_LEVEL_STRONG ? RETRY_FOUND : RETRY_SAME;
+}
+
+enum kv_status call_prepare(struct kv_client *client, struct request *r, const struct call_what *what,
+			    const struct kv_options *options, void (*done)(struct request *), struct kv_error *err)
+{
+	enum kv_status status = call_check_sizes(what, err);
 	if (status != KV_OK)
 		return status;
-	bool conditional = options->if_absent || options->if_present || options->expected;
-	if (conditional && opcode != OP_PUT)
-		return client_error(err, KV_UNSUPPORTED, "conditions are for kv_put only");
-	bool write = opcode != OP_GET;
-	bool strong = options->level == KV_LEVEL_STRONG;
-	enum retry_safety safety = !write ? RETRY_READ : strong || conditional ? RETRY_ONCE : RETRY_SAME;
-	request_init(r, conditional ? OP_CAS : opcode, TARGET_KEY, safety, done);
+	bool cas = what->opcode == OP_PUT && options_has_condition(options);
+	request_init(r, cas ? OP_CAS : what->opcode, TARGET_KEY, safety_of(what, options), done);
 	r->timeout_ms = options->timeout_ms;
 	r->tries_max = client->engine.config.retry_attempts;
-	r->key_hash = key_hash(key);
+	r->key_hash = key_hash(what->key);
 
 	struct msg_request *m = &r->msg.request;
-	m->key = key;
+	m->key = what->key;
 	m->bucket = options->bucket;
 	m->level = (enum msg_level)options->level;
 	m->receipt_wanted = options->receipt;
 	m->staleness_ms = options->staleness_ms;
-	if (!write)
-		return KV_OK;
-	if (!strong)
-		m->acks = (enum msg_acks)options->acks;
-	if (opcode == OP_PUT) {
-		m->value = value;
-		m->value_hash = hash64(value);
-		m->ttl_ms = options->ttl_ms;
-	}
-	set_condition(m, options);
+	if (what->opcode == OP_OUTCOME)
+		set_name(r, &what->write);
+	else if (request_is_write(r))
+		set_write(r, what, options);
+	set_session(client, r, options);
 	return KV_OK;
 }
 
-static enum kv_status run_one(struct kv_client *client, uint16_t opcode, const struct kv_options *options,
-			      struct kv_slice key, struct kv_slice value, struct kv_item *ret_item,
-			      struct kv_error *err)
+void call_abandon(struct request *r)
 {
-	if (ret_item)
-		*ret_item = (struct kv_item){0};
-	struct kv_options o;
-	struct call call;
-	enum kv_status status = options_complete(&client->engine.config, options, &o, err);
-	if (status == KV_OK)
-		status = call_prepare(client, &call.request, opcode, &o, slice_in(key), slice_in(value), call_done,
-				      err);
-	if (status == KV_OK)
-		status = call_run(client, &call, err);
-	else
-		return status;
-	if (status != KV_OK && status != KV_NOT_FOUND)
-		return status;
-	struct kv_item item = item_from_reply(call.request.reply, call.request.sent_count);
-	if (ret_item && (status == KV_OK || item.receipt))
-		*ret_item = item;
-	else
-		kv_item_release(&item);
-	return status;
+	session_unref(r->session);
+	r->session = NULL;
 }
 
-enum kv_status kv_get(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-		      struct kv_item *ret_item, struct kv_error *err)
+/* A write's version is that of its copy; a read tells the copy's in a token, if the node makes any. */
+static void note_seen(struct request *r)
 {
-	return run_one(client, OP_GET, options, key, (struct kv_slice){0}, ret_item, err);
+	const struct msg_result *result = &r->reply->msg.result;
+	if (request_is_write(r) && r->error.status == KV_OK)
+		session_note(r->session, r->key_hash, result->version);
+	bool known = session_absorb(r->session, result->session);
+	(void)known; /* what a newer node tells in another form is not noted */
 }
 
-enum kv_status kv_put(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-		      struct kv_slice value, struct kv_item *ret_item, struct kv_error *err)
+struct kv_item call_take_item(struct request *r)
 {
-	return run_one(client, OP_PUT, options, key, value, ret_item, err);
-}
-
-enum kv_status kv_del(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-		      struct kv_item *ret_item, struct kv_error *err)
-{
-	return run_one(client, OP_DEL, options, key, (struct kv_slice){0}, ret_item, err);
-}
-
-/* ---- With a callback ---- */
-
-struct async_call {
-	struct request request;
-	struct kv_client *client;
-	kv_callback callback;
-	void *arg;
-	uint8_t bytes[]; /* key, then value */
-};
-
-static void async_done(struct request *r)
-{
-	struct async_call *call = container_of(r, struct async_call, request);
 	struct kv_item item = {0};
-	if (r->error.status == KV_OK || r->error.status == KV_NOT_FOUND)
+	if (r->reply && status_class(r->error.status) == STATUS_DONE) {
+		if (r->session)
+			note_seen(r);
 		item = item_from_reply(TAKE_PTR(r->reply), r->sent_count);
-	call->callback(call->client, &r->error, &item, call->arg);
-	kv_item_release(&item);
+		item.write = request_write_id(r);
+	}
 	reply_unref(r->reply);
-	free(call);
-}
-
-static enum kv_status start_async(struct kv_client *client, uint16_t opcode, const struct kv_options *options,
-				  struct kv_slice key, struct kv_slice value, kv_callback callback, void *arg,
-				  struct kv_error *err)
-{
-	if (!callback)
-		return client_error(err, KV_INVALID, "an asynchronous call needs a callback");
-	struct kv_options o;
-	enum kv_status status = options_complete(&client->engine.config, options, &o, err);
-	if (status == KV_OK)
-		status = check_sizes(slice_in(key), slice_in(value), err);
-	if (status != KV_OK)
-		return status;
-	CLEANUP(free_ptr) struct async_call *call = malloc(sizeof *call + key.size + value.size);
-	if (!call)
-		return client_error(err, KV_OVERLOADED, "out of memory for %zu bytes", key.size + value.size);
-	memcpy(call->bytes, key.data, key.size);
-	if (value.size > 0)
-		memcpy(call->bytes + key.size, value.data, value.size);
-	call->client = client;
-	call->callback = callback;
-	call->arg = arg;
-	status = call_prepare(client, &call->request, opcode, &o, slice_of(call->bytes, key.size),
-			      slice_of(call->bytes + key.size, value.size), async_done, err);
-	struct request *r = &call->request;
-	if (status == KV_OK)
-		status = engine_submit(&client->engine, &r, 1, err);
-	if (status != KV_OK)
-		return status;
-	(void)TAKE_PTR(call); /* its callback frees it, perhaps already has */
-	return client_ok(err);
-}
-
-enum kv_status kv_get_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-			    kv_callback callback, void *arg, struct kv_error *err)
-{
-	return start_async(client, OP_GET, options, key, (struct kv_slice){0}, callback, arg, err);
-}
-
-enum kv_status kv_put_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-			    struct kv_slice value, kv_callback callback, void *arg, struct kv_error *err)
-{
-	return start_async(client, OP_PUT, options, key, value, callback, arg, err);
-}
-
-enum kv_status kv_del_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
-			    kv_callback callback, void *arg, struct kv_error *err)
-{
-	return start_async(client, OP_DEL, options, key, (struct kv_slice){0}, callback, arg, err);
+	r->reply = NULL;
+	call_abandon(r);
+	return item;
 }

@@ -11,6 +11,7 @@ struct kv_client {
 	struct engine engine;
 	struct event_base *own_base; /* NULL: the caller's loop */
 	pthread_t thread;            /* with own_base */
+	struct kv_session *session;  /* used when none is given */
 };
 
 /** Counts down to the end of the calls a thread waits for. */
@@ -38,15 +39,32 @@ MUST_USE enum kv_status call_run_many(struct kv_client *client, struct call *con
 				      struct kv_error *err);
 
 /**
- * The same for one call: checks that it may wait, and returns its outcome. On KV_OK and KV_NOT_FOUND the reply is the
+ * The same for one call: checks that it may wait, and returns its outcome. With the class STATUS_DONE the reply is the
  * caller's to unref; otherwise there is none.
  */
 MUST_USE enum kv_status call_run(struct kv_client *client, struct call *call, struct kv_error *err);
 
-/** The request for OP_GET, OP_PUT or OP_DEL of KEY, by completed OPTIONS. KV_INVALID, KV_TOO_LARGE, KV_UNSUPPORTED. */
-MUST_USE enum kv_status call_prepare(struct kv_client *client, struct request *r, uint16_t opcode,
-				     const struct kv_options *options, struct slice key, struct slice value,
-				     void (*done)(struct request *), struct kv_error *err);
+/** What a call about one key asks for, besides its options. */
+struct call_what {
+	uint16_t opcode; /* OP_PUT and OP_DEL with conditions too */
+	struct slice key, value;
+	int64_t delta;            /* OP_ADD */
+	struct kv_write_id write; /* OP_OUTCOME */
+};
+
+/** KV_INVALID for an empty key; KV_TOO_LARGE. */
+MUST_USE enum kv_status call_check_sizes(const struct call_what *what, struct kv_error *err);
+
+/** The request for WHAT by completed OPTIONS. KV_INVALID, KV_TOO_LARGE; then there is nothing to release. */
+MUST_USE enum kv_status call_prepare(struct kv_client *client, struct request *r, const struct call_what *what,
+				     const struct kv_options *options, void (*done)(struct request *),
+				     struct kv_error *err);
+
+/** A prepared request that was not begun. */
+void call_abandon(struct request *r);
+
+/** The item of a request that ended; its session has seen it. The request holds nothing any more. */
+struct kv_item call_take_item(struct request *r);
 
 /** FROM as a string in ROOM bytes (at least 1), cut if it is longer. */
 void call_copy_text(char *to, size_t room, struct slice from);

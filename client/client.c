@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "base/hash.h"
+
 const char *kv_status_name(enum kv_status status) { return status_name(status); }
 
 const char *kv_status_text(enum kv_status status) { return status_text(status); }
@@ -54,6 +56,8 @@ int kv_version_compare(struct kv_version a, struct kv_version b)
 	return a.id < b.id ? -1 : a.id > b.id;
 }
 
+uint64_t kv_hash(struct kv_slice value) { return hash64(slice_in(value)); }
+
 /* ---- Open and close ---- */
 
 static struct event_base *new_base(void)
@@ -85,32 +89,39 @@ static int start_thread(struct kv_client *client)
 	return failed;
 }
 
+/* What is left without the engine. */
+static void client_free(struct kv_client *client)
+{
+	if (client->own_base)
+		event_base_free(client->own_base);
+	session_unref(client->session);
+	free(client);
+}
+
 enum kv_status kv_open(const struct kv_config *config, struct kv_client **ret_client, struct kv_error *err)
 {
 	if (config->endpoint_count == 0)
 		return client_error(err, KV_INVALID,
 				    "no endpoints: set \"endpoints\" to host:port of one or more nodes");
 	struct kv_client *client = xcalloc(1, sizeof *client);
+	client->session = kv_session_new();
 	if (!config->base) {
 		client->own_base = new_base();
 		if (!client->own_base) {
-			free(client);
+			client_free(client);
 			return client_error(err, KV_OVERLOADED, "cannot make an event loop: out of descriptors");
 		}
 	}
 	enum kv_status status =
 		engine_init(&client->engine, config, config->base ? config->base : client->own_base, err);
 	if (status != KV_OK) {
-		if (client->own_base)
-			event_base_free(client->own_base);
-		free(client);
+		client_free(client);
 		return status;
 	}
 	int failed = client->own_base ? start_thread(client) : 0;
 	if (failed) {
 		engine_release(&client->engine);
-		event_base_free(client->own_base);
-		free(client);
+		client_free(client);
 		return client_error(err, KV_OVERLOADED, "cannot start a thread: %s", strerror(failed));
 	}
 	*ret_client = client;
@@ -128,7 +139,5 @@ void kv_close(struct kv_client *client, unsigned drain_ms)
 	}
 	engine_fail_all(&client->engine);
 	engine_release(&client->engine);
-	if (client->own_base)
-		event_base_free(client->own_base);
-	free(client);
+	client_free(client);
 }

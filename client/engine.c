@@ -362,8 +362,7 @@ static void release_parked(struct engine *e, const struct kv_error *why)
 		ilist_push_back(&waiting, l);
 	while ((l = ilist_pop_front(&waiting))) {
 		struct request *r = container_of(l, struct request, place);
-		bool needs_map = r->target == TARGET_MAP || r->target == TARGET_ROW || r->target == TARGET_NODE;
-		if (needs_map && !e->route.map)
+		if (request_needs_map(r) && !e->route.map)
 			request_fail(r, why->status, "%s", why->message);
 		else
 			request_requeue(r);

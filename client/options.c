@@ -4,6 +4,8 @@
 #include <stdarg.h>
 
 #include "client/endpoint.h"
+#include "client/write_id.h"
+#include "proto/msg.h"
 
 enum kv_status client_error(struct kv_error *err, enum kv_status status, const char *format, ...)
 {
@@ -56,6 +58,7 @@ struct key_row {
 static const struct key_row key_rows[] = {
 	{"level", offsetof(struct kv_config, level), KV_LEVEL_EVENTUAL, 0, 0, level_choices},
 	{"acks", offsetof(struct kv_config, acks), KV_ACKS_ONE, 0, 0, acks_choices},
+	{"staleness_ms", offsetof(struct kv_config, staleness_ms), 1000, 1, STALENESS_MAX_MS, NULL},
 	{"timeout_ms", offsetof(struct kv_config, timeout_ms), DEADLINE_DEFAULT_MS, DEADLINE_MIN_MS,
 	 DEADLINE_MAX_MS, NULL},
 	{"connect_timeout_ms", offsetof(struct kv_config, connect_timeout_ms), 300, 1, DEADLINE_MAX_MS, NULL},
@@ -197,28 +200,85 @@ enum kv_status options_timeout(const struct kv_config *config, unsigned given_ms
 	return KV_OK;
 }
 
-enum kv_status options_complete(const struct kv_config *config, const struct kv_options *given,
+bool options_has_condition(const struct kv_options *o)
+{
+	return o->if_absent || o->if_present || o->expected || o->expected_hash;
+}
+
+static enum kv_status check_ranges(const struct kv_options *o, struct kv_error *err)
+{
+	if ((unsigned)o->level > KV_LEVEL_STRONG)
+		return client_error(err, KV_INVALID, "level %u does not exist", (unsigned)o->level);
+	if ((unsigned)o->acks > KV_ACKS_ALL)
+		return client_error(err, KV_INVALID, "acks %u does not exist", (unsigned)o->acks);
+	if (o->ttl_ms > TTL_MS_MAX)
+		return client_error(err, KV_INVALID, "ttl_ms is over %llu", TTL_MS_MAX);
+	if (o->staleness_ms > STALENESS_MAX_MS)
+		return client_error(err, KV_INVALID, "staleness_ms is %u; at most %u is allowed", o->staleness_ms,
+				    STALENESS_MAX_MS);
+	if (o->if_absent && (o->if_present || o->expected || o->expected_hash))
+		return client_error(err, KV_INVALID, "if_absent excludes if_present, expected and expected_hash");
+	if (o->write && !write_id_is_set(o->write))
+		return client_error(err, KV_INVALID, "the write id is empty: take it from kv_write_id_new");
+	return KV_OK;
+}
+
+static bool is_arithmetic(uint16_t opcode) { return opcode == OP_ADD || opcode == OP_APPEND; }
+
+static enum kv_status check_use(uint16_t opcode, const struct kv_options *o, struct kv_error *err)
+{
+	bool write = opcode == OP_PUT || opcode == OP_DEL || is_arithmetic(opcode);
+	if (options_has_condition(o) && opcode != OP_PUT && opcode != OP_DEL)
+		return client_error(err, KV_INVALID, "conditions are for puts and deletes");
+	if (o->fence && !write)
+		return client_error(err, KV_INVALID, "a fence is for writes");
+	if (o->write && !write)
+		return client_error(err, KV_INVALID, "a write id is for writes");
+	if (o->ttl_ms && is_arithmetic(opcode))
+		return client_error(err, KV_INVALID, "ttl_ms is for puts: kv_add and kv_append leave it as it is");
+	return KV_OK;
+}
+
+/* Sets the level, and what depends on it. */
+static enum kv_status settle_level(const struct kv_config *config, uint16_t opcode, struct kv_options *o,
+				   struct kv_error *err)
+{
+	bool read = opcode == OP_GET;
+	bool strong_only = is_arithmetic(opcode) || opcode == OP_OUTCOME || options_has_condition(o) || o->fence;
+	if (strong_only && o->level != KV_LEVEL_DEFAULT && o->level != KV_LEVEL_STRONG)
+		return client_error(err, KV_INVALID,
+				    "conditions, fences, sums and outcomes are strong: ask for no other level");
+	if (strong_only) {
+		o->level = KV_LEVEL_STRONG;
+	} else if (o->level == KV_LEVEL_DEFAULT) {
+		o->level = o->session ? KV_LEVEL_SESSION : (enum kv_level)config->level;
+		if (o->level == KV_LEVEL_BOUNDED && !read)
+			o->level = KV_LEVEL_EVENTUAL;
+	} else if (o->level == KV_LEVEL_BOUNDED && !read) {
+		return client_error(err, KV_INVALID, "the level bounded is for reads");
+	}
+	if (o->level != KV_LEVEL_BOUNDED)
+		o->staleness_ms = 0;
+	else if (o->staleness_ms == 0)
+		o->staleness_ms = config->staleness_ms;
+	return KV_OK;
+}
+
+enum kv_status options_complete(const struct kv_config *config, uint16_t opcode, const struct kv_options *given,
 				struct kv_options *ret, struct kv_error *err)
 {
 	struct kv_options o = KV_OPTIONS_INIT;
-	if (given) {
-		enum kv_status status = options_copy(given, &o, sizeof o, err);
-		if (status != KV_OK)
-			return status;
-	}
-	if ((unsigned)o.level > KV_LEVEL_STRONG)
-		return client_error(err, KV_INVALID, "level %u does not exist", (unsigned)o.level);
-	if ((unsigned)o.acks > KV_ACKS_ALL)
-		return client_error(err, KV_INVALID, "acks %u does not exist", (unsigned)o.acks);
-	if (o.ttl_ms > TTL_MS_MAX)
-		return client_error(err, KV_INVALID, "ttl_ms is over %llu", TTL_MS_MAX);
-	if (o.if_absent && (o.if_present || o.expected))
-		return client_error(err, KV_INVALID, "if_absent excludes if_present and expected");
-	enum kv_status status = options_timeout(config, o.timeout_ms, &o.timeout_ms, err);
+	enum kv_status status = given ? options_copy(given, &o, sizeof o, err) : KV_OK;
+	if (status == KV_OK)
+		status = check_ranges(&o, err);
+	if (status == KV_OK)
+		status = check_use(opcode, &o, err);
+	if (status == KV_OK)
+		status = options_timeout(config, o.timeout_ms, &o.timeout_ms, err);
+	if (status == KV_OK)
+		status = settle_level(config, opcode, &o, err);
 	if (status != KV_OK)
 		return status;
-	if (o.level == KV_LEVEL_DEFAULT)
-		o.level = (enum kv_level)config->level;
 	if (o.acks == KV_ACKS_DEFAULT)
 		o.acks = (enum kv_acks)config->acks;
 	*ret = o;

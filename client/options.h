@@ -14,6 +14,7 @@
 #define ENDPOINTS_MAX      64u
 #define MAX_INFLIGHT_MAX   4096u
 #define RETRY_ATTEMPTS_MAX 16u
+#define STALENESS_MAX_MS   3600000u
 
 struct kv_config {
 	struct event_base *base; /* NULL: an own thread */
@@ -22,6 +23,7 @@ struct kv_config {
 	char name[NAME_SIZE_MAX + 1];
 	uint32_t level; /* enum kv_level, never default */
 	uint32_t acks;  /* enum kv_acks, never default */
+	uint32_t staleness_ms;
 	uint32_t timeout_ms;
 	uint32_t connect_timeout_ms;
 	uint32_t max_inflight;
@@ -34,12 +36,17 @@ enum kv_status client_error(struct kv_error *err, enum kv_status status, const c
 /** ERR (may be NULL) says that nothing failed. Returns KV_OK. */
 enum kv_status client_ok(struct kv_error *err);
 
+/** A put or delete by these options has a condition. */
+bool options_has_condition(const struct kv_options *o);
+
 /**
- * Options as given by a caller whose header may be older or newer than ours, NULL for none, to complete ones: level,
- * acks and timeout_ms are set. KV_INVALID for a value out of range; KV_UNSUPPORTED for options of a later library.
+ * Options of a request with OPCODE (OP_PUT for every put, with conditions or not) as given by a caller whose header may be older
+ * or newer than ours, NULL for none, to complete ones: level, acks, timeout_ms and, with the level bounded, staleness_ms
+ * are set. KV_INVALID for a value out of range or what does not go together; KV_UNSUPPORTED for options of a later library.
  */
-MUST_USE enum kv_status options_complete(const struct kv_config *config, const struct kv_options *given,
-					 struct kv_options *ret, struct kv_error *err);
+MUST_USE enum kv_status options_complete(const struct kv_config *config, uint16_t opcode,
+					 const struct kv_options *given, struct kv_options *ret,
+					 struct kv_error *err);
 
 /**
  * Copies a struct of another header version that begins with its size: what is missing becomes zero. KV_INVALID if the

@@ -72,6 +72,12 @@ static void receipt_fill(struct kv_receipt *to, const struct msg_receipt *from, 
 	}
 }
 
+/* Never NULL. */
+static struct kv_slice value_out(struct slice value)
+{
+	return kv_slice_of(value.data ? (const void *)value.data : "", value.size);
+}
+
 struct kv_item item_from_reply(struct reply *r, uint32_t attempts)
 {
 	if (!r)
@@ -79,11 +85,14 @@ struct kv_item item_from_reply(struct reply *r, uint32_t attempts)
 	const struct msg_result *result = &r->msg.result;
 	if (result->has_receipt)
 		receipt_fill(&r->receipt, &result->receipt, attempts);
+	/* An empty value that was told has its hash; otherwise there is none. */
+	bool told = result->value.size > 0 || result->value_hash != 0;
 	return (struct kv_item){
-		.value = kv_slice_of(result->value.data, result->value.size),
+		.value = told ? value_out(result->value) : (struct kv_slice){0},
 		.version = version_out(result->version),
 		.expires_ms = result->expires_ms,
 		.receipt = result->has_receipt ? &r->receipt : NULL,
+		.staleness_ms = result->staleness_ms,
 		.memory = (struct kv_memory *)r,
 	};
 }
@@ -94,6 +103,31 @@ void kv_item_release(struct kv_item *item)
 		return;
 	reply_unref((struct reply *)item->memory);
 	*item = (struct kv_item){0};
+}
+
+bool kv_item_number(const struct kv_item *item, int64_t *ret_number)
+{
+	const char *text = item->value.data;
+	bool negative = item->value.size > 0 && text[0] == '-';
+	size_t at = negative;
+	int64_t number = 0;
+	for (; at < item->value.size && text[at] >= '0' && text[at] <= '9'; at++) {
+		int digit = text[at] - '0';
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, negative ? -digit : digit, &number))
+			return false;
+	}
+	if (at == negative || at != item->value.size)
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+enum kv_write_outcome kv_item_outcome(const struct kv_item *item)
+{
+	const struct reply *r = (const struct reply *)item->memory;
+	return r && r->msg.opcode == OP_OUTCOME ? (enum kv_write_outcome)r->msg.result.outcome
+						: (enum kv_write_outcome)0;
 }
 
 struct kv_item kv_item_ref(const struct kv_item *item)

@@ -41,6 +41,9 @@ struct reply *reply_ref(struct reply *r);
 /** Gives a reference back; the last one frees. NULL is allowed. Any thread. */
 void reply_unref(struct reply *r);
 
+_Static_assert(KV_WRITE_EXPIRED == (int)OUTCOME_EXPIRED && KV_WRITE_COMMITTED == (int)OUTCOME_COMMITTED,
+	       "outcomes are the wire's");
+
 /**
  * The answer to a data request as a caller sees it; takes over the reference to R. ATTEMPTS is what the receipt tells. Sets
  * R's receipt, so before R is shared with another thread. R NULL gives an empty item.

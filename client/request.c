@@ -29,6 +29,19 @@ void request_init(struct request *r, uint16_t opcode, enum request_target target
 	};
 }
 
+struct kv_write_id request_write_id(const struct request *r)
+{
+	if (!opcode_is_client(r->msg.opcode) || !r->has_time)
+		return (struct kv_write_id){0};
+	const struct msg_request *m = &r->msg.request;
+	return (struct kv_write_id){
+		.t0 = m->t0,
+		.client = m->rid.client,
+		.seq = m->rid.seq,
+		.attempt = r->attempts_before + r->sent_count,
+	};
+}
+
 /* ---- Ending ---- */
 
 /* Takes R out of the list or link it is in. */
@@ -63,6 +76,8 @@ static void request_finish(struct request *r, bool answered_in_doubt)
 	/* The code alone must not claim that nothing happened. */
 	if (r->error.in_doubt && status_class(status) != STATUS_DOUBT)
 		r->error.status = KV_IN_DOUBT;
+	if (r->error.in_doubt)
+		r->error.write = request_write_id(r);
 	if (status == KV_OK)
 		r->error.message[0] = '\0';
 	r->phase = REQUEST_DONE;
@@ -132,7 +147,8 @@ static void give_up(struct request *r)
 /* A retry after a pause, unless that would only end at the deadline. */
 static void pause_request(struct request *r, uint32_t at_least_ms)
 {
-	usec_t resume_us = clock_mono_us() + retry_pause_us(&r->engine->rng, MAX(r->tries, 1u), at_least_ms);
+	uint32_t try = MAX(r->tries + r->contentions, 1u);
+	usec_t resume_us = clock_mono_us() + retry_pause_us(&r->engine->rng, try, at_least_ms);
 	if (resume_us >= r->deadline_us) {
 		give_up(r);
 		return;
@@ -279,11 +295,23 @@ static struct link *pick(struct request *r)
 	return NULL;
 }
 
+/* A node that has told the map has told the time as well, unless it waits for its own clock. */
+static void settle_clock(struct request *r)
+{
+	request_assign_time(r);
+	if (!r->has_time) {
+		request_fail(r, KV_NOT_READY, "no node has told the time yet");
+		return;
+	}
+	set_error(r, KV_OK, "%s", "");
+	request_finish(r, false);
+}
+
 /* True if R was parked or ended because it needs a map that is not there, or one that has what it names. */
 static bool settle_map_needs(struct request *r)
 {
 	struct engine *e = r->engine;
-	if (r->target != TARGET_MAP && r->target != TARGET_ROW && r->target != TARGET_NODE)
+	if (!request_needs_map(r))
 		return false;
 	if (!e->route.map) {
 		park(r);
@@ -294,6 +322,10 @@ static bool settle_map_needs(struct request *r)
 		r->reply = reply_ref(e->route.source);
 		set_error(r, KV_OK, "%s", "");
 		request_finish(r, false);
+		return true;
+	}
+	if (r->target == TARGET_CLOCK) {
+		settle_clock(r);
 		return true;
 	}
 	if (r->target == TARGET_NODE && (r->node >= NODES_MAX || !e->route.links[r->node])) {
@@ -334,6 +366,16 @@ void request_route(struct request *r)
 		pause_request(r, 0);
 }
 
+/* A name of its own, unless the submitter gave it one, which has its time. */
+static void give_name(struct request *r)
+{
+	struct msg_request *m = &r->msg.request;
+	r->has_time = m->rid.client != 0;
+	if (!r->has_time)
+		m->rid = (struct request_id){.client = r->engine->client_id, .seq = ++r->engine->next_seq};
+	KV_ASSERT(!r->has_time || m->t0 != 0);
+}
+
 void request_start(struct request *r, struct engine *engine)
 {
 	KV_ASSERT(r->phase == REQUEST_NEW);
@@ -343,7 +385,7 @@ void request_start(struct request *r, struct engine *engine)
 	r->deadline_us = clock_mono_us() + r->timeout_ms * USEC_PER_MSEC;
 	ilist_push_back(&engine->active, &r->active);
 	if (request_is_write(r) && opcode_is_client(r->msg.opcode))
-		r->msg.request.rid = (struct request_id){.client = engine->client_id, .seq = ++engine->next_seq};
+		give_name(r);
 	request_assign_time(r);
 	make_ready(r);
 }
@@ -385,10 +427,10 @@ bool request_encode(struct request *r, uint64_t id, struct buf *out)
 	m->epoch = route_epoch(&e->route);
 	if (opcode_body(m->opcode, false) == BODY_REQUEST) {
 		m->request.deadline_ms = left_ms;
-		m->request.attempt = r->sent_count;
+		m->request.attempt = r->attempts_before + r->sent_count;
 		request_assign_time(r);
-		if (r->safety == RETRY_SAME && !r->has_time)
-			r->safety = RETRY_ONCE; /* the node gives it a version, another one each time */
+		if (request_is_write(r) && !r->has_time)
+			r->safety = RETRY_ONCE; /* the node makes a name for it, another one each time */
 	} else if (m->opcode == OP_CLUSTER_INIT) {
 		m->cluster_init.deadline_ms = left_ms;
 	}
@@ -447,24 +489,38 @@ static bool value_is_whole(const struct msg *m)
 	       hash64(m->result.value) == m->result.value_hash;
 }
 
-static void refused(struct request *r, struct link *from, const struct answer *a)
+/* Counts the refusal. False if there is to be no further try. */
+static bool may_retry(struct request *r, const struct answer *a)
 {
 	struct engine *e = r->engine;
-	r->tries++;
-	r->answered_in_round = true;
-	mark_tried(r, from);
-	if (a->status == KV_CLOCK)
-		cluster_clock_correct(&e->clock, r->reply->msg.hlc, clock_mono_us());
+	if (retry_is_contention(a->status, a->in_doubt)) {
+		r->contentions++;
+		return true; /* until the deadline */
+	}
 	/* An old map is no sign of overload. */
 	bool stale = a->status == KV_STALE;
 	if (!stale)
 		retry_budget_failed(&e->budget);
-	if (r->tries >= r->tries_max || !retry_answer(r->safety, a->status, a->in_doubt) ||
-	    (!stale && !retry_budget_allows(&e->budget))) {
+	r->tries++;
+	return r->tries < r->tries_max && retry_answer(r->safety, a->status, a->in_doubt) &&
+	       (stale || retry_budget_allows(&e->budget));
+}
+
+static void refused(struct request *r, struct link *from, const struct answer *a)
+{
+	struct engine *e = r->engine;
+	r->answered_in_round = true;
+	if (a->status == KV_CLOCK)
+		cluster_clock_correct(&e->clock, r->reply->msg.hlc, clock_mono_us());
+	if (!may_retry(r, a)) {
 		request_finish(r, a->in_doubt);
 		return;
 	}
-	if (stale && r->reply->msg.epoch > route_epoch(&e->route)) {
+	if (request_is_write(r) && a->in_doubt)
+		r->maybe_applied = true;
+	if (!retry_is_contention(a->status, a->in_doubt))
+		mark_tried(r, from);
+	if (a->status == KV_STALE && r->reply->msg.epoch > route_epoch(&e->route)) {
 		r->tried_count = 0; /* the new row decides */
 		park(r);
 		engine_fetch_map(e, from);

@@ -21,6 +21,7 @@
 #include "base/ilist.h"
 #include "client/reply.h"
 #include "client/retry.h"
+#include "client/session.h"
 #include "proto/msg.h"
 
 struct engine;
@@ -35,6 +36,7 @@ enum request_target {
 	TARGET_NODE,    /* node `node` of the map */
 	TARGET_ADDRESS, /* the node at `address` */
 	TARGET_MAP,     /* nobody: ends when there is a cluster map */
+	TARGET_CLOCK,   /* nobody: ends with rid and t0 when the cluster's clock is known */
 };
 
 enum request_phase {
@@ -55,15 +57,19 @@ struct timer {
 
 struct request {
 	/* Public: filled by the submitter, read by it from `done` on. */
-	struct msg msg; /* id, epoch, deadline_ms, rid, t0 and attempt are filled here when it is sent */
+	struct msg
+		msg; /* id, epoch, deadline_ms, attempt and, unless given, rid and t0 are filled here when it is sent */
 	enum request_target target;
 	enum retry_safety safety;
 	uint32_t timeout_ms;
 	uint32_t tries_max;
-	uint16_t partition;  /* TARGET_ROW */
-	node_id node;        /* TARGET_NODE */
-	const char *address; /* TARGET_ADDRESS; borrowed until done */
-	uint64_t key_hash;   /* TARGET_KEY */
+	uint16_t partition;         /* TARGET_ROW */
+	node_id node;               /* TARGET_NODE */
+	const char *address;        /* TARGET_ADDRESS; borrowed until done */
+	uint64_t key_hash;          /* TARGET_KEY */
+	uint32_t attempts_before;   /* of a write whose rid and t0 are given */
+	struct kv_session *session; /* NULL: none; a reference, the submitter's to unref */
+	uint8_t session_token[SESSION_KEY_TOKEN_SIZE];
 	void (*done)(struct request *r);
 
 	/* Public: the outcome. */
@@ -88,6 +94,7 @@ struct request {
 	bool maybe_applied;     /* a write that was sent once without a definite answer */
 	bool answered_in_round; /* some node answered since `tried` was last cleared */
 	uint32_t tries;         /* answered attempts and rounds without a connection */
+	uint32_t contentions;   /* answers that others were quicker */
 	uint32_t tried_count;
 	struct link *tried[TRIED_MAX]; /* not again in this round; links live as long as the engine */
 };
@@ -97,6 +104,16 @@ void request_init(struct request *r, uint16_t opcode, enum request_target target
 		  void (*done)(struct request *r));
 
 static inline bool request_is_write(const struct request *r) { return r->safety != RETRY_READ; }
+
+/** It cannot go anywhere, or end, without a cluster map. */
+static inline bool request_needs_map(const struct request *r)
+{
+	return r->target == TARGET_MAP || r->target == TARGET_CLOCK || r->target == TARGET_ROW ||
+	       r->target == TARGET_NODE;
+}
+
+/** The name of a write once it has a time; zero before, and for other requests. */
+struct kv_write_id request_write_id(const struct request *r);
 
 /** Begins: the engine has just taken it over. */
 void request_start(struct request *r, struct engine *engine);

@@ -33,7 +33,7 @@ static bool is_local_failure(enum kv_status status)
 
 bool retry_answer(enum retry_safety safety, enum kv_status status, bool in_doubt)
 {
-	if (safety == RETRY_READ)
+	if (safety == RETRY_READ || safety == RETRY_FOUND)
 		return is_passing_refusal(status) || is_local_failure(status);
 	return !in_doubt && is_passing_refusal(status);
 }

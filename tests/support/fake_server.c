@@ -14,13 +14,13 @@
 #include "base/hash.h"
 #include "proto/codec.h"
 #include "proto/keyhash.h"
+#include "tests/support/fake_store.h"
 
 enum {
 	CONNS_MAX = 64,
 	STEPS_MAX = 16,
 	LOG_MAX = 8192,
 	HELD_MAX = 64,
-	PAIRS_MAX = 4096,
 	WAIT_SECONDS = 20,
 };
 
@@ -36,11 +36,6 @@ struct fake_node {
 	char address[32];
 	struct fake_step steps[STEPS_MAX];
 	uint32_t step_count;
-};
-
-struct fake_pair {
-	struct buf key, value;
-	struct version version;
 };
 
 struct held {
@@ -62,8 +57,7 @@ struct fake_server {
 	uint32_t log_count;
 	struct held held[HELD_MAX];
 	uint32_t held_count;
-	struct fake_pair *pairs;
-	uint32_t pair_count;
+	struct fake_store *store;
 	uint64_t clock; /* counts up with each message */
 	uint64_t epoch; /* 0: no cluster */
 	uint32_t shift; /* rows begin so many nodes later */
@@ -185,96 +179,7 @@ static void append_status(struct fake_server *f, const struct fake_conn *c, cons
 	KV_ASSERT(codec_encode(&reply, out) == KV_OK);
 }
 
-/* ---- The key-value table ---- */
-
-static struct fake_pair *find_pair(struct fake_server *f, struct slice key)
-{
-	for (uint32_t i = 0; i < f->pair_count; i++) {
-		if (slice_equal(buf_slice(&f->pairs[i].key), key))
-			return &f->pairs[i];
-	}
-	return NULL;
-}
-
-static void pair_put(struct fake_server *f, const struct msg_request *m)
-{
-	struct fake_pair *pair = find_pair(f, m->key);
-	if (!pair) {
-		KV_ASSERT(f->pair_count < PAIRS_MAX);
-		pair = &f->pairs[f->pair_count++];
-		buf_append_slice(&pair->key, m->key);
-	}
-	buf_clear(&pair->value);
-	buf_append_slice(&pair->value, m->value);
-	pair->version = (struct version){.hlc = m->t0, .id = hash_u64(m->rid.seq)};
-}
-
-static void pair_delete(struct fake_server *f, struct slice key)
-{
-	struct fake_pair *pair = find_pair(f, key);
-	if (!pair)
-		return;
-	buf_release(&pair->key);
-	buf_release(&pair->value);
-	*pair = f->pairs[--f->pair_count];
-	f->pairs[f->pair_count] = (struct fake_pair){0};
-}
-
-/* Two items a page; the cursor is the index of the next pair. */
-static void scan(struct fake_server *f, const struct msg_request *m, struct msg_result *result,
-		 struct scan_item items[2], char cursor[16])
-{
-	uint32_t at = 0, count = 0;
-	for (size_t i = 0; i < m->cursor.size; i++)
-		at = at * 10 + (uint32_t)(m->cursor.data[i] - '0');
-	for (; at < f->pair_count && count < 2; at++) {
-		struct slice key = buf_slice(&f->pairs[at].key);
-		if (hash_partition(key_hash(key), FAKE_PARTITIONS) != m->partition)
-			continue;
-		if (!slice_equal(slice_of(key.data, MIN(key.size, m->prefix.size)), m->prefix))
-			continue;
-		items[count++] = (struct scan_item){
-			.key = key,
-			.value = buf_slice(&f->pairs[at].value),
-			.ver = f->pairs[at].version,
-			.org = f->pairs[at].version,
-		};
-	}
-	result->items = items;
-	result->item_count = count;
-	if (at < f->pair_count) {
-		snprintf(cursor, 16, "%u", at);
-		result->cursor = slice_str(cursor);
-	}
-}
-
-static void carry_out(struct fake_server *f, const struct msg *request, struct msg *reply)
-{
-	const struct msg_request *m = &request->request;
-	struct msg_result *result = &reply->result;
-	struct fake_pair *pair = find_pair(f, m->key);
-	switch (request->opcode) {
-	case OP_PUT:
-		pair_put(f, m);
-		result->version = find_pair(f, m->key)->version;
-		return;
-	case OP_DEL:
-		pair_delete(f, m->key);
-		result->version = (struct version){.hlc = m->t0, .id = 1};
-		return;
-	case OP_GET:
-		if (!pair) {
-			result->status = KV_NOT_FOUND;
-			return;
-		}
-		result->value = buf_slice(&pair->value);
-		result->value_hash = hash64(result->value);
-		result->version = pair->version;
-		return;
-	default:
-		result->status = KV_UNSUPPORTED;
-	}
-}
+/* ---- Serving ---- */
 
 static void fill_receipt(const struct fake_server *f, struct msg_result *result)
 {
@@ -290,8 +195,6 @@ static void fill_receipt(const struct fake_server *f, struct msg_result *result)
 		.replicas = {{.node = 0, .ver = result->version}},
 	};
 }
-
-/* ---- Serving ---- */
 
 static void conn_close(struct fake_server *f, struct fake_conn *c)
 {
@@ -331,7 +234,13 @@ static void note(struct fake_server *f, const struct fake_conn *c, const struct 
 		.partition = m->request.partition,
 		.frame_id = m->id,
 		.has_expected = m->request.has_expected,
+		.if_present = m->request.if_present,
+		.fence = m->request.fence,
+		.staleness_ms = m->request.staleness_ms,
+		.session_size = (uint32_t)m->request.session.size,
 	};
+	if (m->request.session.size > 0)
+		memcpy(to->session, m->request.session.data, MIN(m->request.session.size, sizeof to->session));
 	if (m->request.key.size > 0)
 		memcpy(to->key, m->request.key.data, MIN(m->request.key.size, sizeof to->key - 1));
 	pthread_cond_broadcast(&f->changed);
@@ -343,8 +252,6 @@ static bool serve_data(struct fake_server *f, struct fake_conn *c, const struct 
 	note(f, c, m);
 	struct fake_step step = next_step(&f->nodes[c->node]);
 	struct msg reply = {.opcode = m->opcode, .reply = true, .id = m->id, .epoch = f->epoch};
-	struct scan_item items[2];
-	char cursor[16];
 	reply.hlc = FAKE_HLC + ++f->clock;
 	if (step.action == FAKE_IGNORE)
 		return true;
@@ -360,9 +267,11 @@ static bool serve_data(struct fake_server *f, struct fake_conn *c, const struct 
 	} else if (m->epoch < f->epoch && m->epoch != 0) {
 		reply.result.status = KV_STALE;
 	} else if (m->opcode == OP_SCAN) {
-		scan(f, &m->request, &reply.result, items, cursor);
+		fake_store_scan(f->store, &m->request, FAKE_PARTITIONS, &reply.result);
+	} else if (m->opcode == OP_LEDGER) {
+		fake_store_ledger(f->store, c->node, &m->request, FAKE_PARTITIONS, &reply.result);
 	} else {
-		carry_out(f, m, &reply);
+		fake_store_serve(f->store, m, &reply.result);
 	}
 	if (step.action == FAKE_APPLY_DROP)
 		return false;
@@ -545,7 +454,7 @@ struct fake_server *fake_start_empty(uint32_t node_count)
 	struct fake_server *f = xcalloc(1, sizeof *f);
 	f->node_count = node_count;
 	f->log = xcalloc(LOG_MAX, sizeof *f->log);
-	f->pairs = xcalloc(PAIRS_MAX, sizeof *f->pairs);
+	f->store = fake_store_new();
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -593,17 +502,13 @@ void fake_stop(struct fake_server *f)
 		if (f->conns[i].fd >= 0)
 			conn_close(f, &f->conns[i]);
 	}
-	for (uint32_t i = 0; i < f->pair_count; i++) {
-		buf_release(&f->pairs[i].key);
-		buf_release(&f->pairs[i].value);
-	}
+	fake_store_free(f->store);
 	for (uint32_t i = 0; i < HELD_MAX; i++)
 		buf_release(&f->held[i].frame);
 	close(f->wake);
 	pthread_cond_destroy(&f->changed);
 	pthread_mutex_destroy(&f->lock);
 	free(f->log);
-	free(f->pairs);
 	free(f);
 }
 
@@ -637,6 +542,13 @@ void fake_kill(struct fake_server *f, uint32_t node)
 	(void)eventfd_write(f->wake, 1);
 	while (f->nodes[node].listener >= 0)
 		pthread_cond_wait(&f->changed, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void fake_lose(struct fake_server *f, uint32_t node, const char *key, const char *value, hlc_t hlc)
+{
+	lock(f);
+	fake_store_lose(f->store, node, key, value, hlc);
 	pthread_mutex_unlock(&f->lock);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * A cluster of pretended nodes for tests of the client: real sockets on loopback, real frames, one small shared key-value
- * table, and a script that makes single requests go wrong.
+ * A cluster of pretended nodes for tests of the client: real sockets on loopback, real frames, one small shared table
+ * of keys (fake_store.h), and a script that makes single requests go wrong.
  *
  * One thread serves all nodes. The functions below may be called from the test's thread at any time. Nothing sleeps: a test
  * waits for what it wants with fake_wait_*, which fail after a generous time and then return false.
@@ -50,7 +50,11 @@ struct fake_request {
 	enum msg_acks acks;
 	uint16_t partition;
 	uint64_t frame_id;
-	bool has_expected;
+	bool has_expected, if_present;
+	uint64_t fence;
+	uint32_t staleness_ms;
+	uint32_t session_size;
+	uint8_t session[26]; /* the token's beginning */
 	char key[32];
 };
 
@@ -76,6 +80,9 @@ void fake_script(struct fake_server *f, uint32_t node, struct fake_step step);
 
 /** Closes a node's listener and connections. */
 void fake_kill(struct fake_server *f, uint32_t node);
+
+/** Puts a value of version {HLC, 1} into NODE's ledger. */
+void fake_lose(struct fake_server *f, uint32_t node, const char *key, const char *value, hlc_t hlc);
 
 /** Tells all connections of a node to go elsewhere. Their requests go on being served. */
 void fake_goaway(struct fake_server *f, uint32_t node);

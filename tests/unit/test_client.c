@@ -7,42 +7,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
-#include "tests/support/fake_server.h"
-
-/* A cluster and a client of it. */
-struct bed {
-	struct fake_server *f;
-	struct kv_client *client;
-	struct kv_error err;
-};
-
-static struct kv_client *open_client(const char *endpoints, const char *timeout_ms)
-{
-	struct kv_config *config = kv_config_new();
-	struct kv_client *client = NULL;
-	assert_int_equal(kv_config_set(config, "endpoints", endpoints, NULL), KV_OK);
-	assert_int_equal(kv_config_set(config, "timeout_ms", timeout_ms, NULL), KV_OK);
-	assert_int_equal(kv_config_set(config, "connect_timeout_ms", "5000", NULL), KV_OK);
-	assert_int_equal(kv_open(config, &client, NULL), KV_OK);
-	kv_config_free(config);
-	return client;
-}
-
-static struct bed bed_make(uint32_t nodes, const char *timeout_ms)
-{
-	struct bed b = {.f = fake_start(nodes)};
-	b.client = open_client(fake_endpoints(b.f), timeout_ms);
-	/* From here on the map is known. */
-	struct kv_cluster_info info;
-	assert_int_equal(kv_cluster_info(b.client, &info, NULL), KV_OK);
-	return b;
-}
-
-static void bed_free(struct bed *b)
-{
-	kv_close(b->client, 0);
-	fake_stop(b->f);
-}
+#include "tests/support/bed.h"
 
 static struct kv_options level(enum kv_level l)
 {
@@ -64,17 +29,6 @@ static void assert_value(struct bed *b, const char *key, const char *value)
 	assert_int_equal(item.value.size, strlen(value));
 	assert_memory_equal(item.value.data, value, strlen(value));
 	kv_item_release(&item);
-}
-
-static void script(struct bed *b, const char *key, enum fake_action action, uint32_t count)
-{
-	fake_script(b->f, fake_owner(b->f, key), (struct fake_step){.action = action, .count = count});
-}
-
-static void script_status(struct bed *b, const char *key, enum kv_status status, bool in_doubt, uint32_t count)
-{
-	struct fake_step step = {.action = FAKE_STATUS, .status = status, .in_doubt = in_doubt, .count = count};
-	fake_script(b->f, fake_owner(b->f, key), step);
 }
 
 /* ---- One key ---- */
@@ -147,20 +101,6 @@ static void a_receipt_is_given_when_asked_for(void **state)
 	bed_free(&b);
 }
 
-static void a_condition_is_sent_as_such(void **state)
-{
-	struct bed b = bed_make(1, "20000");
-	struct kv_options o = KV_OPTIONS_INIT;
-	o.if_absent = true;
-	assert_int_equal(kv_put(b.client, &o, kv_slice_str("c"), kv_slice_str("v"), NULL, &b.err), KV_UNSUPPORTED);
-	assert_false(b.err.in_doubt);
-	assert_int_equal(fake_request(b.f, 0).opcode, OP_CAS);
-	assert_true(fake_request(b.f, 0).has_expected);
-	assert_int_equal(kv_del(b.client, &o, kv_slice_str("c"), NULL, &b.err), KV_UNSUPPORTED);
-	assert_int_equal(fake_request_count(b.f), 1);
-	bed_free(&b);
-}
-
 static void requests_go_to_the_first_node_of_their_row(void **state)
 {
 	struct bed b = bed_make(3, "20000");
@@ -208,21 +148,21 @@ static void assert_same_write_twice(struct bed *b)
 static void an_eventual_write_whose_connection_was_lost_is_sent_again_as_the_same(void **state)
 {
 	struct bed b = bed_make(3, "20000");
-	script(&b, "w", FAKE_APPLY_DROP, 1);
+	bed_script(&b, "w", FAKE_APPLY_DROP, 1);
 	assert_int_equal(put(&b, KV_LEVEL_EVENTUAL, "w", "v"), KV_OK);
 	assert_same_write_twice(&b);
 	assert_true(fake_request(b.f, 0).node != fake_request(b.f, 1).node);
 	bed_free(&b);
 }
 
-static void a_strong_write_whose_connection_was_lost_is_in_doubt_and_not_sent_again(void **state)
+static void a_strong_write_whose_connection_was_lost_is_sent_again_as_the_same(void **state)
 {
 	struct bed b = bed_make(3, "20000");
-	script(&b, "w", FAKE_APPLY_DROP, 1);
-	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_IN_DOUBT);
-	assert_true(b.err.in_doubt);
+	bed_script(&b, "w", FAKE_APPLY_DROP, 1);
+	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OK);
+	assert_same_write_twice(&b);
+	assert_true(fake_request(b.f, 0).node != fake_request(b.f, 1).node);
 	assert_value(&b, "w", "v");
-	assert_int_equal(fake_request_count(b.f), 2);
 	bed_free(&b);
 }
 
@@ -230,7 +170,7 @@ static void a_read_whose_connection_was_lost_goes_to_another_replica(void **stat
 {
 	struct bed b = bed_make(3, "20000");
 	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OK);
-	script(&b, "w", FAKE_DROP, 1);
+	bed_script(&b, "w", FAKE_DROP, 1);
 	assert_value(&b, "w", "v");
 	assert_true(fake_request(b.f, 1).node != fake_request(b.f, 2).node);
 	bed_free(&b);
@@ -243,7 +183,7 @@ static void refusals_are_retried_at_every_level(void **state)
 	struct bed b = bed_make(3, "20000");
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
 		uint32_t before = fake_request_count(b.f);
-		script_status(&b, "w", refusals[i], false, 1);
+		bed_script_status(&b, "w", refusals[i], false, 1);
 		assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OK);
 		assert_int_equal(fake_request_count(b.f), before + 2);
 		assert_true(fake_request(b.f, before).rid.seq == fake_request(b.f, before + 1).rid.seq);
@@ -254,7 +194,7 @@ static void refusals_are_retried_at_every_level(void **state)
 static void a_refusal_that_stays_is_told_after_the_last_attempt(void **state)
 {
 	struct bed b = bed_make(1, "20000");
-	script_status(&b, "w", KV_OVERLOADED, false, 50);
+	bed_script_status(&b, "w", KV_OVERLOADED, false, 50);
 	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OVERLOADED);
 	assert_false(b.err.in_doubt);
 	assert_int_equal(fake_request_count(b.f), 3);
@@ -273,26 +213,65 @@ static void a_node_that_asks_for_more_time_than_there_is_ends_the_request(void *
 	bed_free(&b);
 }
 
-static void final_answers_and_doubt_are_not_retried(void **state)
+static void final_answers_and_doubt_of_eventual_writes_are_not_retried(void **state)
 {
 	struct bed b = bed_make(3, "20000");
-	script_status(&b, "w", KV_DENIED, false, 1);
+	bed_script_status(&b, "w", KV_DENIED, false, 1);
 	assert_int_equal(put(&b, KV_LEVEL_EVENTUAL, "w", "v"), KV_DENIED);
-	script_status(&b, "w", KV_UNAVAILABLE, true, 1);
-	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_IN_DOUBT);
+	bed_script_status(&b, "w", KV_UNAVAILABLE, true, 1);
+	assert_int_equal(put(&b, KV_LEVEL_EVENTUAL, "w", "v"), KV_IN_DOUBT);
 	assert_true(b.err.in_doubt);
-	script_status(&b, "w", (enum kv_status)77, false, 1);
+	bed_script_status(&b, "w", (enum kv_status)77, false, 1);
 	assert_int_equal(put(&b, KV_LEVEL_EVENTUAL, "w", "v"), 77);
 	assert_true(b.err.in_doubt);
 	assert_int_equal(fake_request_count(b.f), 3);
 	bed_free(&b);
 }
 
+static void another_node_settles_a_strong_write_that_one_left_in_doubt(void **state)
+{
+	struct bed b = bed_make(3, "20000");
+	bed_script_status(&b, "w", KV_IN_DOUBT, true, 1);
+	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OK);
+	assert_same_write_twice(&b);
+	/* Doubt that stays is told, whatever the last answer is. */
+	for (uint32_t i = 0; i < 3; i++) {
+		bool in_doubt = i == 0;
+		struct fake_step step = {
+			.action = FAKE_STATUS, .status = KV_UNAVAILABLE, .in_doubt = in_doubt, .count = 1};
+		fake_script(b.f, (fake_owner(b.f, "w") + i) % 3, step);
+	}
+	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_IN_DOUBT);
+	assert_true(b.err.in_doubt);
+	assert_int_equal(b.err.write.attempt, 3);
+	assert_int_equal(fake_request_count(b.f), 5);
+	bed_free(&b);
+}
+
+static void contention_is_tried_at_the_same_node_until_the_deadline(void **state)
+{
+	struct bed b = bed_make(3, "20000");
+	bed_script_status(&b, "w", KV_CONFLICT, false, 6);
+	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OK);
+	assert_int_equal(fake_request_count(b.f), 7);
+	for (uint32_t i = 1; i < 7; i++) {
+		assert_int_equal(fake_request(b.f, i).node, fake_request(b.f, 0).node);
+		assert_int_equal(fake_request(b.f, i).attempt, i);
+		assert_true(fake_request(b.f, i).t0 == fake_request(b.f, 0).t0);
+	}
+	bed_free(&b);
+	b = bed_make(1, "200");
+	bed_script_status(&b, "w", KV_CONFLICT, false, 100);
+	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_CONFLICT);
+	assert_false(b.err.in_doubt);
+	bed_free(&b);
+}
+
 static void doubt_of_an_earlier_attempt_stays(void **state)
 {
 	struct bed b = bed_make(1, "20000");
-	script(&b, "w", FAKE_APPLY_DROP, 1);
-	script_status(&b, "w", KV_DENIED, false, 1);
+	bed_script(&b, "w", FAKE_APPLY_DROP, 1);
+	bed_script_status(&b, "w", KV_DENIED, false, 1);
 	assert_int_equal(put(&b, KV_LEVEL_EVENTUAL, "w", "v"), KV_IN_DOUBT);
 	assert_true(b.err.in_doubt);
 	assert_int_equal(fake_request_count(b.f), 2);
@@ -303,9 +282,9 @@ static void a_damaged_value_is_read_from_another_replica(void **state)
 {
 	struct bed b = bed_make(3, "20000");
 	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "value"), KV_OK);
-	script(&b, "w", FAKE_BAD_HASH, 1);
+	bed_script(&b, "w", FAKE_BAD_HASH, 1);
 	assert_value(&b, "w", "value");
-	script(&b, "w", FAKE_BAD_SUM, 1);
+	bed_script(&b, "w", FAKE_BAD_SUM, 1);
 	assert_value(&b, "w", "value");
 	assert_int_equal(fake_request_count(b.f), 5);
 	bed_free(&b);
@@ -314,7 +293,7 @@ static void a_damaged_value_is_read_from_another_replica(void **state)
 static void a_silent_node_is_left_for_another_replica_in_time(void **state)
 {
 	struct bed b = bed_make(3, "2000");
-	script(&b, "w", FAKE_IGNORE, 1);
+	bed_script(&b, "w", FAKE_IGNORE, 1);
 	assert_int_equal(put(&b, KV_LEVEL_EVENTUAL, "w", "v"), KV_OK);
 	assert_same_write_twice(&b);
 	bed_free(&b);
@@ -323,15 +302,16 @@ static void a_silent_node_is_left_for_another_replica_in_time(void **state)
 static void without_an_answer_the_deadline_ends_a_write_in_doubt(void **state)
 {
 	struct bed b = bed_make(1, "200");
-	script(&b, "w", FAKE_IGNORE, 1);
+	bed_script(&b, "w", FAKE_IGNORE, 3);
 	usec_t start_us = clock_mono_us();
 	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_DEADLINE);
 	assert_true(clock_mono_us() - start_us >= 200 * USEC_PER_MSEC);
 	assert_true(b.err.in_doubt);
-	assert_int_equal(fake_request_count(b.f), 1);
+	assert_true(fake_wait_requests(b.f, b.err.write.attempt));
+	assert_true(b.err.write.t0 == fake_request(b.f, 0).t0);
 	/* The connection is still good. */
 	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_OK);
-	script(&b, "w", FAKE_IGNORE, 3);
+	bed_script(&b, "w", FAKE_IGNORE, 3);
 	struct kv_item item;
 	assert_int_equal(kv_get(b.client, NULL, kv_slice_str("w"), &item, &b.err), KV_DEADLINE);
 	assert_false(b.err.in_doubt);
@@ -341,7 +321,7 @@ static void without_an_answer_the_deadline_ends_a_write_in_doubt(void **state)
 static void a_write_that_was_never_sent_is_not_in_doubt(void **state)
 {
 	struct fake_server *f = fake_start(1);
-	struct bed b = {.f = f, .client = open_client(fake_endpoints(f), "20000")};
+	struct bed b = {.f = f, .client = bed_open_client(fake_endpoints(f), "20000")};
 	fake_kill(f, 0);
 	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_UNAVAILABLE);
 	assert_false(b.err.in_doubt);
@@ -366,7 +346,7 @@ static void requests_go_on_when_a_node_dies(void **state)
 static void nodes_without_a_cluster_answer_not_ready(void **state)
 {
 	struct fake_server *f = fake_start_empty(1);
-	struct bed b = {.f = f, .client = open_client(fake_endpoints(f), "20000")};
+	struct bed b = {.f = f, .client = bed_open_client(fake_endpoints(f), "20000")};
 	assert_int_equal(put(&b, KV_LEVEL_STRONG, "w", "v"), KV_NOT_READY);
 	assert_false(b.err.in_doubt);
 	struct kv_cluster_info info;
@@ -639,7 +619,7 @@ static void a_host_name_is_looked_up(void **state)
 	struct fake_server *f = fake_start(1);
 	char endpoint[64];
 	snprintf(endpoint, sizeof endpoint, "localhost%s", strchr(fake_address(f, 0), ':'));
-	struct bed b = {.f = f, .client = open_client(endpoint, "20000")};
+	struct bed b = {.f = f, .client = bed_open_client(endpoint, "20000")};
 	/* A machine without a hosts file does not know it; then the error says so. */
 	struct addrinfo *found = NULL;
 	bool known = getaddrinfo("localhost", "1", NULL, &found) == 0;
@@ -679,16 +659,17 @@ int main(void)
 		cmocka_unit_test(big_and_empty_values_arrive_whole),
 		cmocka_unit_test(sizes_over_the_limits_are_refused_without_a_node),
 		cmocka_unit_test(a_receipt_is_given_when_asked_for),
-		cmocka_unit_test(a_condition_is_sent_as_such),
 		cmocka_unit_test(requests_go_to_the_first_node_of_their_row),
 		cmocka_unit_test(eventual_writes_get_growing_times_of_the_clusters_clock),
 		cmocka_unit_test(an_eventual_write_whose_connection_was_lost_is_sent_again_as_the_same),
-		cmocka_unit_test(a_strong_write_whose_connection_was_lost_is_in_doubt_and_not_sent_again),
+		cmocka_unit_test(a_strong_write_whose_connection_was_lost_is_sent_again_as_the_same),
 		cmocka_unit_test(a_read_whose_connection_was_lost_goes_to_another_replica),
 		cmocka_unit_test(refusals_are_retried_at_every_level),
 		cmocka_unit_test(a_refusal_that_stays_is_told_after_the_last_attempt),
 		cmocka_unit_test(a_node_that_asks_for_more_time_than_there_is_ends_the_request),
-		cmocka_unit_test(final_answers_and_doubt_are_not_retried),
+		cmocka_unit_test(final_answers_and_doubt_of_eventual_writes_are_not_retried),
+		cmocka_unit_test(another_node_settles_a_strong_write_that_one_left_in_doubt),
+		cmocka_unit_test(contention_is_tried_at_the_same_node_until_the_deadline),
 		cmocka_unit_test(doubt_of_an_earlier_attempt_stays),
 		cmocka_unit_test(a_damaged_value_is_read_from_another_replica),
 		cmocka_unit_test(a_silent_node_is_left_for_another_replica_in_time),

@@ -3,6 +3,7 @@
 
 #include "client/endpoint.h"
 #include "client/options.h"
+#include "proto/msg.h"
 
 static void refuses(struct kv_config *config, const char *key, const char *value)
 {
@@ -56,7 +57,7 @@ static void requests_take_defaults_from_the_client(void **state)
 	struct kv_config *c = kv_config_new();
 	assert_int_equal(kv_config_set(c, "level", "strong", NULL), KV_OK);
 	struct kv_options o;
-	assert_int_equal(options_complete(c, NULL, &o, NULL), KV_OK);
+	assert_int_equal(options_complete(c, OP_GET, NULL, &o, NULL), KV_OK);
 	assert_int_equal(o.level, KV_LEVEL_STRONG);
 	assert_int_equal(o.acks, KV_ACKS_ONE);
 	assert_int_equal(o.timeout_ms, 1000);
@@ -70,7 +71,7 @@ static void options_of_an_older_header_are_completed(void **state)
 	old.level = KV_LEVEL_STRONG;
 	old.receipt = true;
 	old.size = offsetof(struct kv_options, acks);
-	assert_int_equal(options_complete(c, &old, &o, NULL), KV_OK);
+	assert_int_equal(options_complete(c, OP_GET, &old, &o, NULL), KV_OK);
 	assert_int_equal(o.level, KV_LEVEL_STRONG);
 	assert_false(o.receipt);
 	kv_config_free(c);
@@ -85,11 +86,11 @@ static void options_of_a_newer_header_are_taken_while_unused(void **state)
 	} newer = {.known = KV_OPTIONS_INIT};
 	struct kv_options o;
 	newer.known.size = sizeof newer;
-	assert_int_equal(options_complete(c, &newer.known, &o, NULL), KV_OK);
+	assert_int_equal(options_complete(c, OP_GET, &newer.known, &o, NULL), KV_OK);
 	newer.later = 1;
-	assert_int_equal(options_complete(c, &newer.known, &o, NULL), KV_UNSUPPORTED);
+	assert_int_equal(options_complete(c, OP_GET, &newer.known, &o, NULL), KV_UNSUPPORTED);
 	newer.known.size = 0;
-	assert_int_equal(options_complete(c, &newer.known, &o, NULL), KV_INVALID);
+	assert_int_equal(options_complete(c, OP_GET, &newer.known, &o, NULL), KV_INVALID);
 	kv_config_free(c);
 }
 
@@ -98,13 +99,74 @@ static void impossible_options_are_refused(void **state)
 	struct kv_config *c = kv_config_new();
 	struct kv_options o, given = KV_OPTIONS_INIT;
 	given.timeout_ms = 60001;
-	assert_int_equal(options_complete(c, &given, &o, NULL), KV_INVALID);
+	assert_int_equal(options_complete(c, OP_GET, &given, &o, NULL), KV_INVALID);
 	given = (struct kv_options)KV_OPTIONS_INIT;
 	given.if_absent = given.if_present = true;
-	assert_int_equal(options_complete(c, &given, &o, NULL), KV_INVALID);
+	assert_int_equal(options_complete(c, OP_PUT, &given, &o, NULL), KV_INVALID);
 	given = (struct kv_options)KV_OPTIONS_INIT;
 	given.level = (enum kv_level)9;
-	assert_int_equal(options_complete(c, &given, &o, NULL), KV_INVALID);
+	assert_int_equal(options_complete(c, OP_GET, &given, &o, NULL), KV_INVALID);
+	kv_config_free(c);
+}
+
+static enum kv_status level_of(struct kv_config *c, uint16_t opcode, const struct kv_options *given,
+			       enum kv_level *ret)
+{
+	struct kv_options o;
+	enum kv_status status = options_complete(c, opcode, given, &o, NULL);
+	if (status == KV_OK)
+		*ret = o.level;
+	return status;
+}
+
+static void what_is_strong_or_nothing_is_strong_by_default(void **state)
+{
+	struct kv_config *c = kv_config_new();
+	struct kv_options given = KV_OPTIONS_INIT;
+	struct kv_version version = {1, 2};
+	enum kv_level level;
+	assert_int_equal(level_of(c, OP_PUT, &given, &level), KV_OK);
+	assert_int_equal(level, KV_LEVEL_EVENTUAL);
+	for (uint32_t i = 0; i < 3; i++) {
+		static const uint16_t opcodes[] = {OP_ADD, OP_APPEND, OP_OUTCOME};
+		assert_int_equal(level_of(c, opcodes[i], &given, &level), KV_OK);
+		assert_int_equal(level, KV_LEVEL_STRONG);
+	}
+	given.expected = &version;
+	assert_int_equal(level_of(c, OP_PUT, &given, &level), KV_OK);
+	assert_int_equal(level, KV_LEVEL_STRONG);
+	given.level = KV_LEVEL_EVENTUAL;
+	assert_int_equal(level_of(c, OP_PUT, &given, &level), KV_INVALID);
+	assert_int_equal(level_of(c, OP_GET, &given, &level), KV_INVALID);
+	given.expected = NULL;
+	assert_int_equal(level_of(c, OP_ADD, &given, &level), KV_INVALID);
+	given.level = KV_LEVEL_DEFAULT;
+	given.fence = 1;
+	assert_int_equal(level_of(c, OP_DEL, &given, &level), KV_OK);
+	assert_int_equal(level, KV_LEVEL_STRONG);
+	assert_int_equal(level_of(c, OP_GET, &given, &level), KV_INVALID);
+	given.fence = 0;
+	given.ttl_ms = 1;
+	assert_int_equal(level_of(c, OP_ADD, &given, &level), KV_INVALID);
+	kv_config_free(c);
+}
+
+static void a_bound_is_for_reads_and_has_a_default(void **state)
+{
+	struct kv_config *c = kv_config_new();
+	struct kv_options given = KV_OPTIONS_INIT, o;
+	enum kv_level level;
+	assert_int_equal(kv_config_set(c, "level", "bounded", NULL), KV_OK);
+	assert_int_equal(kv_config_set(c, "staleness_ms", "77", NULL), KV_OK);
+	assert_int_equal(options_complete(c, OP_GET, NULL, &o, NULL), KV_OK);
+	assert_int_equal(o.level, KV_LEVEL_BOUNDED);
+	assert_int_equal(o.staleness_ms, 77);
+	assert_int_equal(level_of(c, OP_PUT, &given, &level), KV_OK);
+	assert_int_equal(level, KV_LEVEL_EVENTUAL);
+	given.level = KV_LEVEL_BOUNDED;
+	assert_int_equal(level_of(c, OP_PUT, &given, &level), KV_INVALID);
+	given.staleness_ms = STALENESS_MAX_MS + 1;
+	assert_int_equal(level_of(c, OP_GET, &given, &level), KV_INVALID);
 	kv_config_free(c);
 }
 
@@ -139,6 +201,8 @@ int main(void)
 		cmocka_unit_test(options_of_an_older_header_are_completed),
 		cmocka_unit_test(options_of_a_newer_header_are_taken_while_unused),
 		cmocka_unit_test(impossible_options_are_refused),
+		cmocka_unit_test(what_is_strong_or_nothing_is_strong_by_default),
+		cmocka_unit_test(a_bound_is_for_reads_and_has_a_default),
 		cmocka_unit_test(versions_go_through_text_and_back),
 		cmocka_unit_test(numeric_addresses_need_no_lookup),
 	};

@@ -22,6 +22,22 @@ static void a_write_in_doubt_is_not_repeated(void **state)
 	assert_false(retry_answer(RETRY_ONCE, KV_INTERNAL, false));
 }
 
+static void a_write_that_nodes_find_by_its_id_is_settled_elsewhere(void **state)
+{
+	assert_true(retry_answer(RETRY_FOUND, KV_IN_DOUBT, true));
+	assert_true(retry_answer(RETRY_FOUND, KV_UNAVAILABLE, true));
+	assert_true(retry_answer(RETRY_FOUND, KV_INTERNAL, true));
+	assert_false(retry_answer(RETRY_FOUND, KV_DENIED, false));
+	assert_false(retry_answer(RETRY_FOUND, KV_DEADLINE, true));
+}
+
+static void only_a_conflict_without_doubt_is_contention(void **state)
+{
+	assert_true(retry_is_contention(KV_CONFLICT, false));
+	assert_false(retry_is_contention(KV_CONFLICT, true));
+	assert_false(retry_is_contention(KV_OVERLOADED, false));
+}
+
 static void final_answers_are_not_repeated(void **state)
 {
 	static const enum kv_status finals[] = {KV_DENIED,      KV_TOO_LARGE, KV_INVALID,
@@ -43,6 +59,7 @@ static void only_what_may_have_a_second_effect_is_not_sent_again(void **state)
 {
 	assert_true(retry_unanswered(RETRY_READ));
 	assert_true(retry_unanswered(RETRY_SAME));
+	assert_true(retry_unanswered(RETRY_FOUND));
 	assert_false(retry_unanswered(RETRY_ONCE));
 }
 
@@ -83,6 +100,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refusals_that_changed_nothing_may_be_repeated_by_anyone),
 		cmocka_unit_test(a_write_in_doubt_is_not_repeated),
+		cmocka_unit_test(a_write_that_nodes_find_by_its_id_is_settled_elsewhere),
+		cmocka_unit_test(only_a_conflict_without_doubt_is_contention),
 		cmocka_unit_test(final_answers_are_not_repeated),
 		cmocka_unit_test(a_read_goes_on_after_the_failure_of_one_replica),
 		cmocka_unit_test(only_what_may_have_a_second_effect_is_not_sent_again),

@@ -29,10 +29,11 @@
  *   any error, in_doubt false      not applied, and never will be
  *   any error, in_doubt true       it may have been applied, or may still be: read before you decide
  *
- * Retries happen inside the library, where they are safe. Reads go to another replica. An eventual write carries its version
- * from the first try on, so sending it again is the same write. A strong write that was sent and not answered is never
- * sent again: it ends as in doubt. Refusals that changed nothing (overload, not enough replicas, an old map) are retried
- * with growing random pauses, within the time-out and a budget that keeps retries from feeding an overload.
+ * Retries happen inside the library, where they are safe. Reads go to another replica. Every write has an id and a time, fixed
+ * before its first try, so sending it again is the same write: it takes effect at most once, and a repeated kv_add gets
+ * the sum of the first. Refusals that changed nothing (overload, not enough replicas, an old map, contention) are retried
+ * with growing random pauses, within the time-out and a budget that keeps retries from feeding an overload. A write that is
+ * in doubt nevertheless can be settled: see kv_outcome.
  *
  * Threads: a client has one I/O thread of its own; all calls may be made from any thread except where noted, but not from
  * a callback if they wait. With kv_config_set_event_base the client runs in the caller's libevent loop instead and
@@ -82,6 +83,17 @@ static inline struct kv_slice kv_slice_of(const void *data, size_t size)
 }
 
 /**
+ * Names one write for ever, together with its key: all its retries, by whatever client, are that write. All zero: none.
+ * Comes with every write that is done (kv_item), with every one in doubt (kv_error), or beforehand from kv_write_id_new.
+ */
+struct kv_write_id {
+	uint64_t t0;      /* the cluster's clock before its first try */
+	uint64_t client;  /* that tried it first */
+	uint64_t seq;     /* of that client's writes */
+	uint32_t attempt; /* 0: was never sent; otherwise the next try is a retry */
+};
+
+/**
  * Why a call failed. message says what, why and what to do next, in one line without full stop.
  * After KV_OK the message is empty.
  */
@@ -89,6 +101,7 @@ struct kv_error {
 	enum kv_status status;
 	bool in_doubt; /* a write that may have been applied */
 	char message[240];
+	struct kv_write_id write; /* with in_doubt: for kv_outcome, or to try it again; otherwise zero */
 };
 
 /** "NOT_FOUND"; "UNKNOWN" for numbers of a newer node. Static storage. */
@@ -120,6 +133,9 @@ bool kv_version_parse(const char *text, struct kv_version *ret_version);
 /** <0, 0, >0 as A is older than, equal to, newer than B. */
 int kv_version_compare(struct kv_version a, struct kv_version b);
 
+/** XXH3 (64 bits) of VALUE: what kv_options.expected_hash is compared with, and kv_entry.value_hash. */
+uint64_t kv_hash(struct kv_slice value);
+
 /* ---- Configuration ---------------------------------------------------------------------------------------------- */
 
 /** A configuration with every default. Never NULL. Free it with kv_config_free; an open client does not need it. */
@@ -136,6 +152,7 @@ void kv_config_free(struct kv_config *config);
  *   name                kvclient    what the node's logs call this client, at most 64 bytes
  *   level               eventual    default level: strong, session, bounded, eventual
  *   acks                1           default acks of eventual writes: 1, majority, all
+ *   staleness_ms        1000        default bound of the level bounded, 1 to 3600000
  *   timeout_ms          1000        default time-out of a call, 1 to 60000
  *   connect_timeout_ms  300         for one attempt to connect to one node, 1 to 60000
  *   max_inflight        256         unanswered requests on one connection, 1 to 4096; the node may set it lower
@@ -170,32 +187,53 @@ void kv_close(struct kv_client *client, unsigned drain_ms);
 enum kv_level {
 	KV_LEVEL_DEFAULT = 0,  /* the client's default */
 	KV_LEVEL_EVENTUAL = 1, /* nearest replica; writes durable on `acks` replicas, the rest follows */
-	KV_LEVEL_SESSION = 2,
-	KV_LEVEL_BOUNDED = 3, /* reads at most staleness_ms old */
-	KV_LEVEL_STRONG = 4   /* linearizable; writes durable on a majority */
+	KV_LEVEL_SESSION = 2,  /* reads never older than what the session saw; writes as eventual */
+	KV_LEVEL_BOUNDED = 3,  /* reads at most staleness_ms old; not for writes, whose default is then eventual */
+	KV_LEVEL_STRONG = 4    /* linearizable; writes durable on a majority */
 };
 
 enum kv_acks { KV_ACKS_DEFAULT = 0, KV_ACKS_ONE = 1, KV_ACKS_MAJORITY = 2, KV_ACKS_ALL = 3 };
 
-/** How one request is carried out. A level or condition that the node does not offer yet answers KV_UNSUPPORTED. */
+/** What one thread of work has seen of the data. See kv_session_new. */
+struct kv_session;
+
+/**
+ * How one request is carried out. What the node does not offer yet answers KV_UNSUPPORTED.
+ *
+ * Conditions (expected, expected_hash, if_absent, if_present) are for kv_put, kv_cas, kv_del and their batches; all given must
+ * hold. If one does not, nothing is changed and the answer is KV_CONDITION_FAILED with the present version and value.
+ * A request with a condition or a fence, and kv_cas, kv_add, kv_append and kv_outcome, are strong: the level may be left
+ * at its default, and every other one gives KV_INVALID.
+ */
 struct kv_options {
 	uint32_t size; /* sizeof(struct kv_options) */
 	enum kv_level level;
-	enum kv_acks acks;                 /* eventual writes */
-	uint32_t timeout_ms;               /* 0: the client's default; at most 60000 */
-	uint64_t ttl_ms;                   /* writes: forget the value after; 0: keep for ever */
-	uint32_t bucket;                   /* 0: the default bucket */
-	uint32_t staleness_ms;             /* KV_LEVEL_BOUNDED */
-	const struct kv_version *expected; /* kv_put: only if this is the present version; NULL: any */
-	bool if_absent;                    /* kv_put: only if the key is not there */
-	bool if_present;                   /* kv_put: only if the key is there */
-	bool receipt;                      /* ask for a receipt with the answer */
+	enum kv_acks acks;     /* writes of the levels eventual and session */
+	uint32_t timeout_ms;   /* 0: the client's default; at most 60000 */
+	uint64_t ttl_ms;       /* kv_put, kv_cas: forget the value after; 0: keep for ever */
+	uint32_t bucket;       /* 0: the default bucket */
+	uint32_t staleness_ms; /* KV_LEVEL_BOUNDED; 0: the client's default */
+	const struct kv_version
+		*expected; /* only if this is the present version, {0, 0}: absent; NULL: any. Borrowed */
+	bool if_absent;    /* only if the key is not there */
+	bool if_present;   /* only if the key is there */
+	bool receipt;      /* ask for a receipt with the answer */
+	const uint64_t *expected_hash; /* only if kv_hash of the present value is this; NULL: any. Borrowed */
+	/* Writes: refused with KV_CONDITION_FAILED if a higher fence was used on the key; else the key's fence becomes this
+	 * one. For holders of a lock whose number grows: one that lost it without knowing changes nothing. 0: none. */
+	uint64_t fence;
+	/* Reads and writes note in it what they saw; with it the default level is KV_LEVEL_SESSION. NULL: none or, at that
+	 * level, the client's own. It may be freed while requests are under way. */
+	struct kv_session *session;
+	/* Writes of one key: be this write, tried again if its attempt is not 0. Key, value and conditions must be those of
+	 * the first try. NULL: a new one. Borrowed. */
+	const struct kv_write_id *write;
 };
 
 #define KV_OPTIONS_INIT                                                                                            \
 	{                                                                                                          \
 		sizeof(struct kv_options), KV_LEVEL_DEFAULT, KV_ACKS_DEFAULT, 0, 0, 0, 0, NULL, false, false,      \
-			false                                                                                      \
+			false, NULL, 0, NULL, NULL                                                                 \
 	}
 
 /* ---- Answers ---------------------------------------------------------------------------------------------------- */
@@ -239,6 +277,9 @@ struct kv_item {
 	uint64_t expires_ms;              /* since 1970 on the cluster's clock; 0: never */
 	const struct kv_receipt *receipt; /* NULL unless asked for */
 	struct kv_memory *memory;         /* private */
+	struct kv_write_id write;         /* of the write; zero after a read */
+	uint32_t staleness_ms;            /* of a read: the value is at most that old; 0: not known */
+	uint32_t reserved;
 };
 
 /** Gives the memory back and clears *ITEM. A zeroed or cleared item and NULL are allowed. Any thread. */
@@ -247,22 +288,120 @@ void kv_item_release(struct kv_item *item);
 /** A second item on the same memory, released on its own: to keep what a callback was shown. Any thread. */
 struct kv_item kv_item_ref(const struct kv_item *item);
 
-/* ---- One key, waiting ------------------------------------------------------------------------------------------- */
-/* OPTIONS NULL means all defaults. Keys have 1 to 4096 bytes: an empty one gives KV_INVALID, a longer one KV_TOO_LARGE. */
+/** The number in an answer to kv_add (the sum), kv_append (the size) or kv_outcome of one. False if there is none. */
+bool kv_item_number(const struct kv_item *item, int64_t *ret_number);
 
-/** KV_NOT_FOUND: no such key. *ret_item is the caller's to release. After any error it is cleared, except: with a
- *  receipt wanted KV_NOT_FOUND fills it too, with an absent value. */
+/* ---- One key, waiting ------------------------------------------------------------------------------------------- */
+/* OPTIONS NULL means all defaults. Keys have 1 to 4096 bytes: an empty one gives KV_INVALID, a longer one KV_TOO_LARGE.
+ *
+ * RET_ITEM is the caller's to release, and may be NULL for writes. It is filled with KV_OK (writes: version and write id) and
+ * with KV_CONDITION_FAILED (present version, {0, 0} if the key is absent; the value where value.data is not NULL); with a
+ * receipt wanted KV_NOT_FOUND fills it too. After any other error it is cleared. */
+
+/** KV_NOT_FOUND: no such key. */
 enum kv_status kv_get(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
 		      struct kv_item *ret_item, struct kv_error *err);
 
-/** Values over 16 MiB, or over what the node takes, give KV_TOO_LARGE. RET_ITEM may be NULL; it holds the version and,
- *  if asked for, the receipt, and is the caller's to release. */
+/** Values over 16 MiB, or over what the node takes, give KV_TOO_LARGE. KV_CONFLICT: other strong writes of the key kept it
+ *  from finishing in the time given; not applied, like every error that is not in doubt. */
 enum kv_status kv_put(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
 		      struct kv_slice value, struct kv_item *ret_item, struct kv_error *err);
 
-/** Deleting what is not there is KV_OK. RET_ITEM as in kv_put. Conditions give KV_UNSUPPORTED. */
+/** Deleting what is not there is KV_OK, unless a condition says otherwise. */
 enum kv_status kv_del(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
 		      struct kv_item *ret_item, struct kv_error *err);
+
+/** kv_put if the present version is *EXPECTED, which kv_get told; NULL: if the key is absent. KV_INVALID: the options have
+ *  expected or if_absent as well. KV_CONDITION_FAILED as told above. */
+enum kv_status kv_cas(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+		      const struct kv_version *expected, struct kv_slice value, struct kv_item *ret_item,
+		      struct kv_error *err);
+
+/**
+ * Adds DELTA to the number that the value is, in decimal; an absent key is 0. *RET_SUM (may be NULL) is set with KV_OK.
+ * A time to live stays as it is; options with one, or with conditions, give KV_INVALID. KV_CONDITION_FAILED: the value
+ * is no number of 64 bits, or the sum would pass -2^63+1 or 2^63-1.
+ */
+enum kv_status kv_add(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+		      int64_t delta, int64_t *ret_sum, struct kv_item *ret_item, struct kv_error *err);
+
+/** Appends VALUE to the value; an absent key is empty. *RET_SIZE (may be NULL) is the new size in bytes, set with KV_OK. As to
+ *  options like kv_add. KV_TOO_LARGE: the value would be; nothing is changed. */
+enum kv_status kv_append(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+			 struct kv_slice value, uint64_t *ret_size, struct kv_item *ret_item, struct kv_error *err);
+
+/* ---- Writes and what became of them ----------------------------------------------------------------------------- */
+
+/**
+ * A new id for a write to come, to be kept somewhere safe before kv_options.write uses it: after a crash the same write can be
+ * tried again, by another process too, without a second effect. Waits for a node to tell the cluster's time;
+ * TIMEOUT_MS 0 means the client's default. KV_NOT_READY, KV_UNAVAILABLE, KV_DEADLINE: no node tells it.
+ */
+enum kv_status kv_write_id_new(struct kv_client *client, unsigned timeout_ms, struct kv_write_id *ret_id,
+			       struct kv_error *err);
+
+/** Room for the text of a write to a key of that many bytes, and its NUL. */
+#define KV_WRITE_TEXT_SIZE(key_size) (3 * (size_t)(key_size) + 52)
+
+/**
+ * The write as one word of printable ASCII that holds the key too, cut at ROOM bytes with its NUL. Returns the size of the
+ * whole text without its NUL, as snprintf does.
+ */
+size_t kv_write_id_format(const struct kv_write_id *id, struct kv_slice key, char *text, size_t room);
+
+/** Reads exactly that form; RET_KEY has room for strlen(TEXT) bytes. The attempt is 1, as it may have been sent. False, and
+ *  the id untouched, for anything else. */
+bool kv_write_id_parse(const char *text, struct kv_write_id *ret_id, void *ret_key, size_t *ret_key_size);
+
+/** What became of a write. */
+enum kv_write_outcome {
+	KV_WRITE_COMMITTED = 1,   /* took effect, once */
+	KV_WRITE_NOT_APPLIED = 2, /* did not, and never will: this answer makes it final */
+	KV_WRITE_EXPIRED = 3      /* too long ago, or too much has happened since, to tell */
+};
+
+/** "committed", "not_applied", "expired"; "unknown" for others. Static storage. */
+const char *kv_write_outcome_name(enum kv_write_outcome outcome);
+
+/**
+ * Asks what became of the strong write of that id (KV_INVALID: NULL, or without t0 or client) to KEY; for eventual ones it cannot
+ * be told. Repeating it gives the same answer until it is expired. RET_ITEM (may be NULL, the caller's to release) has
+ * version and kv_item_number of a committed write. A retry of a write that was found not applied answers
+ * KV_CONDITION_FAILED. Of the options time-out, bucket and receipt count.
+ */
+enum kv_status kv_outcome(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+			  const struct kv_write_id *id, enum kv_write_outcome *ret_outcome,
+			  struct kv_item *ret_item, struct kv_error *err);
+
+/** The same for the text of kv_write_id_format. KV_INVALID: it is not one. */
+enum kv_status kv_outcome_text(struct kv_client *client, const struct kv_options *options, const char *text,
+			       enum kv_write_outcome *ret_outcome, struct kv_item *ret_item, struct kv_error *err);
+
+/** kv_outcome's answer in an item that a callback was shown; 0 if it is none. */
+enum kv_write_outcome kv_item_outcome(const struct kv_item *item);
+
+/* ---- Sessions --------------------------------------------------------------------------------------------------- */
+/*
+ * A session remembers for the last 170 keys which versions it wrote and read. A read at KV_LEVEL_SESSION through any node and
+ * any client then never shows less: it waits or asks other replicas instead. For keys that it has forgotten every read asks
+ * all replicas. Each client has one of its own, used at that level when none is given. Any number of threads may use
+ * one at once.
+ */
+
+/** Largest token of kv_session_export, in bytes. */
+#define KV_SESSION_TOKEN_SIZE_MAX 4096
+
+/** An empty session. Never NULL. Free it with kv_session_free. */
+struct kv_session *kv_session_new(void);
+
+/** NULL is allowed. Requests under way keep what they need. */
+void kv_session_free(struct kv_session *session);
+
+/** Writes the session as opaque bytes, to go on with it elsewhere or later, and returns how many. */
+size_t kv_session_export(struct kv_session *session, uint8_t token[KV_SESSION_TOKEN_SIZE_MAX]);
+
+/** Adds what an exported session had seen. An empty token adds nothing. KV_INVALID, and nothing is added: it is no token. */
+enum kv_status kv_session_import(struct kv_session *session, struct kv_slice token, struct kv_error *err);
 
 /* ---- Many keys, waiting ----------------------------------------------------------------------------------------- */
 /* Single requests sent together: each has its own outcome, and they are not atomic across keys. */
@@ -286,6 +425,7 @@ void kv_outcomes_release(struct kv_outcome *outcomes, size_t count);
  * KV_OK or, for reads, KV_NOT_FOUND; otherwise the status of the first that did not, and ERR is its error.
  * More than 1000 keys or 16 MiB of keys and values: KV_TOO_LARGE for each, nothing is sent.
  */
+/* Conditions, fence and session hold for each key; kv_options.write gives KV_INVALID. */
 enum kv_status kv_mget(struct kv_client *client, const struct kv_options *options, const struct kv_slice *keys,
 		       size_t count, struct kv_outcome *outcomes, struct kv_error *err);
 enum kv_status kv_mput(struct kv_client *client, const struct kv_options *options, const struct kv_pair *pairs,
@@ -314,6 +454,19 @@ enum kv_status kv_put_async(struct kv_client *client, const struct kv_options *o
 			    struct kv_slice value, kv_callback callback, void *arg, struct kv_error *err);
 enum kv_status kv_del_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
 			    kv_callback callback, void *arg, struct kv_error *err);
+enum kv_status kv_cas_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+			    const struct kv_version *expected, struct kv_slice value, kv_callback callback,
+			    void *arg, struct kv_error *err);
+/** The sum is kv_item_number of the item. */
+enum kv_status kv_add_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+			    int64_t delta, kv_callback callback, void *arg, struct kv_error *err);
+/** The size is kv_item_number of the item. */
+enum kv_status kv_append_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+			       struct kv_slice value, kv_callback callback, void *arg, struct kv_error *err);
+/** The outcome is kv_item_outcome of the item. */
+enum kv_status kv_outcome_async(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
+				const struct kv_write_id *id, kv_callback callback, void *arg,
+				struct kv_error *err);
 
 /* ---- Scan ------------------------------------------------------------------------------------------------------- */
 
@@ -368,6 +521,63 @@ struct kv_slice kv_scan_cursor(struct kv_scan *scan);
 
 /** NULL is allowed. */
 void kv_scan_close(struct kv_scan *scan);
+
+/* ---- The ledger of conflicts ------------------------------------------------------------------------------------ */
+/*
+ * An eventual value that lost to a concurrent one is kept for a time in a ledger of the replicas that saw it lose. To restore
+ * it, put it again.
+ */
+
+/** An iterator over the ledgers of all nodes, one partition after the other. One thread a time. */
+struct kv_ledger;
+
+/** Why a value is there. */
+enum kv_ledger_cause {
+	KV_LEDGER_LATE = 1,        /* a newer version was there when it came */
+	KV_LEDGER_OVERWRITTEN = 2, /* an eventual write that had not seen it took its place */
+	KV_LEDGER_STRONG = 3       /* a strong write took its place at about the same time */
+};
+
+/** "late", "overwritten", "strong"; "unknown" for numbers of a newer node. Static storage. */
+const char *kv_ledger_cause_name(enum kv_ledger_cause cause);
+
+struct kv_ledger_options {
+	uint32_t size;       /* sizeof(struct kv_ledger_options) */
+	uint32_t bucket;     /* 0: the default bucket */
+	uint32_t timeout_ms; /* of each page; 0: the client's default */
+	struct kv_slice key; /* only of this key; absent: of all */
+};
+
+#define KV_LEDGER_OPTIONS_INIT                                                                                     \
+	{                                                                                                          \
+		sizeof(struct kv_ledger_options), 0, 0, { NULL, 0 }                                                \
+	}
+
+struct kv_ledger_entry {
+	struct kv_slice key;
+	struct kv_slice value;
+	struct kv_version version; /* of this value */
+	struct kv_version winner;  /* it lost to */
+	enum kv_ledger_cause cause;
+	uint64_t expires_ms; /* of the entry, since 1970 on the cluster's clock */
+	uint64_t value_hash; /* XXH3 of the value */
+	uint16_t partition;
+	uint16_t node; /* that told of it first; others may have it too */
+};
+
+/** OPTIONS NULL: everything. KV_NOT_READY as in kv_cluster_info. Close with kv_ledger_close. */
+enum kv_status kv_ledger_open(struct kv_client *client, const struct kv_ledger_options *options,
+			      struct kv_ledger **ret_ledger, struct kv_error *err);
+
+/**
+ * The next entry, each once though several replicas hold it; its bytes live until the next call on the same ledger.
+ * KV_NOT_FOUND: there are no more. Another error tells that a node could not be asked, once a node: calls after it go on
+ * without that node.
+ */
+enum kv_status kv_ledger_next(struct kv_ledger *ledger, struct kv_ledger_entry *ret_entry, struct kv_error *err);
+
+/** NULL is allowed. */
+void kv_ledger_close(struct kv_ledger *ledger);
 
 /* ---- The cluster ------------------------------------------------------------------------------------------------ */
 
