@@ -10,10 +10,19 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_OUTPUT] = {"output", 'o', "FORMAT", true, "table, json, jsonl or raw"},
 	[FLAG_ENDPOINTS] = {"endpoints", 'e', "LIST", true, "client addresses of any nodes (127.0.0.1:7001)"},
 	[FLAG_TIMEOUT] = {"timeout", 0, "TIME", true, "for each request, like 500ms or 5s"},
-	[FLAG_CONSISTENCY] = {"consistency", 'c', "LEVEL", true, "strong or eventual (eventual)"},
+	[FLAG_CONSISTENCY] = {"consistency", 'c', "LEVEL", true,
+			      "strong, session, bounded=TIME or eventual (eventual)"},
 	[FLAG_ACKS] = {"acks", 0, "N", true, "replicas an eventual write waits for: 1, majority, all (1)"},
 	[FLAG_RECEIPT] = {"receipt", 0, NULL, true, "tell how the request was carried out"},
 	[FLAG_TTL] = {"ttl", 0, "TIME", false, "forget the value after that time, like 30s or 7d"},
+	[FLAG_IF_ABSENT] = {"if-absent", 0, NULL, false, "only if the key is not there"},
+	[FLAG_IF_PRESENT] = {"if-present", 0, NULL, false, "only if the key is there"},
+	[FLAG_IF_VERSION] = {"if-version", 0, "VERSION", false, "only if this is the present version"},
+	[FLAG_IF_VALUE] = {"if-value", 0, "VALUE", false, "only if this is the present value"},
+	[FLAG_IF_HASH] = {"if-hash", 0, "HASH", false,
+			  "only if this is the XXH3 of the present value, in hexadecimal"},
+	[FLAG_FENCE] = {"fence", 0, "N", false, "only if no higher fence was used on the key"},
+	[FLAG_SESSION_FILE] = {"session-file", 0, "PATH", true, "where the session is kept; implies -c session"},
 	[FLAG_FILE] = {"file", 0, "PATH", false, "take the value from a file"},
 	[FLAG_LIMIT] = {"limit", 0, "N", false, "at most so many entries"},
 	[FLAG_CURSOR] = {"cursor", 0, "CURSOR", false, "go on where an earlier scan stopped"},
@@ -27,6 +36,7 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_OPS] = {"ops", 0, "N", false, "stop after so many requests"},
 	[FLAG_SECONDS] = {"seconds", 0, "N", false, "stop after so many seconds (10)"},
 	[FLAG_RATIO] = {"ratio", 0, "PUT:GET", false, "how many writes to how many reads (1:1)"},
+	[FLAG_WRITE] = {"write", 0, "KIND", false, "what the writes are: put, cas, incr or append (put)"},
 	[FLAG_SIZE] = {"size", 0, "SIZE", false, "of each value, like 100 or 4KiB (100)"},
 	[FLAG_KEYS] = {"keys", 0, "N", false, "different keys, chosen at random (10000)"},
 	[FLAG_NAME] = {"name", 0, "NAME", false, "of the cluster"},
@@ -94,15 +104,50 @@ static const char *read_output(const char *text, enum output_format *ret)
 	return NULL;
 }
 
-static const char *read_level(const char *text, enum kv_level *ret)
+static const char *read_level(const char *text, enum kv_level *ret, uint32_t *ret_staleness_ms)
 {
-	static const struct word words[] = {{"strong", KV_LEVEL_STRONG}, {"eventual", KV_LEVEL_EVENTUAL}};
-	int value;
-	if (strcmp(text, "session") == 0 || strcmp(text, "bounded") == 0 || strncmp(text, "bounded=", 8) == 0)
-		return "this version offers strong and eventual only";
-	if (!choose(text, words, ARRAY_SIZE(words), &value))
-		return "allowed are strong and eventual";
+	static const struct word words[] = {
+		{"strong", KV_LEVEL_STRONG}, {"session", KV_LEVEL_SESSION}, {"eventual", KV_LEVEL_EVENTUAL}};
+	int value = KV_LEVEL_BOUNDED;
+	uint64_t bound_ms = 0;
+	if (strcmp(text, "bounded") == 0)
+		return "say how old the value may be, like bounded=2s";
+	if (strncmp(text, "bounded=", 8) == 0) {
+		if (!text_duration_ms(text + 8, &bound_ms) || bound_ms < 1 || bound_ms > 3600000)
+			return "write a time from 1ms to 1h, like bounded=2s";
+	} else if (!choose(text, words, ARRAY_SIZE(words), &value)) {
+		return "allowed are strong, session, bounded=TIME and eventual";
+	}
 	*ret = (enum kv_level)value;
+	*ret_staleness_ms = (uint32_t)bound_ms;
+	return NULL;
+}
+
+static const char *read_hash(const char *text, uint64_t *ret)
+{
+	size_t digits = strspn(text, "0123456789abcdefABCDEF");
+	if (digits == 0 || digits > 16 || text[digits])
+		return "write up to 16 hexadecimal digits";
+	*ret = strtoull(text, NULL, 16);
+	return NULL;
+}
+
+/* The value is compared by its hash. */
+static const char *read_value_hash(const char *text, struct args *args)
+{
+	args->if_value = text;
+	args->if_hash = kv_hash(kv_slice_str(text));
+	return NULL;
+}
+
+static const char *read_write(const char *text, enum write_kind *ret)
+{
+	static const struct word words[] = {
+		{"put", WRITE_PUT}, {"cas", WRITE_CAS}, {"incr", WRITE_INCR}, {"append", WRITE_APPEND}};
+	int value;
+	if (!choose(text, words, ARRAY_SIZE(words), &value))
+		return "allowed are put, cas, incr, append";
+	*ret = (enum write_kind)value;
 	return NULL;
 }
 
@@ -201,13 +246,28 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 	case FLAG_TIMEOUT:
 		return read_timeout(text, &args->timeout_ms);
 	case FLAG_CONSISTENCY:
-		return read_level(text, &args->level);
+		return read_level(text, &args->level, &args->staleness_ms);
 	case FLAG_ACKS:
 		return read_acks(text, &args->acks);
 	case FLAG_RECEIPT:
 		return read_switch(text, &args->receipt);
 	case FLAG_TTL:
 		return read_ttl(text, &args->ttl_ms);
+	case FLAG_IF_ABSENT:
+		return read_switch(text, &args->if_absent);
+	case FLAG_IF_PRESENT:
+		return read_switch(text, &args->if_present);
+	case FLAG_IF_VERSION:
+		return kv_version_parse(text, &args->if_version) ? NULL
+								 : "write a version as kvctl get -o json shows it";
+	case FLAG_IF_VALUE:
+		return read_value_hash(text, args);
+	case FLAG_IF_HASH:
+		return read_hash(text, &args->if_hash);
+	case FLAG_FENCE:
+		return read_count(text, &args->fence);
+	case FLAG_SESSION_FILE:
+		return *text ? read_text(text, &args->session_file) : "write a path";
 	case FLAG_FILE:
 		return read_text(text, &args->file);
 	case FLAG_LIMIT:
@@ -234,6 +294,8 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return text_count(text, 1, 86400, &args->seconds) ? NULL : "write a number from 1 to 86400";
 	case FLAG_RATIO:
 		return read_ratio(text, &args->ratio_put, &args->ratio_get);
+	case FLAG_WRITE:
+		return read_write(text, &args->write);
 	case FLAG_SIZE:
 		return text_size(text, 0, 16u << 20, &args->size) ? NULL
 								  : "write a size up to 16MiB, like 100 or 4KiB";
@@ -328,7 +390,27 @@ static void explain_mistake(char **argv, int code, uint64_t allowed, struct buf 
 		explain_unknown(argv[optind - 1], allowed, why);
 }
 
-int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why)
+/* getopt takes "-5" for flags. While it works the minus of such words is another byte. */
+enum { MINUS = '\1' };
+
+static void hide_minus(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *digits = argv[i] + 1;
+		if (argv[i][0] == '-' && *digits && digits[strspn(digits, "0123456789")] == '\0')
+			argv[i][0] = MINUS;
+	}
+}
+
+static void show_minus(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] == MINUS)
+			argv[i][0] = '-';
+	}
+}
+
+static int parse_words(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why)
 {
 	struct tables t;
 	build_tables(&t, allowed, leading);
@@ -343,6 +425,8 @@ int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool 
 			return 0;
 		}
 		enum flag flag = flag_of(code);
+		if (optarg && *optarg == MINUS)
+			*optarg = '-';
 		const char *mistake = set_flag(args, flag, optarg);
 		if (mistake) {
 			buf_printf(why, "--%s %s: %s", flags[flag].name, optarg ? optarg : "", mistake);
@@ -351,6 +435,14 @@ int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool 
 		args->given |= FLAG_BIT(flag);
 		args->typed |= FLAG_BIT(flag);
 	}
+}
+
+int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why)
+{
+	hide_minus(argc, argv);
+	int first = parse_words(args, argc, argv, allowed, leading, why);
+	show_minus(argc, argv);
+	return first;
 }
 
 bool args_environment(struct args *args, uint64_t allowed, struct buf *why)

@@ -21,6 +21,13 @@ enum flag {
 	FLAG_ACKS,
 	FLAG_RECEIPT,
 	FLAG_TTL,
+	FLAG_IF_ABSENT,
+	FLAG_IF_PRESENT,
+	FLAG_IF_VERSION,
+	FLAG_IF_VALUE,
+	FLAG_IF_HASH,
+	FLAG_FENCE,
+	FLAG_SESSION_FILE,
 	FLAG_FILE,
 	FLAG_LIMIT,
 	FLAG_CURSOR,
@@ -34,6 +41,7 @@ enum flag {
 	FLAG_OPS,
 	FLAG_SECONDS,
 	FLAG_RATIO,
+	FLAG_WRITE,
 	FLAG_SIZE,
 	FLAG_KEYS,
 	FLAG_NAME,
@@ -65,6 +73,9 @@ void flag_variable(enum flag flag, struct buf *out);
 
 enum output_format { OUTPUT_TABLE = 1, OUTPUT_JSON = 2, OUTPUT_JSONL = 4, OUTPUT_RAW = 8 };
 
+/** What the writes of a measurement are. */
+enum write_kind { WRITE_PUT, WRITE_CAS, WRITE_INCR, WRITE_APPEND };
+
 /** Strings are borrowed from argv or the environment. */
 struct args {
 	uint64_t given; /* set of flags: on the command line or in the environment */
@@ -74,9 +85,16 @@ struct args {
 	const char *endpoints;
 	uint32_t timeout_ms; /* 0: the library's default */
 	enum kv_level level;
+	uint32_t staleness_ms; /* with KV_LEVEL_BOUNDED */
 	enum kv_acks acks;
 	bool receipt;
 	uint64_t ttl_ms; /* 0: none */
+	bool if_absent, if_present;
+	struct kv_version if_version; /* if given */
+	const char *if_value;         /* NULL: none */
+	uint64_t if_hash;             /* if given, or the hash of if_value */
+	uint64_t fence;               /* 0: none */
+	const char *session_file;     /* NULL: none */
 	const char *file;
 	uint64_t limit; /* 0: none */
 	const char *cursor;
@@ -88,6 +106,7 @@ struct args {
 	uint32_t inflight, clients;
 	uint64_t ops, seconds; /* 0: not given */
 	uint32_t ratio_put, ratio_get;
+	enum write_kind write;
 	uint64_t size, keys;
 	const char *name;
 	uint32_t partitions, replicas; /* 0: the cluster's default */
@@ -103,7 +122,8 @@ void args_init(struct args *args);
 
 /**
  * Takes the flags of the set ALLOWED out of argv[1..], moving the operands to its end, and returns the index of the first
- * operand; with LEADING it stops at the first operand. 0 after a mistake, with a message in WHY.
+ * operand; with LEADING it stops at the first operand. Negative numbers are operands or values. 0 after a mistake, with
+ * a message in WHY.
  */
 int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why);
 

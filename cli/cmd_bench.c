@@ -23,7 +23,8 @@ struct worker;
 struct lane {
 	struct worker *worker;
 	usec_t sent_us;
-	bool is_put;
+	bool is_write;
+	char key[KEY_SIZE];
 };
 
 struct worker {
@@ -31,13 +32,13 @@ struct worker {
 	struct kv_client *client;
 	struct lane *lanes;
 	struct rng rng;
-	struct hist put_hist, get_hist; /* microseconds, of what succeeded or was not found */
+	struct hist write_hist, get_hist; /* microseconds, of what succeeded or was not found */
 	uint64_t statuses[STATUS_MAX];
 };
 
 struct bench {
 	struct ctl *ctl;
-	struct kv_options options;
+	struct kv_options options, write_options;
 	uint32_t inflight;
 	uint64_t ops_max; /* 0: no bound */
 	usec_t until_us;  /* USEC_NEVER: no bound */
@@ -72,6 +73,44 @@ static void count_status(struct worker *worker, enum kv_status status)
 }
 
 static void on_answer(struct kv_client *client, const struct kv_error *err, const struct kv_item *item, void *arg);
+static void on_version(struct kv_client *client, const struct kv_error *err, const struct kv_item *item, void *arg);
+
+/** What each kind of write is called, and what its keys begin with: a sum needs a number, so they do not share any. */
+static const struct {
+	const char *name, *prefix;
+} kinds[] = {
+	[WRITE_PUT] = {"put", "bench"},
+	[WRITE_CAS] = {"cas", "bench/cas"},
+	[WRITE_INCR] = {"incr", "bench/incr"},
+	[WRITE_APPEND] = {"append", "bench/append"},
+};
+
+static enum kv_status send_write(struct lane *lane, struct kv_slice key, struct kv_error *err)
+{
+	struct worker *worker = lane->worker;
+	struct bench *bench = worker->bench;
+	const struct kv_options *options = &bench->write_options;
+	struct kv_slice value = kv_slice_of(bench->value, bench->ctl->args.size);
+	switch (bench->ctl->args.write) {
+	case WRITE_PUT:
+		return kv_put_async(worker->client, options, key, value, on_answer, lane, err);
+	case WRITE_CAS:
+		return kv_get_async(worker->client, options, key, on_version, lane, err);
+	case WRITE_INCR:
+		return kv_add_async(worker->client, options, key, 1, on_answer, lane, err);
+	case WRITE_APPEND:
+		return kv_append_async(worker->client, options, key, value, on_answer, lane, err);
+	}
+	KV_UNREACHABLE("no such kind");
+}
+
+/** Refused before it was sent: more of the same would not help. */
+static void lane_stop(struct lane *lane, enum kv_status status)
+{
+	count_status(lane->worker, status);
+	lane->worker->bench->stop = true;
+	lane_end(lane->worker->bench);
+}
 
 /** Sends the lane's next request, or ends the lane. Client's thread, but for the first one. */
 static void lane_next(struct lane *lane)
@@ -83,22 +122,36 @@ static void lane_next(struct lane *lane)
 		lane_end(bench);
 		return;
 	}
-	char key[KEY_SIZE];
-	int size =
-		snprintf(key, sizeof key, "bench/%08llu", (unsigned long long)rng_below(&worker->rng, args->keys));
-	struct kv_slice name = kv_slice_of(key, (size_t)size);
-	lane->is_put = rng_below(&worker->rng, args->ratio_put + args->ratio_get) < args->ratio_put;
+	snprintf(lane->key, sizeof lane->key, "%s/%08llu", kinds[args->write].prefix,
+		 (unsigned long long)rng_below(&worker->rng, args->keys));
+	struct kv_slice key = kv_slice_str(lane->key);
+	lane->is_write = rng_below(&worker->rng, args->ratio_put + args->ratio_get) < args->ratio_put;
 	lane->sent_us = clock_mono_us();
 	struct kv_error err;
-	enum kv_status status =
-		lane->is_put ? kv_put_async(worker->client, &bench->options, name,
-					    kv_slice_of(bench->value, args->size), on_answer, lane, &err)
-			     : kv_get_async(worker->client, &bench->options, name, on_answer, lane, &err);
-	if (status != KV_OK) {
-		count_status(worker, status);
-		bench->stop = true; /* refused before it was sent: more of the same would not help */
-		lane_end(bench);
+	enum kv_status status = lane->is_write
+					? send_write(lane, key, &err)
+					: kv_get_async(worker->client, &bench->options, key, on_answer, lane, &err);
+	if (status != KV_OK)
+		lane_stop(lane, status);
+}
+
+/** The version for a cas is known: now it is sent. */
+static void on_version(struct kv_client *client, const struct kv_error *err, const struct kv_item *item, void *arg)
+{
+	struct lane *lane = arg;
+	struct bench *bench = lane->worker->bench;
+	if (err->status != KV_OK && err->status != KV_NOT_FOUND) {
+		on_answer(client, err, item, arg);
+		return;
 	}
+	lane->sent_us = clock_mono_us();
+	struct kv_error why;
+	enum kv_status status =
+		kv_cas_async(client, &bench->write_options, kv_slice_str(lane->key),
+			     err->status == KV_OK ? &item->version : NULL,
+			     kv_slice_of(bench->value, bench->ctl->args.size), on_answer, lane, &why);
+	if (status != KV_OK)
+		lane_stop(lane, status);
 }
 
 static void on_answer(struct kv_client *client, const struct kv_error *err, const struct kv_item *item, void *arg)
@@ -109,7 +162,7 @@ static void on_answer(struct kv_client *client, const struct kv_error *err, cons
 	enum kv_status status = err->status;
 	count_status(worker, status);
 	if (status == KV_OK || status == KV_NOT_FOUND)
-		hist_add(lane->is_put ? &worker->put_hist : &worker->get_hist, clock_mono_us() - lane->sent_us);
+		hist_add(lane->is_write ? &worker->write_hist : &worker->get_hist, clock_mono_us() - lane->sent_us);
 	worker->bench->done++;
 	lane_next(lane);
 }
@@ -123,7 +176,7 @@ static bool worker_open(struct worker *worker, struct bench *bench, uint64_t see
 	worker->client = TAKE_PTR(bench->ctl->client);
 	worker->lanes = xcalloc(bench->inflight, sizeof *worker->lanes);
 	rng_init(&worker->rng, seed);
-	hist_init(&worker->put_hist);
+	hist_init(&worker->write_hist);
 	hist_init(&worker->get_hist);
 	return true;
 }
@@ -207,10 +260,10 @@ static int report(struct bench *bench, const struct worker *workers, usec_t took
 	const struct args *args = &bench->ctl->args;
 	CLEANUP(free_ptr) struct worker *sum = xcalloc(1, sizeof *sum);
 	int code = 0;
-	hist_init(&sum->put_hist);
+	hist_init(&sum->write_hist);
 	hist_init(&sum->get_hist);
 	for (uint32_t i = 0; i < args->clients; i++) {
-		hist_merge(&sum->put_hist, &workers[i].put_hist);
+		hist_merge(&sum->write_hist, &workers[i].write_hist);
 		hist_merge(&sum->get_hist, &workers[i].get_hist);
 		for (unsigned j = 0; j < STATUS_MAX; j++)
 			sum->statuses[j] += workers[i].statuses[j];
@@ -220,10 +273,10 @@ static int report(struct bench *bench, const struct worker *workers, usec_t took
 			code = ctl_worse(code, status_exit_code((enum kv_status)j));
 	}
 	double seconds = (double)took_us / (double)USEC_PER_SEC;
-	uint64_t count = sum->put_hist.count + sum->get_hist.count;
+	uint64_t count = sum->write_hist.count + sum->get_hist.count;
 	json_t *row = json_object(), *operations = json_array();
 	if (args->ratio_put)
-		json_array_append_new(operations, latency_row("put", &sum->put_hist, seconds));
+		json_array_append_new(operations, latency_row(kinds[args->write].name, &sum->write_hist, seconds));
 	if (args->ratio_get)
 		json_array_append_new(operations, latency_row("get", &sum->get_hist, seconds));
 	json_set_text(row, "consistency", level_name(bench->options.level));
@@ -251,6 +304,11 @@ static void bench_init(struct bench *bench, struct ctl *ctl)
 {
 	const struct args *args = &ctl->args;
 	*bench = (struct bench){.ctl = ctl, .options = ctl_options(ctl), .until_us = USEC_NEVER};
+	bench->write_options = bench->options;
+	if (args->write != WRITE_PUT)
+		bench->write_options.level = KV_LEVEL_STRONG;
+	else if (bench->options.level == KV_LEVEL_BOUNDED)
+		bench->write_options.level = KV_LEVEL_EVENTUAL;
 	bench->inflight = args->inflight ? args->inflight : INFLIGHT_DEFAULT;
 	bench->ops_max = args->ops;
 	bench->value = xmalloc(args->size ? args->size : 1);

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* get, put, del, mget, mput, scan. */
-#include <errno.h>
-
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/receipt.h"
 #include "cli/text.h"
+#include "cli/write.h"
 
-enum { VALUE_SIZE_MAX = 16 << 20, TABLE_ROWS = 1000 };
-
-static void set_version(json_t *row, const char *name, struct kv_version version)
-{
-	char text[KV_VERSION_TEXT_SIZE];
-	kv_version_format(version, text);
-	json_set_text(row, name, text);
-}
+enum { TABLE_ROWS = 1000 };
 
 /** What is known of a value read. */
 static json_t *item_row(struct ctl *ctl, struct slice key, bool found, const struct kv_item *item)
@@ -25,10 +17,12 @@ static json_t *item_row(struct ctl *ctl, struct slice key, bool found, const str
 	json_set_bool(row, "found", found);
 	if (found) {
 		json_set_bytes(row, "value", ctl_bytes(item->value));
-		set_version(row, "version", item->version);
+		json_set_version(row, "version", item->version);
 		if (item->expires_ms)
 			json_set_number(row, "expires_ms", item->expires_ms);
 	}
+	if (ctl->args.level == KV_LEVEL_BOUNDED)
+		json_set_number(row, "staleness_ms", item->staleness_ms);
 	receipt_set(ctl, row, item->receipt);
 	return row;
 }
@@ -60,80 +54,22 @@ int cmd_get(struct ctl *ctl)
 	return status == KV_OK ? 0 : ctl_fail(ctl, key, &err);
 }
 
-static const struct output_column outcome_columns[] = {
-	{"KEY", "key", 0}, {"STATUS", "status", 0}, {"VERSION", "version", COLUMN_RAW}};
-
-/** What became of a write. */
-static json_t *outcome_row(struct ctl *ctl, struct slice key, const struct kv_error *err,
-			   const struct kv_item *item)
-{
-	json_t *row = json_object();
-	json_set_bytes(row, "key", key);
-	json_set_text(row, "status", kv_status_name(err->status));
-	if (err->status == KV_OK)
-		set_version(row, "version", item->version);
-	if (err->in_doubt)
-		json_set_bool(row, "in_doubt", true);
-	receipt_set(ctl, row, item->receipt);
-	return row;
-}
-
-/** Tells one write's result. */
-static int finish_write(struct ctl *ctl, const char *key, const struct kv_error *err, const struct kv_item *item)
-{
-	bool document = ctl->args.output == OUTPUT_JSON || ctl->args.output == OUTPUT_JSONL;
-	if (err->status == KV_OK || document)
-		output_one(ctl->args.output, outcome_columns, ARRAY_SIZE(outcome_columns),
-			   outcome_row(ctl, slice_str(key), err, item));
-	if (!document)
-		receipt_say(ctl, item->receipt);
-	return err->status == KV_OK ? 0 : ctl_fail(ctl, key, err);
-}
-
-/** Reads the file (NULL: standard input) as a whole, up to just above the largest value. */
-static bool read_file(struct ctl *ctl, const char *path, struct buf *ret)
-{
-	FILE *file = path ? fopen(path, "rbe") : stdin;
-	if (!file) {
-		ctl_say(ctl, "%s: %s", path, strerror(errno));
-		return false;
-	}
-	size_t got;
-	do {
-		uint8_t *at = buf_extend(ret, 64 << 10);
-		got = fread(at, 1, 64 << 10, file);
-		ret->size -= (64 << 10) - got;
-	} while (got > 0 && ret->size <= VALUE_SIZE_MAX);
-	bool good = !ferror(file);
-	if (!good)
-		ctl_say(ctl, "%s: %s", path ? path : "standard input", strerror(errno));
-	if (path)
-		fclose(file);
-	return good;
-}
-
 int cmd_put(struct ctl *ctl)
 {
-	bool has_operand = ctl->operand_count == 2;
-	if (has_operand == (ctl->args.file != NULL))
-		return ctl_usage(ctl, has_operand
-					      ? "there are two values: one of --file, one on the command line"
-					      : "there is no value: give it, or - for standard input, or --file");
-
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT;
-	const char *text = has_operand ? ctl->operands[1] : NULL;
-	bool from_stream = !text || strcmp(text, "-") == 0;
-	if (from_stream && !read_file(ctl, ctl->args.file, &bytes))
-		return 1;
-	struct slice value = from_stream ? buf_slice(&bytes) : slice_str(text);
-
+	struct slice value;
+	int code;
+	struct kv_options options;
+	if (!write_value(ctl, 1, &bytes, &value, &code))
+		return code;
+	if (!ctl_write_options(ctl, /* strong_only= */ false, &options))
+		return 2;
 	if (!ctl_open(ctl, NULL))
 		return 1;
-	struct kv_options options = ctl_options(ctl);
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	struct kv_error err;
 	kv_put(ctl->client, &options, kv_slice_str(ctl->operands[0]), ctl_slice(value), &item, &err);
-	return finish_write(ctl, ctl->operands[0], &err, &item);
+	return write_finish(ctl, ctl->operands[0], NULL, &err, &item);
 }
 
 /* ---- Several keys ------------------------------------------------------------------------------------------------- */
@@ -151,14 +87,14 @@ static int finish_writes(struct ctl *ctl, const struct kv_outcome *outcomes, siz
 {
 	struct output out;
 	int code = 0;
-	output_begin(&out, ctl->args.output, outcome_columns, ARRAY_SIZE(outcome_columns));
+	output_begin(&out, ctl->args.output, write_columns, ARRAY_SIZE(write_columns));
 	for (size_t i = 0; i < count; i++) {
 		const char *key = ctl->operands[i * step];
 		const struct kv_error *err = &outcomes[i].error;
 		if (err->status == KV_OK || ctl->args.output != OUTPUT_RAW)
-			output_add(&out, outcome_row(ctl, slice_str(key), err, &outcomes[i].item));
+			output_add(&out, write_row(ctl, slice_str(key), NULL, err, &outcomes[i].item));
 		if (err->status != KV_OK)
-			code = ctl_worse(code, ctl_fail(ctl, key, err));
+			code = ctl_worse(code, write_fail(ctl, key, err, &outcomes[i].item));
 	}
 	output_end(&out);
 	return code;
@@ -166,15 +102,17 @@ static int finish_writes(struct ctl *ctl, const struct kv_outcome *outcomes, siz
 
 int cmd_del(struct ctl *ctl)
 {
+	struct kv_options options;
+	if (!ctl_write_options(ctl, /* strong_only= */ false, &options))
+		return 2;
 	if (!ctl_open(ctl, NULL))
 		return 1;
-	struct kv_options options = ctl_options(ctl);
 	size_t count = (size_t)ctl->operand_count;
 	struct kv_error err;
 	if (count == 1) {
 		CLEANUP(kv_item_release) struct kv_item item = {0};
 		kv_del(ctl->client, &options, kv_slice_str(ctl->operands[0]), &item, &err);
-		return finish_write(ctl, ctl->operands[0], &err, &item);
+		return write_finish(ctl, ctl->operands[0], NULL, &err, &item);
 	}
 	CLEANUP(free_ptr) struct kv_slice *keys = operand_slices(ctl);
 	CLEANUP(free_ptr) struct kv_outcome *outcomes = xcalloc(count, sizeof *outcomes);
@@ -188,9 +126,11 @@ int cmd_mput(struct ctl *ctl)
 {
 	if (ctl->operand_count % 2 != 0)
 		return ctl_usage(ctl, "key \"%s\" has no value", ctl->operands[ctl->operand_count - 1]);
+	struct kv_options options;
+	if (!ctl_write_options(ctl, /* strong_only= */ false, &options))
+		return 2;
 	if (!ctl_open(ctl, NULL))
 		return 1;
-	struct kv_options options = ctl_options(ctl);
 	size_t count = (size_t)ctl->operand_count / 2;
 	CLEANUP(free_ptr) struct kv_pair *pairs = xcalloc(count, sizeof *pairs);
 	CLEANUP(free_ptr) struct kv_outcome *outcomes = xcalloc(count, sizeof *outcomes);
@@ -252,12 +192,12 @@ static json_t *entry_row(const struct ctl *ctl, const struct kv_entry *entry)
 	json_set_bytes(row, "key", ctl_bytes(entry->key));
 	if (!ctl->args.keys_only && !entry->tombstone)
 		json_set_bytes(row, "value", ctl_bytes(entry->value));
-	set_version(row, "version", entry->version);
+	json_set_version(row, "version", entry->version);
 	if (entry->expires_ms)
 		json_set_number(row, "expires_ms", entry->expires_ms);
 	json_set_number(row, "partition", entry->partition);
 	if (ctl->args.raw) {
-		set_version(row, "copy", entry->copy);
+		json_set_version(row, "copy", entry->copy);
 		json_set_bool(row, "tombstone", entry->tombstone);
 		json_set_bool(row, "weak", entry->weak);
 		json_set_bool(row, "strong", entry->strong);

@@ -33,6 +33,7 @@ struct ticket {
 
 struct load {
 	struct ctl *ctl;
+	struct kv_options options; /* of each row */
 	struct rows_reader reader;
 	struct progress progress;
 	uint64_t file_size; /* 0: not known */
@@ -133,7 +134,7 @@ static void send_row(struct load *load, const struct row *row)
 	struct ticket *ticket = take_ticket(load, load->reader.line_count, size);
 	if (!ticket)
 		return;
-	struct kv_options options = ctl_options(load->ctl);
+	struct kv_options options = load->options;
 	if (row->ttl_ms)
 		options.ttl_ms = row->ttl_ms;
 	struct kv_slice key = ctl_slice(buf_slice(&row->key)), value = ctl_slice(buf_slice(&row->value));
@@ -218,6 +219,9 @@ static void init(struct load *load, struct ctl *ctl, int fd, const char *name)
 int cmd_load(struct ctl *ctl)
 {
 	const char *path = ctl->operands[0];
+	struct kv_options options;
+	if (!ctl_write_options(ctl, /* strong_only= */ false, &options))
+		return 2;
 	bool is_stream = strcmp(path, "-") == 0;
 	int fd = is_stream ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
@@ -228,6 +232,7 @@ int cmd_load(struct ctl *ctl)
 	if (ctl_open(ctl, NULL)) {
 		struct load load;
 		init(&load, ctl, fd, is_stream ? NULL : path);
+		load.options = options;
 		interrupt_defer();
 		progress_start(&load.progress, "load", "records");
 		read_rows(&load);

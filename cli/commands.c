@@ -5,9 +5,13 @@
 
 #define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT))
 #define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
-#define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT))
+#define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
 #define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
-#define PAGES   (FLAG_BIT(FLAG_REPLICA) | FLAG_BIT(FLAG_RAW))
+#define IF                                                                                                         \
+	(FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION) |                        \
+	 FLAG_BIT(FLAG_IF_VALUE) | FLAG_BIT(FLAG_IF_HASH))
+#define UPDATE (READ | FLAG_BIT(FLAG_FENCE))
+#define PAGES  (FLAG_BIT(FLAG_REPLICA) | FLAG_BIT(FLAG_RAW))
 
 #define ALL_OUTPUTS (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL | OUTPUT_RAW)
 #define DOCUMENTS   (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL)
@@ -23,11 +27,38 @@ static const struct command table[] = {
 	 READ, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_get},
 	{DATA, "put", "KEY [VALUE | -]", "store a value and print its version",
 	 "The value comes from the command line, from standard input (-) or from --file.\n"
-	 "Exit code 8 if the write may or may not have happened.\n",
-	 WRITE | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_FILE), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 2, cmd_put},
+	 "With a condition or a fence the write is strong, and nothing is changed if it does not hold (exit code 4).\n"
+	 "Exit code 8 if the write may or may not have happened; a strong one then tells its id for kvctl outcome.\n",
+	 WRITE | IF | FLAG_BIT(FLAG_FENCE) | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_FILE), ALL_OUTPUTS, OUTPUT_RAW, 0,
+	 1, 2, cmd_put},
 	{DATA, "del", "KEY...", "delete keys",
-	 "Deleting what is not there is no error. Several keys are deleted independently of each other.\n", WRITE,
-	 ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_del},
+	 "Deleting what is not there is no error. Several keys are deleted independently of each other, each under the\n"
+	 "conditions given, which make it strong (exit code 4 if one does not hold).\n",
+	 WRITE | IF | FLAG_BIT(FLAG_FENCE), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_del},
+	{DATA, "cas", "KEY [NEW | -]", "store a value in the place of the one expected, and print its version",
+	 "What is expected is said by --if-version, --if-value, --if-hash, --if-absent or --if-present: one at least, and\n"
+	 "all must hold. Always strong. Exit code 4 if the condition does not hold; standard error and -o json tell what is\n"
+	 "there. NEW comes from the command line, from standard input (-) or from --file.\n",
+	 UPDATE | IF | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_FILE), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 2, cmd_cas},
+	{DATA, "incr", "KEY [N]", "add N (1) to a number and print the sum",
+	 "N may be negative. A key that is not there is 0. Always strong, and added once however often it had to be sent.\n"
+	 "Exit code 4 if the value is no number of 64 bits or the sum would be none.\n",
+	 UPDATE, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 2, cmd_incr},
+	{DATA, "append", "KEY [VALUE | -]", "append to a value and print its new size",
+	 "A key that is not there is empty. Always strong, and appended once however often it had to be sent.\n"
+	 "VALUE comes from the command line, from standard input (-) or from --file.\n",
+	 UPDATE | FLAG_BIT(FLAG_FILE), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 2, cmd_append},
+	{DATA, "ttl", "KEY", "print how many milliseconds a value has left",
+	 "-1 if it is kept for ever. Exit code 3 if there is no such key. By this machine's clock. Strong unless -c says\n"
+	 "otherwise.\n",
+	 READ, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_ttl},
+	{DATA, "expire", "KEY TIME | never", "change how long a value is kept",
+	 "Reads the value and puts it again under the condition that it is still that one, until that holds. Always strong.\n",
+	 UPDATE, ALL_OUTPUTS, OUTPUT_RAW, 0, 2, 2, cmd_expire},
+	{DATA, "outcome", "ID", "tell what became of a strong write that was in doubt",
+	 "ID is what the write told. committed (exit code 0): it took effect, once. not_applied (3): it did not, and this\n"
+	 "answer makes sure that it never will. expired (8): too long ago to tell.\n",
+	 ASK, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_outcome},
 	{DATA, "mget", "KEY...", "print the values of several keys",
 	 "Each key is read on its own. Exit code 3 if one of them does not exist.\n"
 	 "-o raw prints key TAB value for those that do, escaped as in TSV.\n",
@@ -41,6 +72,16 @@ static const struct command table[] = {
 	 "--replica reads what one node itself holds, and --raw shows deletions, expired values and marks as well.\n",
 	 ASK | PAGES | FLAG_BIT(FLAG_LIMIT) | FLAG_BIT(FLAG_CURSOR) | FLAG_BIT(FLAG_KEYS_ONLY), ALL_OUTPUTS,
 	 OUTPUT_TABLE, 5000, 0, 1, cmd_scan},
+	{DATA, "ledger ls", "[KEY]", "list eventual values that lost to concurrent ones",
+	 "Asks all replicas. late: a newer version was there when it came. overwritten: an eventual write that had not seen\n"
+	 "it took its place. strong: a strong write did. Entries expire. -o raw prints key TAB value TAB version, escaped as\n"
+	 "in TSV. The exit code is that of the worst failure if a node could not be asked.\n",
+	 ASK | FLAG_BIT(FLAG_LIMIT), ALL_OUTPUTS, OUTPUT_TABLE, 5000, 0, 1, cmd_ledger_ls},
+	{DATA, "ledger restore", "KEY VERSION", "store a value of the ledger again and print its new version",
+	 "VERSION is that of the entry, as kvctl ledger ls shows it. A put of its value, strong unless -c says otherwise.\n"
+	 "Exit code 3 if there is no such entry.\n",
+	 WRITE | IF | FLAG_BIT(FLAG_FENCE) | FLAG_BIT(FLAG_TTL), ALL_OUTPUTS, OUTPUT_RAW, 5000, 2, 2,
+	 cmd_ledger_restore},
 	{DATA, "load", "FILE | -", "store the rows of a file",
 	 "JSON lines:  {\"key\":\"k\",\"value\":\"v\"}\n"
 	 "  key_b64, value_b64   instead, in base64, for bytes that are not UTF-8\n"
@@ -62,10 +103,12 @@ static const struct command table[] = {
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
 	 "Each of --clients clients keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
-	 "Keys are bench/00000000 and up, and stay. Reads of keys not written yet count as not found.\n",
+	 "Keys are bench/00000000 and up, and stay; writes other than put have keys of their own. Reads of keys not written\n"
+	 "yet count as not found. Writes other than put are strong, whatever -c asks of the reads. A cas reads the version\n"
+	 "first; only the cas is measured.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
-		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_SIZE) |
-		 FLAG_BIT(FLAG_KEYS),
+		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
+		 FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS),
 	 DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_bench},
 	{CLUSTER, "status", "", "tell how the cluster is and what it can lose",
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"

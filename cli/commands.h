@@ -32,7 +32,9 @@ struct ctl {
 	struct args args;
 	char **operands;
 	int operand_count;
-	struct kv_client *client; /* NULL until ctl_open */
+	struct kv_client *client;   /* NULL until ctl_open */
+	struct kv_session *session; /* of --session-file; NULL without */
+	bool strong_write;          /* set by ctl_write_options: what became of it can be asked */
 };
 
 /** The table, in the order of help. Static storage. */
@@ -50,8 +52,17 @@ void command_help(const struct command *command, struct buf *out);
 /** Opens the client once, at ENDPOINTS or, for NULL, where the flags say. False after an error, which it has told. */
 MUST_USE bool ctl_open(struct ctl *ctl, const char *endpoints);
 
-/** What the flags ask of each request. */
+/** What the flags ask of each request. Points into CTL. */
 struct kv_options ctl_options(const struct ctl *ctl);
+
+/** A write by these flags has a condition or a fence. */
+bool ctl_has_condition(const struct ctl *ctl);
+
+/**
+ * ctl_options for a write; STRONG_ONLY: of a kind that is strong or nothing, as all with a condition or fence are. They are strong
+ * then unless -c asks for something else, which is a mistake. False after a mistake, which it has told.
+ */
+MUST_USE bool ctl_write_options(struct ctl *ctl, bool strong_only, struct kv_options *ret);
 
 /** For calls that go to one node. 0: the library's default. */
 unsigned ctl_timeout_ms(const struct ctl *ctl);
@@ -82,6 +93,14 @@ static inline struct slice ctl_bytes(struct kv_slice s) { return slice_of(s.data
 int cmd_get(struct ctl *ctl);
 int cmd_put(struct ctl *ctl);
 int cmd_del(struct ctl *ctl);
+int cmd_cas(struct ctl *ctl);
+int cmd_incr(struct ctl *ctl);
+int cmd_append(struct ctl *ctl);
+int cmd_outcome(struct ctl *ctl);
+int cmd_ttl(struct ctl *ctl);
+int cmd_expire(struct ctl *ctl);
+int cmd_ledger_ls(struct ctl *ctl);
+int cmd_ledger_restore(struct ctl *ctl);
 int cmd_mget(struct ctl *ctl);
 int cmd_mput(struct ctl *ctl);
 int cmd_scan(struct ctl *ctl);

@@ -34,7 +34,62 @@ struct kv_options ctl_options(const struct ctl *ctl)
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	options.receipt = ctl->args.receipt;
 	options.ttl_ms = ctl->args.ttl_ms;
+	options.staleness_ms = ctl->args.staleness_ms;
+	options.session = ctl->session;
+	if (ctl->session && !args_given(&ctl->args, FLAG_CONSISTENCY))
+		options.level = KV_LEVEL_SESSION;
 	return options;
+}
+
+bool ctl_has_condition(const struct ctl *ctl)
+{
+	const struct args *args = &ctl->args;
+	return args->if_absent || args->if_present || args_given(args, FLAG_IF_VERSION) || args->if_value ||
+	       args_given(args, FLAG_IF_HASH);
+}
+
+static void set_conditions(const struct args *args, struct kv_options *options)
+{
+	options->if_absent = args->if_absent;
+	options->if_present = args->if_present;
+	options->fence = args->fence;
+	if (args_given(args, FLAG_IF_VERSION))
+		options->expected = &args->if_version;
+	if (args_given(args, FLAG_IF_HASH) || args->if_value)
+		options->expected_hash = &args->if_hash;
+}
+
+bool ctl_write_options(struct ctl *ctl, bool strong_only, struct kv_options *ret)
+{
+	const struct args *args = &ctl->args;
+	bool conditional = ctl_has_condition(ctl) || args->fence;
+	struct kv_options options = ctl_options(ctl);
+	set_conditions(args, &options);
+	if (args->if_value && args_given(args, FLAG_IF_HASH)) {
+		ctl_usage(ctl, "--if-value and --if-hash say the same in two ways");
+		return false;
+	}
+	if (args->if_absent && (args->if_present || options.expected || options.expected_hash)) {
+		ctl_usage(ctl, "--if-absent excludes every other condition");
+		return false;
+	}
+	if (strong_only || conditional) {
+		if (args_typed(args, FLAG_CONSISTENCY) && args->level != KV_LEVEL_STRONG) {
+			ctl_usage(ctl, "%s strong: leave -c out, or ask for strong",
+				  conditional ? "a write with a condition or fence is" : "this command is always");
+			return false;
+		}
+		options.level = KV_LEVEL_STRONG;
+	} else if (options.level == KV_LEVEL_BOUNDED) {
+		if (args_typed(args, FLAG_CONSISTENCY)) {
+			ctl_usage(ctl, "-c bounded is for reads");
+			return false;
+		}
+		options.level = KV_LEVEL_EVENTUAL;
+	}
+	ctl->strong_write = options.level == KV_LEVEL_STRONG;
+	*ret = options;
+	return true;
 }
 
 void ctl_say(const struct ctl *ctl, const char *format, ...)

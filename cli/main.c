@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "cli/session_file.h"
 
 static int refuse(const char *where, struct buf *why)
 {
@@ -55,6 +56,34 @@ static int check_operands(const struct ctl *ctl)
 	return 0;
 }
 
+/** Runs the command with the session of --session-file, which keeps what it saw. */
+static int run_in_session(struct ctl *ctl)
+{
+	const char *path = ctl->args.session_file;
+	struct error err;
+	bool keeps = ctl->command->flags & FLAG_BIT(FLAG_SESSION_FILE);
+	if (!path && keeps && ctl->args.level == KV_LEVEL_SESSION && args_typed(&ctl->args, FLAG_CONSISTENCY))
+		return ctl_usage(ctl,
+				 "-c session needs --session-file PATH, where the session is kept between runs");
+	if (!path)
+		return ctl->command->run(ctl);
+	ctl->session = kv_session_new();
+	int code = 0;
+	if (session_file_load(path, ctl->session, &err) != KV_OK) {
+		ctl_say(ctl, "%s", err.message);
+		code = err.status == KV_INVALID ? 2 : 1;
+	}
+	if (code == 0) {
+		code = ctl->command->run(ctl);
+		if (session_file_save(path, ctl->session, &err) != KV_OK) {
+			ctl_say(ctl, "%s", err.message);
+			code = ctl_worse(code, 1);
+		}
+	}
+	kv_session_free(ctl->session);
+	return code;
+}
+
 /** argv[0] is the command's last word. */
 static int run_command(struct ctl *ctl, int argc, char **argv)
 {
@@ -75,7 +104,7 @@ static int run_command(struct ctl *ctl, int argc, char **argv)
 	if (code == 0)
 		code = check_operands(ctl);
 	if (code == 0)
-		code = ctl->command->run(ctl);
+		code = run_in_session(ctl);
 	kv_close(ctl->client, 0);
 	return output_flush() ? code : ctl_worse(code, 1);
 }

@@ -56,6 +56,23 @@ bool text_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 	return parse_between(text, units, ARRAY_SIZE(units), min, max, ret);
 }
 
+bool text_int64(const char *text, int64_t *ret)
+{
+	bool negative = *text == '-';
+	const char *start = text + (negative || *text == '+'), *at = start;
+	int64_t value = 0;
+	for (; *at >= '0' && *at <= '9'; at++) {
+		int digit = *at - '0';
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, negative ? -digit : digit, &value))
+			return false;
+	}
+	if (at == start || *at != '\0')
+		return false;
+	*ret = value;
+	return true;
+}
+
 bool text_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	static const struct unit units[] = {

@@ -13,6 +13,9 @@ MUST_USE bool text_duration_ms(const char *text, uint64_t *ret_ms);
 /** Reads decimal digits. False for anything else, also outside [min, max]. */
 MUST_USE bool text_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 
+/** Reads a decimal number that may have a sign. False for anything else, also outside 64 bits. */
+MUST_USE bool text_int64(const char *text, int64_t *ret);
+
 /** Reads a size in bytes: "100", "4KiB", "1MiB". False for anything else, also outside [min, max]. */
 MUST_USE bool text_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 
 from cluster import Cluster, contains, equal, run_tests
 
@@ -18,7 +19,20 @@ def mistakes_end_with_2_and_say_what_was_meant(ctl):
                         (['get', 'k', '--tiemout', '1s'], 'did you mean --timeout?'), (['get', 'k', '--acks', '1'], '--acks'),
                         (['--acks', '1', 'get', 'k'], 'takes no --acks'), (['put', 'k'], 'there is no value'),
                         (['put', 'k', 'v', '--file', 'f'], 'two values'), (['mput', 'k', 'v', 'l'], '"l" has no value'),
-                        (['get', 'k', '-c', 'bounded=2s'], 'strong and eventual only'),
+                        (['get', 'k', '-c', 'bounded'], 'like bounded=2s'),
+                        (['get', 'k', '-c', 'session'], 'needs --session-file'),
+                        (['put', 'k', 'v', '-c', 'bounded=2s'], 'for reads'),
+                        (['put', 'k', 'v', '--if-absent', '-c', 'eventual'], 'strong: leave -c out'),
+                        (['put', 'k', 'v', '--fence', '3', '-c', 'eventual'], 'strong: leave -c out'),
+                        (['del', 'k', '--if-absent', '--if-present'], 'excludes every other'),
+                        (['put', 'k', 'v', '--if-value', 'a', '--if-hash', '1'], 'in two ways'),
+                        (['put', 'k', 'v', '--if-version', '7'], 'write a version'),
+                        (['cas', 'k', 'v'], 'what is expected?'), (['cas', 'k', '--if-absent'], 'there is no value'),
+                        (['incr', 'k', '1.5'], 'no whole number'), (['incr', 'k', '-c', 'eventual'], 'always strong'),
+                        (['append', 'k'], 'there is no value'), (['append', 'k', 'v', '--if-absent'], 'unknown flag --if-absent'),
+                        (['expire', 'k', '5'], 'with its unit'), (['outcome', 'k'], 'no id of a write'),
+                        (['ledger'], 'ledger ls, ledger restore'), (['ledger', 'restore', 'k', '7'], 'no version'),
+                        (['bench', '--write', 'del'], 'put, cas, incr, append'),
                         (['status', '-o', 'raw'], 'does not write that output format'),
                         (['scan', '--cursor', '!'], '--cursor'), (['export', '--raw', '--format', 'tsv'], 'JSON lines only'),
                         (['cluster', 'init', 'a:1', '--replicas', '3'], 'as many nodes'),
@@ -38,6 +52,15 @@ def help_and_version_go_to_standard_output(ctl):
     contains(talk, 'usage: kvctl')
 
 
+def a_file_that_holds_no_session_is_refused(ctl):
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b'{}')
+        file.flush()
+        code, out, talk = ctl.run('get', 'k', '--session-file', file.name)
+        equal((code, out), (2, b''))
+        contains(talk, 'holds no session')
+
+
 def a_bad_variable_is_a_usage_error(ctl):
     code, _, talk = ctl.run('get', 'k', KVCTL_TIMEOUT='soon')
     equal(code, 2)
@@ -48,7 +71,8 @@ def without_a_node_the_answer_is_unavailable(ctl):
     with socket.socket() as unused:
         unused.bind(('127.0.0.1', 0))
         nobody = f'127.0.0.1:{unused.getsockname()[1]}'
-        for words in [['get', 'k'], ['put', 'k', 'v'], ['status'], ['node', 'ls'], ['export']]:
+        for words in [['get', 'k'], ['put', 'k', 'v'], ['incr', 'k', '-5'], ['cas', 'k', 'v', '--if-absent'], ['ledger', 'ls'],
+                      ['outcome', '1-2-3:k'], ['status'], ['node', 'ls'], ['export']]:
             code, out, talk = ctl.run(*words, '-e', nobody, '--timeout', '200ms')
             equal((code, out), (5, b''))
             contains(talk, 'UNAVAILABLE')
@@ -76,6 +100,7 @@ def ctrl_c_ends_with_130(ctl):
 
 def main():
     tests = [mistakes_end_with_2_and_say_what_was_meant, help_and_version_go_to_standard_output,
+             a_file_that_holds_no_session_is_refused,
              a_bad_variable_is_a_usage_error, without_a_node_the_answer_is_unavailable, ctrl_c_ends_with_130]
     return run_tests(tests, Cluster(sys.argv[1], sys.argv[2]))
 

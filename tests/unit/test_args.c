@@ -62,6 +62,47 @@ static void flags_may_stand_anywhere(void **state)
 	assert_false(args_given(&args, FLAG_RECEIPT));
 }
 
+static void levels_and_conditions_are_read(void **state)
+{
+	(void)state;
+	struct line line;
+	struct args args;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	int first = parse(&line,
+			  "kvctl key -c bounded=2s --if-version 0192f3c4a5b60001-ffff000000000007 --fence 9 "
+			  "--if-hash 2d06800538d394c2",
+			  &args, ALL, false, &why);
+	assert_int_equal(first, line.count - 1);
+	assert_int_equal(args.level, KV_LEVEL_BOUNDED);
+	assert_int_equal(args.staleness_ms, 2000);
+	assert_true(args.if_version.id == 0xffff000000000007);
+	assert_int_equal(args.fence, 9);
+	assert_true(args.if_hash == kv_hash(kv_slice_str("")));
+	assert_int_not_equal(parse(&line, "kvctl -c session --if-value -5 --write incr", &args, ALL, false, &why),
+			     0);
+	assert_int_equal(args.level, KV_LEVEL_SESSION);
+	assert_string_equal(args.if_value, "-5");
+	assert_true(args.if_hash == kv_hash(kv_slice_str("-5")));
+	assert_int_equal(args.write, WRITE_INCR);
+}
+
+static void negative_numbers_are_operands(void **state)
+{
+	(void)state;
+	struct line line;
+	struct args args;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	int first = parse(&line, "kvctl -15 key -o json -7 -- -8 -o", &args, ALL, false, &why);
+	assert_int_equal(first, line.count - 5);
+	assert_string_equal(line.words[first], "-15");
+	assert_string_equal(line.words[first + 1], "key");
+	assert_string_equal(line.words[first + 2], "-7");
+	assert_string_equal(line.words[first + 3], "-8");
+	assert_string_equal(line.words[first + 4], "-o");
+	assert_int_equal(args.output, OUTPUT_JSON);
+	assert_int_equal(parse(&line, "kvctl key -5x", &args, ALL, false, &why), 0);
+}
+
 static void leading_flags_end_at_the_command(void **state)
 {
 	(void)state;
@@ -87,9 +128,17 @@ static void mistakes_are_explained(void **state)
 		{"kvctl --timeout 5", "1ms to 60s"},
 		{"kvctl --timeout 61s", "1ms to 60s"},
 		{"kvctl -o yaml", "table, json, jsonl, raw"},
-		{"kvctl -c session", "strong and eventual only"},
-		{"kvctl -c bounded=2s", "strong and eventual only"},
-		{"kvctl -c quorum", "allowed are strong and eventual"},
+		{"kvctl -c bounded", "like bounded=2s"},
+		{"kvctl -c bounded=2", "1ms to 1h"},
+		{"kvctl -c bounded=2h", "1ms to 1h"},
+		{"kvctl -c quorum", "allowed are strong, session, bounded=TIME and eventual"},
+		{"kvctl --if-version 7", "write a version"},
+		{"kvctl --if-hash xyz", "hexadecimal"},
+		{"kvctl --if-hash 00112233445566778", "up to 16"},
+		{"kvctl --fence 0", "above 0"},
+		{"kvctl --fence -5", "above 0"},
+		{"kvctl --session-file=", "write a path"},
+		{"kvctl --write del", "put, cas, incr, append"},
 		{"kvctl --acks 2", "1, majority, all"},
 		{"kvctl --ttl 0s", "30s"},
 		{"kvctl --ratio 1", "1:4"},
@@ -195,6 +244,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flags_may_stand_anywhere),
+		cmocka_unit_test(levels_and_conditions_are_read),
+		cmocka_unit_test(negative_numbers_are_operands),
 		cmocka_unit_test(leading_flags_end_at_the_command),
 		cmocka_unit_test(mistakes_are_explained),
 		cmocka_unit_test(a_command_takes_only_its_own_flags),

@@ -160,9 +160,22 @@ static void the_nearest_word_is_the_likely_one(void **state)
 	assert_null(text_nearest("a word that is much longer than any command of this program", words, 5));
 }
 
+static void numbers_may_have_a_sign(void **state)
+{
+	static const char *const bad[] = {"", "-", "+", "1x", " 1", "--1", "1.0", "9223372036854775808"};
+	int64_t value;
+	assert_true(text_int64("0", &value) && value == 0);
+	assert_true(text_int64("+12", &value) && value == 12);
+	assert_true(text_int64("-9223372036854775808", &value) && value == INT64_MIN);
+	assert_true(text_int64("9223372036854775807", &value) && value == INT64_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(text_int64(bad[i], &value));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_may_have_a_sign),
 		cmocka_unit_test(a_duration_needs_its_unit),
 		cmocka_unit_test(counts_and_sizes_keep_their_bounds),
 		cmocka_unit_test(durations_and_sizes_read_well),
