@@ -147,10 +147,10 @@ static void set_session(struct kv_client *client, struct request *r, const struc
 		session = client->session;
 	if (!session)
 		return;
+	/* A token, whatever the level, also asks for one with the answer. */
+	uint64_t name = session_key_hash(o->bucket, r->msg.request.key);
 	r->session = session_ref(session);
-	if (o->level == KV_LEVEL_SESSION)
-		r->msg.request.session =
-			slice_of(r->session_token, session_key_token(session, r->key_hash, r->session_token));
+	r->msg.request.session = slice_of(r->session_token, session_key_token(session, name, r->session_token));
 }
 
 static enum retry_safety safety_of(const struct call_what *what, const struct kv_options *o)
@@ -192,22 +192,13 @@ void call_abandon(struct request *r)
 	r->session = NULL;
 }
 
-/* A write's version is that of its copy; a read tells the copy's in a token, if the node makes any. */
-static void note_seen(struct request *r)
-{
-	const struct msg_result *result = &r->reply->msg.result;
-	if (request_is_write(r) && r->error.status == KV_OK)
-		session_note(r->session, r->key_hash, result->version);
-	bool known = session_absorb(r->session, result->session);
-	(void)known; /* what a newer node tells in another form is not noted */
-}
-
 struct kv_item call_take_item(struct request *r)
 {
 	struct kv_item item = {0};
 	if (r->reply && status_class(r->error.status) == STATUS_DONE) {
-		if (r->session)
-			note_seen(r);
+		/* What a newer node tells in another form is not noted. */
+		bool noted = r->session && session_absorb(r->session, r->reply->msg.result.session);
+		(void)noted;
 		item = item_from_reply(TAKE_PTR(r->reply), r->sent_count);
 		item.write = request_write_id(r);
 	}

@@ -3,7 +3,8 @@
  * What a session saw: for each of the last keys the newest copy it wrote or read. A key that had to make room is forgotten,
  * and the session then says so in every token (overflowed), for ever.
  *
- * Token, here and on the wire: u8 format, u8 flags, then entries of key hash, hlc and id, 8 bytes each, little endian.
+ * Token, here and on the wire: u8 format, u8 flags, then entries of session_key_hash, hlc and id, 8 bytes each, little
+ * endian.
  * Any thread; counted, because requests under way hold it.
  */
 #ifndef KV_CLIENT_SESSION_H

@@ -205,7 +205,7 @@ static void give_token(struct fake_store *s, const struct msg_request *m, struct
 {
 	s->token[0] = 1;
 	s->token[1] = 0;
-	store_le64(s->token + 2, key_hash(m->key));
+	store_le64(s->token + 2, session_key_hash(m->bucket, m->key));
 	store_le64(s->token + 10, result->version.hlc);
 	store_le64(s->token + 18, result->version.id);
 	result->session = slice_of(s->token, sizeof s->token);
@@ -234,7 +234,7 @@ void fake_store_serve(struct fake_store *s, const struct msg *request, struct ms
 	default:
 		result->status = KV_UNSUPPORTED;
 	}
-	if (m->level == LEVEL_SESSION && result->version.hlc)
+	if (m->session.size > 0 && result->version.hlc)
 		give_token(s, m, result);
 }
 

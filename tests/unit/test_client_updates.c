@@ -284,7 +284,7 @@ static void a_session_sends_what_it_saw_of_the_key(void **state)
 	assert_int_equal(kv_get(b.client, &o, kv_slice_str("k"), NULL, &b.err), KV_OK);
 	struct fake_request read = fake_request(b.f, 1);
 	assert_int_equal(read.session_size, 26);
-	assert_true(load_le64(read.session + 2) == key_hash(slice_str("k")));
+	assert_true(load_le64(read.session + 2) == session_key_hash(0, slice_str("k")));
 	assert_true(load_le64(read.session + 10) == wrote.version.hlc);
 	assert_true(load_le64(read.session + 18) == wrote.version.id);
 	assert_int_equal(kv_get(b.client, &o, kv_slice_str("other"), NULL, &b.err), KV_NOT_FOUND);
@@ -294,7 +294,7 @@ static void a_session_sends_what_it_saw_of_the_key(void **state)
 	bed_free(&b);
 }
 
-static void a_strong_write_is_seen_by_its_session(void **state)
+static void a_session_sees_what_is_done_at_other_levels(void **state)
 {
 	struct bed b = bed_make(3, "20000");
 	struct kv_session *session = kv_session_new();
@@ -302,7 +302,7 @@ static void a_strong_write_is_seen_by_its_session(void **state)
 	o.session = session;
 	o.level = KV_LEVEL_STRONG;
 	assert_int_equal(put(&b, &o, "v", NULL), KV_OK);
-	assert_int_equal(fake_request(b.f, 0).session_size, 0);
+	assert_int_equal(fake_request(b.f, 0).level, LEVEL_STRONG);
 	o.level = KV_LEVEL_SESSION;
 	assert_int_equal(kv_get(b.client, &o, kv_slice_str("k"), NULL, &b.err), KV_OK);
 	assert_int_equal(fake_request(b.f, 1).session_size, 26);
@@ -429,7 +429,7 @@ int main(void)
 		cmocka_unit_test(a_write_with_an_id_given_is_sent_as_that_write),
 		cmocka_unit_test(no_id_is_made_without_a_cluster),
 		cmocka_unit_test(a_session_sends_what_it_saw_of_the_key),
-		cmocka_unit_test(a_strong_write_is_seen_by_its_session),
+		cmocka_unit_test(a_session_sees_what_is_done_at_other_levels),
 		cmocka_unit_test(without_a_session_the_client_has_one),
 		cmocka_unit_test(a_bounded_read_tells_how_old_it_may_be),
 		cmocka_unit_test(every_update_has_a_form_that_does_not_wait),
