@@ -32,11 +32,17 @@ static bool next_entry(struct ctl *ctl, struct kv_ledger *ledger, struct kv_ledg
 	return status == KV_OK;
 }
 
+static bool is_kept(const struct kv_ledger_entry *entry)
+{
+	return entry->value.size > 0 || entry->value_hash == 0 || entry->value_hash == kv_hash(entry->value);
+}
+
 static json_t *entry_row(const struct kv_ledger_entry *entry)
 {
 	json_t *row = json_object();
 	json_set_bytes(row, "key", ctl_bytes(entry->key));
-	json_set_bytes(row, "value", ctl_bytes(entry->value));
+	if (is_kept(entry))
+		json_set_bytes(row, "value", ctl_bytes(entry->value));
 	json_set_version(row, "version", entry->version);
 	json_set_version(row, "winner", entry->winner);
 	json_set_text(row, "cause", kv_ledger_cause_name(entry->cause));
@@ -87,7 +93,10 @@ int cmd_ledger_restore(struct ctl *ctl)
 	code = 0;
 	while (!found && next_entry(ctl, ledger, &entry, &code))
 		found = kv_version_compare(entry.version, version) == 0;
-	if (found) {
+	if (found && !is_kept(&entry)) {
+		ctl_say(ctl, "%s: the value was too large to be kept; only its hash is known", key);
+		code = 1;
+	} else if (found) {
 		CLEANUP(kv_item_release) struct kv_item item = {0};
 		struct kv_error err;
 		kv_put(ctl->client, &options, kv_slice_str(key), entry.value, &item, &err);

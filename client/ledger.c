@@ -195,12 +195,18 @@ static const struct scan_item *next_of_page(struct kv_ledger *l)
 	return NULL;
 }
 
+/* Of a large value the ledger keeps the hash alone. */
+static bool is_kept(const struct scan_item *item)
+{
+	return item->value.size > 0 || item->value_hash == 0 || item->value_hash == hash64(item->value);
+}
+
 static void entry_fill(const struct kv_ledger *l, const struct scan_item *from, node_id node,
 		       struct kv_ledger_entry *to)
 {
 	*to = (struct kv_ledger_entry){
 		.key = slice_out(from->key),
-		.value = slice_out(from->value),
+		.value = is_kept(from) ? slice_out(from->value) : (struct kv_slice){0},
 		.version = {.hlc = from->ver.hlc, .id = from->ver.id},
 		.winner = {.hlc = from->org.hlc, .id = from->org.id},
 		.cause = (enum kv_ledger_cause)from->cause,

@@ -531,7 +531,7 @@ void kv_scan_close(struct kv_scan *scan);
 /** An iterator over the ledgers of all nodes, one partition after the other. One thread a time. */
 struct kv_ledger;
 
-/** Why a value is there. */
+/** Why a value is in the ledger. */
 enum kv_ledger_cause {
 	KV_LEDGER_LATE = 1,        /* a newer version was there when it came */
 	KV_LEDGER_OVERWRITTEN = 2, /* an eventual write that had not seen it took its place */
@@ -555,7 +555,7 @@ struct kv_ledger_options {
 
 struct kv_ledger_entry {
 	struct kv_slice key;
-	struct kv_slice value;
+	struct kv_slice value;     /* absent, with a value_hash, if it was too large to be kept */
 	struct kv_version version; /* of this value */
 	struct kv_version winner;  /* it lost to */
 	enum kv_ledger_cause cause;
