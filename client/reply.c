@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/reply.h"
 
+#include "base/hash.h"
 #include "proto/codec.h"
 
 _Static_assert(KV_ROW_MAX == ROW_MAX, "the public header repeats this limit");
@@ -85,8 +86,8 @@ struct kv_item item_from_reply(struct reply *r, uint32_t attempts)
 	const struct msg_result *result = &r->msg.result;
 	if (result->has_receipt)
 		receipt_fill(&r->receipt, &result->receipt, attempts);
-	/* An empty value that was told has its hash; otherwise there is none. */
-	bool told = result->value.size > 0 || result->value_hash != 0;
+	/* An empty value that was told has the hash of one; another hash is that of a value that was not at hand. */
+	bool told = result->value.size > 0 || result->value_hash == hash64(result->value);
 	return (struct kv_item){
 		.value = told ? value_out(result->value) : (struct kv_slice){0},
 		.version = version_out(result->version),
