@@ -304,6 +304,8 @@ static void bench_init(struct bench *bench, struct ctl *ctl)
 {
 	const struct args *args = &ctl->args;
 	*bench = (struct bench){.ctl = ctl, .options = ctl_options(ctl), .until_us = USEC_NEVER};
+	if (args->write != WRITE_PUT && !args_given(args, FLAG_CONSISTENCY))
+		bench->options.level = KV_LEVEL_STRONG;
 	bench->write_options = bench->options;
 	if (args->write != WRITE_PUT)
 		bench->write_options.level = KV_LEVEL_STRONG;

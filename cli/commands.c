@@ -104,8 +104,8 @@ static const struct command table[] = {
 	{DATA, "bench", "", "measure throughput and latency",
 	 "Each of --clients clients keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
 	 "Keys are bench/00000000 and up, and stay; writes other than put have keys of their own. Reads of keys not written\n"
-	 "yet count as not found. Writes other than put are strong, whatever -c asks of the reads. A cas reads the version\n"
-	 "first; only the cas is measured.\n",
+	 "yet count as not found. Writes other than put are strong, and so are the reads beside them unless -c says otherwise.\n"
+	 "A cas reads the version first; only the cas is measured.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
 		 FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS),

@@ -87,9 +87,11 @@ void receipt_say(struct ctl *ctl, const struct kv_receipt *receipt)
 	kv_version_format(receipt->version, text);
 	ctl_say(ctl, "asked %s, achieved %s, version %s, map epoch %llu", level_name(receipt->asked),
 		level_name(receipt->achieved), text, (unsigned long long)receipt->epoch);
-	ctl_say(ctl, "held by %u, hinted for %u, %u rounds, sent %u times, at most %u ms old%s", receipt->acks,
-		receipt->hinted, receipt->rounds, receipt->attempts, receipt->staleness_ms,
-		receipt->repaired ? ", repaired" : "");
+	char age[40] = "";
+	if (receipt->staleness_ms)
+		snprintf(age, sizeof age, ", at most %u ms old", receipt->staleness_ms);
+	ctl_say(ctl, "held by %u, hinted for %u, %u rounds, sent %u times%s%s", receipt->acks, receipt->hinted,
+		receipt->rounds, receipt->attempts, age, receipt->repaired ? ", repaired" : "");
 	for (uint32_t i = 0; i < receipt->replica_count; i++) {
 		char name[72];
 		name_of(&names, receipt->replicas[i].node, name);

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "client/engine.h"
+#include "client/pick.h"
 #include "proto/codec.h"
 #include "proto/keyhash.h"
 #include "proto/opcode.h"
@@ -220,81 +221,6 @@ static void on_timer(struct timer *timer)
 
 /* ---- Routing ---- */
 
-static bool was_tried(const struct request *r, const struct link *link)
-{
-	for (uint32_t i = 0; i < r->tried_count; i++) {
-		if (r->tried[i] == link)
-			return true;
-	}
-	return false;
-}
-
-static bool is_candidate(const struct request *r, const struct link *link, usec_t now_us, bool also_paused)
-{
-	return link && !link->draining && !was_tried(r, link) && (also_paused || !link_is_paused(link, now_us));
-}
-
-static struct link *pick_of_row(const struct request *r, usec_t now_us, bool also_paused)
-{
-	const struct route *route = &r->engine->route;
-	if (!route->map)
-		return NULL;
-	uint16_t partition =
-		r->target == TARGET_ROW ? r->partition : hash_partition(r->key_hash, route->map->partitions);
-	node_id row[ROW_MAX];
-	uint32_t count = route_row(route->map, partition, row);
-	for (uint32_t i = 0; i < count; i++) {
-		if (is_candidate(r, route->links[row[i]], now_us, also_paused))
-			return route->links[row[i]];
-	}
-	return NULL;
-}
-
-/* Those that are connected first, beginning at another one each time. */
-static struct link *pick_of_all(const struct request *r, usec_t now_us, bool also_paused)
-{
-	struct engine *e = r->engine;
-	struct link *first_open = NULL, *first_other = NULL, *next_open = NULL, *next_other = NULL;
-	uint32_t index = 0, start = e->link_count ? e->turn_start++ % e->link_count : 0;
-	for (struct ilink *l = ilist_first(&e->links); l; l = ilist_next(&e->links, l), index++) {
-		struct link *link = container_of(l, struct link, in_pool);
-		if (link->aside || !is_candidate(r, link, now_us, also_paused))
-			continue;
-		struct link **first = link_is_open(link) ? &first_open : &first_other;
-		struct link **next = link_is_open(link) ? &next_open : &next_other;
-		if (!*first)
-			*first = link;
-		if (!*next && index >= start)
-			*next = link;
-	}
-	if (first_open)
-		return next_open ? next_open : first_open;
-	return next_other ? next_other : first_other;
-}
-
-static struct link *pick(struct request *r)
-{
-	struct engine *e = r->engine;
-	usec_t now_us = clock_mono_us();
-	struct link *prefer = TAKE_PTR(r->prefer);
-	if (is_candidate(r, prefer, now_us, true))
-		return prefer;
-	if (r->target == TARGET_ADDRESS || r->target == TARGET_NODE) {
-		struct link *link = r->target == TARGET_NODE ? e->route.links[r->node] : engine_link(e, r->address);
-		return is_candidate(r, link, now_us, true) ? link : NULL;
-	}
-	for (int also_paused = 0; also_paused <= 1; also_paused++) {
-		struct link *link = NULL;
-		if (r->target != TARGET_ANY)
-			link = pick_of_row(r, now_us, also_paused);
-		if (!link && r->target != TARGET_ROW)
-			link = pick_of_all(r, now_us, also_paused);
-		if (link)
-			return link;
-	}
-	return NULL;
-}
-
 /* A node that has told the map has told the time as well, unless it waits for its own clock. */
 static void settle_clock(struct request *r)
 {
@@ -345,12 +271,12 @@ void request_route(struct request *r)
 	KV_ASSERT(r->phase == REQUEST_READY);
 	if (settle_map_needs(r))
 		return;
-	struct link *link = pick(r);
+	struct link *link = pick_link(r);
 	if (!link && r->answered_in_round) {
 		/* All have been asked, some answered: begin again. */
 		r->tried_count = 0;
 		r->answered_in_round = false;
-		link = pick(r);
+		link = pick_link(r);
 	}
 	if (link) {
 		link_submit(link, r);

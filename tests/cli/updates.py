@@ -203,15 +203,20 @@ def receipts_say_how_each_level_was_kept(c):
 
 
 def a_value_that_lost_is_listed_and_restored(c):
-    first = version_of(c.must('put', 'l/1', 'mine', '--acks', 'all'))
-    second = version_of(c.must('put', 'l/1', 'yours', '--acks', 'all'))
-    rows = wait_for('an entry', lambda: c.json('ledger', 'ls', 'l/1'))
+    def lose():
+        """Writers that follow each other within a second have not seen each other; on a busy machine that may take tries."""
+        c.must('del', 'l/1', '-c', 'strong')
+        versions = [version_of(c.must('put', 'l/1', value, '--acks', 'all')) for value in ['mine', 'yours']]
+        rows = [row for row in c.json('ledger', 'ls', 'l/1') if row['version'] == versions[0]]
+        return (*versions, rows) if rows else None
+
+    first, second, rows = wait_for('a value that lost', lose, seconds=60)
     equal(len(rows), 1)
     row = rows[0]
     equal(sorted(row), ['cause', 'expires_ms', 'key', 'partition', 'value', 'version', 'winner'])
     equal((row['key'], row['value'], row['version'], row['winner'], row['cause']),
           ('l/1', 'mine', first, second, 'overwritten'))
-    equal(c.must('ledger', 'ls', 'l/1', '-o', 'raw').decode(), f'l/1\tmine\t{first}\n')
+    contains(c.must('ledger', 'ls', 'l/1', '-o', 'raw').decode(), f'l/1\tmine\t{first}\n')
     equal(c.json('ledger', 'ls', 'l/none'), [])
     equal('l/1' in [r['key'] for r in c.json('ledger', 'ls')], True)
     version_of(c.must('ledger', 'restore', 'l/1', first))

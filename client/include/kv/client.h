@@ -258,7 +258,7 @@ struct kv_receipt {
 	uint32_t acks;         /* replicas that hold it */
 	uint32_t hinted;       /* replicas that will be told later */
 	uint32_t rounds;       /* phases of messages it took */
-	uint32_t staleness_ms; /* bound on how old the answer may be */
+	uint32_t staleness_ms; /* bound on how old the answer may be; 0: not known, or a write */
 	bool repaired;
 	uint32_t attempts; /* times this library sent the request */
 	uint32_t replica_count;
