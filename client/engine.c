@@ -24,9 +24,11 @@ enum kv_status engine_init(struct engine *e, const struct kv_config *config, str
 	if (e->wake_fd < 0)
 		return client_error(err, KV_OVERLOADED, "cannot make an eventfd: %s", strerror(errno));
 	rng_init(&e->rng, rng_entropy());
-	do {
-		e->client_id = rng_entropy();
-	} while (e->client_id == 0);
+	uint64_t name;
+	do
+		name = rng_entropy();
+	while (name == 0);
+	lanes_init(&e->lanes, name);
 	retry_budget_init(&e->budget, MAX(config->max_inflight, 10u));
 	ilist_init(&e->links);
 	ilist_init(&e->ready);
@@ -57,6 +59,7 @@ void engine_release(struct engine *e)
 	event_free(e->timer_event);
 	close(e->wake_fd);
 	route_release(&e->route);
+	lanes_release(&e->lanes);
 	iheap_release(&e->timers);
 	pthread_mutex_destroy(&e->lock);
 }

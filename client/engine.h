@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "client/cluster_clock.h"
+#include "client/lanes.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "client/request.h"
@@ -28,7 +29,6 @@ struct engine {
 	struct kv_config config;
 	struct event_base *base;
 	int wake_fd;
-	uint64_t client_id; /* names this client in request ids */
 
 	/* I/O thread only. */
 	struct event *wake_event, *timer_event;
@@ -45,7 +45,7 @@ struct engine {
 	struct ilist active;   /* all, in the order of submission */
 	struct ilist dirty;    /* links to flush */
 	struct iheap timers;
-	uint64_t next_seq;
+	struct lanes lanes; /* names of writes */
 	struct request map_request;
 	bool map_wanted;           /* map_request is under way */
 	usec_t map_pause_until_us; /* an answer brought nothing new: not again before */

@@ -81,6 +81,9 @@ static void request_finish(struct request *r, bool answered_in_doubt)
 		r->error.write = request_write_id(r);
 	if (status == KV_OK)
 		r->error.message[0] = '\0';
+	if (r->in_lane)
+		lanes_end(&e->lanes, r->msg.request.rid, r->error.in_doubt);
+	r->in_lane = false;
 	r->phase = REQUEST_DONE;
 	r->at = NULL;
 	engine_timer_clear(e, &r->timer);
@@ -297,8 +300,9 @@ static void give_name(struct request *r)
 {
 	struct msg_request *m = &r->msg.request;
 	r->has_time = m->rid.client != 0;
-	if (!r->has_time)
-		m->rid = (struct request_id){.client = r->engine->client_id, .seq = ++r->engine->next_seq};
+	r->in_lane = !r->has_time;
+	if (r->in_lane)
+		m->rid = lanes_take(&r->engine->lanes);
 	KV_ASSERT(!r->has_time || m->t0 != 0);
 }
 

@@ -91,6 +91,7 @@ struct request {
 	usec_t sent_us;
 	uint64_t frame_start;   /* offset in the link's output while SENT */
 	bool has_time;          /* rid and t0 are set */
+	bool in_lane;           /* rid is one of the engine's lanes */
 	bool maybe_applied;     /* a write that was sent once without a definite answer */
 	bool answered_in_round; /* some node answered since `tried` was last cleared */
 	uint32_t tries;         /* answered attempts and rounds without a connection */
