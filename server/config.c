@@ -28,6 +28,8 @@ static const struct config_key keys[] = {
 	KEY("node", "weight", CONFIG_COUNT, "100", 1, 10000, node_weight),
 	KEY("listen", "client", CONFIG_ADDRESS, "127.0.0.1:7001", 1, ADDRESS_SIZE_MAX - 1, listen_client),
 	KEY("listen", "peer", CONFIG_ADDRESS, "127.0.0.1:7101", 1, ADDRESS_SIZE_MAX - 1, listen_peer),
+	KEY("advertise", "client", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_client),
+	KEY("advertise", "peer", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_peer),
 	KEY("", "shards", CONFIG_COUNT, "0", 0, SHARDS_MAX, shards),
 	KEY("", "insecure", CONFIG_BOOL, "false", 0, 0, insecure),
 	KEY("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
@@ -159,7 +161,7 @@ static bool text_store(const struct config_key *key, const char *text, char **re
 		return false;
 	char host[ADDRESS_SIZE_MAX];
 	uint16_t port;
-	if (key->kind == CONFIG_ADDRESS && !address_split(slice_str(text), host, &port))
+	if (key->kind == CONFIG_ADDRESS && size > 0 && !address_split(slice_str(text), host, &port))
 		return false;
 	free(*ret);
 	*ret = xstrdup(text);
@@ -280,13 +282,13 @@ static unsigned line_of(const struct config_text *texts, size_t offset)
 	KV_UNREACHABLE("no such field");
 }
 
-/** Without encryption only loopback is safe; an address the others cannot dial helps nobody. */
-static bool check_address(const struct config *c, const char *path, const char *text, unsigned line,
-			  const char *file, struct buf *why)
+/** Without encryption only loopback is safe; an address the others cannot dial helps nobody, unless they dial ADVERTISED. */
+static bool check_address(const struct config *c, const char *path, const char *text, const char *advertised,
+			  unsigned line, const char *file, struct buf *why)
 {
 	struct address address;
 	bool numeric = address_resolve(slice_str(text), /* numeric_only: */ true, &address, NULL) == KV_OK;
-	if (numeric && address_is_any(&address)) {
+	if (numeric && address_is_any(&address) && advertised[0] == '\0') {
 		buf_printf(
 			why,
 			"%s:%u: %s: %s stands for every interface; write the address that clients and nodes dial\n",
@@ -305,12 +307,35 @@ static bool check_address(const struct config *c, const char *path, const char *
 	return true;
 }
 
+/** What others are told to dial is an address of one machine, with its port. */
+static bool check_advertised(const char *path, const char *text, unsigned line, const char *file, struct buf *why)
+{
+	char host[ADDRESS_SIZE_MAX];
+	struct address address;
+	uint16_t port = 0;
+	if (text[0] == '\0')
+		return true;
+	bool split = address_split(slice_str(text), host, &port);
+	KV_ASSERT(split);
+	bool any = address_resolve(slice_str(text), /* numeric_only: */ true, &address, NULL) == KV_OK &&
+		   address_is_any(&address);
+	if (port != 0 && !any)
+		return true;
+	buf_printf(why, "%s:%u: %s: %s cannot be dialled; write the host and port that others reach this node at\n",
+		   file, line, path, text);
+	return false;
+}
+
 static bool check_whole(struct config *c, const struct config_text *texts, const char *file, struct buf *why)
 {
-	bool good = check_address(c, "listen.client", c->listen_client,
+	bool good = check_address(c, "listen.client", c->listen_client, c->advertise_client,
 				  line_of(texts, offsetof(struct config, listen_client)), file, why);
-	good &= check_address(c, "listen.peer", c->listen_peer,
+	good &= check_address(c, "listen.peer", c->listen_peer, c->advertise_peer,
 			      line_of(texts, offsetof(struct config, listen_peer)), file, why);
+	good &= check_advertised("advertise.client", c->advertise_client,
+				 line_of(texts, offsetof(struct config, advertise_client)), file, why);
+	good &= check_advertised("advertise.peer", c->advertise_peer,
+				 line_of(texts, offsetof(struct config, advertise_peer)), file, why);
 	char host[ADDRESS_SIZE_MAX];
 	uint16_t port = 0;
 	bool split = address_split(slice_str(c->listen_peer), host, &port);
@@ -404,5 +429,7 @@ void config_release(struct config *c)
 	free(c->node_zone);
 	free(c->listen_client);
 	free(c->listen_peer);
+	free(c->advertise_client);
+	free(c->advertise_peer);
 	*c = (struct config){0};
 }

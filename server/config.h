@@ -23,6 +23,8 @@ struct config {
 	uint64_t node_weight;
 	/* listen */
 	char *listen_client, *listen_peer; /* host:port; port 0: any, kept over restarts */
+	/* advertise */
+	char *advertise_client, *advertise_peer; /* host:port that others dial; empty: the address listened on */
 	/* without section */
 	uint64_t shards; /* 1 or more after a load */
 	bool insecure;

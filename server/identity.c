@@ -182,7 +182,7 @@ enum kv_status identity_check_map(const struct identity *identity, const struct 
 			return KV_OK;
 		return error_set(
 			err, KV_IDENTITY,
-			"copied data directory? The cluster knows node %s at %.*s, but listen.peer is %s here; one identity "
+			"copied data directory? The cluster knows node %s at %.*s, but its peers would find it at %s here; one identity "
 			"may not run twice: use an empty directory, or the old address",
 			id, (int)MIN(node->peer_address.size, 64u), (const char *)node->peer_address.data,
 			peer_address);

@@ -110,6 +110,14 @@ static enum kv_status open_doors(struct server *s, struct error *err)
 	return status;
 }
 
+const char *server_advertised(const struct server *s, enum hello_kind kind)
+{
+	const char *text = kind == HELLO_PEER ? s->config->advertise_peer : s->config->advertise_client;
+	if (text[0] != '\0')
+		return text;
+	return kind == HELLO_PEER ? s->peer_door.address : s->client_door.address;
+}
+
 static enum kv_status write_addresses(struct server *s, struct error *err)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
@@ -150,8 +158,8 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.incarnation = s->identity.incarnation,
 		.boot_nonce = s->identity.boot_nonce,
 		.name = slice_str(config->node_name),
-		.peer_address = slice_str(s->peer_door.address),
-		.client_address = slice_str(s->client_door.address),
+		.peer_address = slice_str(server_advertised(s, HELLO_PEER)),
+		.client_address = slice_str(server_advertised(s, HELLO_CLIENT)),
 		.zone = slice_str(config->node_zone),
 		.weight = (uint32_t)config->node_weight,
 		.hlc_limit = hlc_limit,
@@ -186,7 +194,7 @@ static enum kv_status open_steps(struct server *s, struct error *err)
 	if (status == KV_OK)
 		status = open_doors(s, err);
 	if (status == KV_OK && s->in_cluster)
-		status = identity_check_map(&s->identity, &s->map, s->peer_door.address, err);
+		status = identity_check_map(&s->identity, &s->map, server_advertised(s, HELLO_PEER), err);
 	if (status == KV_OK)
 		status = write_addresses(s, err);
 	if (status != KV_OK)
@@ -244,7 +252,7 @@ static void open_listener(struct server *s, struct server_door *door)
 
 static void form_alone(struct server *s)
 {
-	const struct slice address = slice_str(s->peer_door.address);
+	const struct slice address = slice_str(server_advertised(s, HELLO_PEER));
 	const struct msg msg = {
 		.opcode = OP_CLUSTER_INIT,
 		.id = 1,

@@ -72,6 +72,9 @@ int server_run(struct server *s);
 /** Ends all threads and closes the engine. Accepts a server that did not open or start. */
 void server_close(struct server *s);
 
+/** What clients (HELLO_CLIENT) or other nodes (HELLO_PEER) are told to dial. After server_open; lives as long as S. */
+const char *server_advertised(const struct server *s, enum hello_kind kind);
+
 /** The node cannot go on: logged here, server_run returns 1. Any thread. */
 void server_fail(struct server *s, enum kv_status status, struct slice why);
 

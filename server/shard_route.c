@@ -196,8 +196,7 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 		return error_set(err, KV_DENIED,
 				 c->kind == HELLO_PEER ? "this address is for nodes; clients connect to %s"
 						       : "this address is for clients; nodes connect to %s",
-				 c->kind == HELLO_PEER ? s->server->client_door.address
-						       : s->server->peer_door.address);
+				 server_advertised(s->server, c->kind == HELLO_PEER ? HELLO_CLIENT : HELLO_PEER));
 	if (s->draining)
 		return error_set(err, KV_CLOSED, "the node is shutting down; connect to another node");
 	if (hello->kind == HELLO_PEER)

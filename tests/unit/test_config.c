@@ -79,7 +79,8 @@ static void unknown_keys_are_refused_with_line_and_suggestion(void **state)
 		       "kvd.yaml:3: unknown key \"nam\" in section node; did you mean \"name\"?");
 	assert_refused("# comment\nnode: {data_dir: /d}\nlimit: {}\n",
 		       "kvd.yaml:3: unknown key \"limit\"; did you mean \"limits\"?");
-	assert_refused("zzzzzz: 1\n", "allowed here: node listen shards insecure limits storage log test");
+	assert_refused("zzzzzz: 1\n",
+		       "allowed here: node listen advertise shards insecure limits storage log test");
 }
 
 static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
@@ -134,6 +135,25 @@ static void open_networks_need_a_word(void **state)
 		parse("insecure: true\nnode: {data_dir: /d}\nlisten: {client: \"10.0.0.1:7001\", peer: \"[::1]:0\"}\n",
 		      NULL, &config, &why),
 		KV_OK);
+}
+
+static void what_is_advertised_can_be_dialled(void **state)
+{
+	assert_refused("node: {data_dir: /d}\nadvertise: {peer: \"10.0.0.1:0\"}\n",
+		       "kvd.yaml:2: advertise.peer: 10.0.0.1:0 cannot be dialled");
+	assert_refused("node: {data_dir: /d}\nadvertise: {client: \"0.0.0.0:7001\"}\n",
+		       "kvd.yaml:2: advertise.client: 0.0.0.0:7001 cannot be dialled");
+	assert_refused("node: {data_dir: /d}\nadvertise: {client: here}\n", "write host:port");
+	assert_refused("node: {data_dir: /d}\nlisten: {peer: \"0.0.0.0:7101\"}\nadvertise: {peer: \"a.b:7101\"}\n",
+		       "is not loopback");
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("insecure: true\nnode: {data_dir: /d}\nlisten: {peer: \"0.0.0.0:7101\"}\n"
+			       "advertise: {peer: \"a.b:9\"}\n",
+			       NULL, &config, &why),
+			 KV_OK);
+	assert_string_equal(config.advertise_peer, "a.b:9");
+	assert_string_equal(config.advertise_client, "");
 }
 
 static void a_file_that_is_not_there_is_said(void **state)
@@ -201,6 +221,7 @@ int main(void)
 		cmocka_unit_test(every_mistake_is_told_at_once),
 		cmocka_unit_test(shapes_that_are_no_configuration_are_refused),
 		cmocka_unit_test(open_networks_need_a_word),
+		cmocka_unit_test(what_is_advertised_can_be_dialled),
 		cmocka_unit_test(a_file_that_is_not_there_is_said),
 		cmocka_unit_test(the_files_that_come_with_it_are_good),
 		cmocka_unit_test(the_document_lists_exactly_the_keys),
