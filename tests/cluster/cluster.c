@@ -26,10 +26,36 @@ struct kv_client *cluster_open_client(const char *endpoints, unsigned timeout_ms
 static void cluster_end(void *arg)
 {
 	struct cluster *c = arg;
-	for (unsigned i = 0; i < c->count; i++)
+	for (unsigned i = 0; i < c->count; i++) {
 		process_kill(&c->nodes[i]);
+		process_release(&c->nodes[i]);
+	}
 	kv_close(c->client, 0);
+	proxy_free(c->net);
 	free(c);
+}
+
+static void start_first(struct cluster *c, unsigned index, const struct cluster_options *o)
+{
+	struct process *p = &c->nodes[index];
+	char name[16];
+	snprintf(name, sizeof name, "n%u", index);
+	process_init(p, c->directory, name);
+	p->shards = o->shards ? o->shards : 1;
+	p->settings = o->settings;
+	p->listen_peer = index + 1 == c->count ? o->listen_peer : NULL;
+	if (o->faulty)
+		process_make_faulty(p);
+	if (c->net) {
+		p->advertise_client = proxy_client_address(c->net, index);
+		p->advertise_peer = proxy_peer_address(c->net, index);
+	}
+	process_start(p);
+	if (c->net)
+		proxy_point(c->net, index, p->client, p->peer);
+	size_t used = strlen(c->endpoints);
+	snprintf(c->endpoints + used, sizeof c->endpoints - used, "%s%s", index ? "," : "",
+		 p->advertise_client ? p->advertise_client : p->client);
 }
 
 struct cluster *cluster_new_unformed(const struct cluster_options *options)
@@ -41,18 +67,10 @@ struct cluster *cluster_new_unformed(const struct cluster_options *options)
 	c->directory = harness_directory();
 	c->count = o->nodes ? o->nodes : 3;
 	KV_ASSERT(c->count <= CLUSTER_NODES_MAX);
-	for (unsigned i = 0; i < c->count; i++) {
-		struct process *p = &c->nodes[i];
-		char name[16];
-		snprintf(name, sizeof name, "n%u", i);
-		process_init(p, c->directory, name);
-		p->shards = o->shards ? o->shards : 1;
-		p->settings = o->settings;
-		p->listen_peer = i + 1 == c->count ? o->listen_peer : NULL;
-		process_start(p);
-		size_t used = strlen(c->endpoints);
-		snprintf(c->endpoints + used, sizeof c->endpoints - used, "%s%s", i ? "," : "", p->client);
-	}
+	if (o->proxied)
+		c->net = proxy_new(c->count, o->seed);
+	for (unsigned i = 0; i < c->count; i++)
+		start_first(c, i, o);
 	c->client = cluster_open_client(c->endpoints, harness_ms(CLIENT_MS));
 	return c;
 }
@@ -62,7 +80,7 @@ enum kv_status cluster_form(struct cluster *c, unsigned from, unsigned partition
 	const char *addresses[CLUSTER_NODES_MAX];
 	struct kv_cluster_spec spec = KV_CLUSTER_SPEC_INIT;
 	for (unsigned i = 0; i < c->count; i++)
-		addresses[i] = c->nodes[i].peer;
+		addresses[i] = process_peer_address(&c->nodes[i]);
 	spec.name = "test";
 	spec.partitions = partitions ? partitions : 64;
 	spec.replicas = MIN(c->count, 3u);
@@ -201,9 +219,16 @@ void cluster_await_settled(struct cluster *c)
 	fail_msg("hints were not delivered");
 }
 
-void cluster_restart(struct cluster *c, unsigned index)
+void cluster_start(struct cluster *c, unsigned index)
 {
 	process_start(&c->nodes[index]);
+	if (c->net)
+		proxy_point(c->net, index, c->nodes[index].client, c->nodes[index].peer);
+}
+
+void cluster_restart(struct cluster *c, unsigned index)
+{
+	cluster_start(c, index);
 	cluster_await_ready(c, index);
 }
 

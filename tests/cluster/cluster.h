@@ -10,6 +10,7 @@
 #include <kv/client.h>
 
 #include "tests/cluster/process.h"
+#include "tests/cluster/proxy.h"
 
 #define CLUSTER_NODES_MAX      5
 #define CLUSTER_ENDPOINTS_SIZE (CLUSTER_NODES_MAX * (PROCESS_ADDRESS_MAX + 1))
@@ -20,14 +21,18 @@ struct cluster_options {
 	unsigned shards;         /* of each node; 0: 1 */
 	const char *settings;    /* further lines of every node's configuration */
 	const char *listen_peer; /* host:port where the last node listens for the others; NULL: any port */
+	bool proxied;            /* every connection through a proxy, but for the test's own client */
+	bool faulty;             /* clocks and disks can be made to fail: nodes[i].faults */
+	uint64_t seed;           /* of the proxy's jitter */
 };
 
 struct cluster {
 	const char *directory;
 	unsigned count;
 	struct process nodes[CLUSTER_NODES_MAX];
-	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes */
+	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes, as they advertise them */
 	struct kv_client *client;               /* of the test itself, with a time-out of 5 s */
+	struct proxy *net;                      /* NULL: none */
 };
 
 /** Starts the nodes without forming a cluster. OPTIONS NULL: all defaults. */
@@ -64,7 +69,10 @@ void cluster_await_together(struct cluster *c);
 /** Waits until all nodes are together and no node holds a hint. */
 void cluster_await_settled(struct cluster *c);
 
-/** Node INDEX again, after process_kill and the like: waits until it serves. */
+/** Node INDEX again, after process_kill and the like: waits until it listens. */
+void cluster_start(struct cluster *c, unsigned index);
+
+/** The same, and waits until it serves. */
 void cluster_restart(struct cluster *c, unsigned index);
 
 /** Calls PUT, then GET, at both levels on fresh keys, and fails the test if any fails. */

@@ -40,17 +40,22 @@ static struct {
 	unsigned end_count;
 } harness;
 
-const char *harness_kvd(void)
+static const char *path_given(int n, const char *variable)
 {
-	const char *path = harness.argc > 1 ? harness.argv[1] : getenv("KVD");
+	const char *path = harness.argc > n ? harness.argv[n] : getenv(variable);
 	if (!path) {
-		fprintf(stderr, "usage: %s KVD, or KVD in the environment\n", harness.argv[0]);
+		fprintf(stderr, "usage: %s KVD PRELOAD, or KVD and KVD_PRELOAD in the environment\n",
+			harness.argv[0]);
 		exit(2);
 	}
 	return path;
 }
 
-const char *harness_argument(int n) { return 1 + n < harness.argc ? harness.argv[1 + n] : NULL; }
+const char *harness_kvd(void) { return path_given(1, "KVD"); }
+
+const char *harness_preload(void) { return path_given(2, "KVD_PRELOAD"); }
+
+const char *harness_argument(int n) { return 2 + n < harness.argc ? harness.argv[2 + n] : NULL; }
 
 void harness_begin(int argc, char **argv)
 {

@@ -8,7 +8,7 @@
  *     static const struct CMUnitTest tests[] = {harness_test(a_sentence)};
  *     return harness_run(argc, argv, "name", tests);
  *
- * argv[1] is kvd; without it the environment's KVD. If a test failed, the ends of all logs go to stderr and the directory
+ * argv[1] is kvd, argv[2] the library for faulty nodes; without them the environment's KVD and KVD_PRELOAD. If a test failed, the ends of all logs go to stderr and the directory
  * stays. A log that holds a sanitizer's report or a failed assertion of kvd fails the program, whatever the tests say.
  *
  * KV_TEST_FILTER, a pattern with * and ?, runs only the tests whose names match.
@@ -37,8 +37,9 @@ void harness_begin(int argc, char **argv);
 int harness_end(bool passed);
 int harness_teardown(void **state);
 
-/** Path of kvd, and argument N after it; NULL if there is none. */
+/** Paths of kvd and of the library that is loaded into faulty nodes, and argument N after them; NULL if there is none. */
 const char *harness_kvd(void);
+const char *harness_preload(void);
 const char *harness_argument(int n);
 
 /** A fresh directory, removed at the end of the program. The text lives that long. */

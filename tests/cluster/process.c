@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -26,6 +27,30 @@ void process_init(struct process *p, const char *directory, const char *name)
 	harness_watch_log(p->log);
 }
 
+void process_make_faulty(struct process *p)
+{
+	char path[PROCESS_PATH_MAX + 16];
+	snprintf(path, sizeof path, "%s.control", p->data_dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, sizeof *p->faults), 0);
+	p->faults = mmap(NULL, sizeof *p->faults, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(p->faults != MAP_FAILED);
+	close(fd);
+}
+
+void process_release(struct process *p)
+{
+	if (p->faults)
+		munmap(p->faults, sizeof *p->faults);
+	p->faults = NULL;
+}
+
+const char *process_peer_address(const struct process *p)
+{
+	return p->advertise_peer ? p->advertise_peer : p->peer;
+}
+
 static void write_config(const struct process *p)
 {
 	FILE *file = fopen(p->config, "we");
@@ -39,11 +64,47 @@ static void write_config(const struct process *p)
 		"%s",
 		p->name, p->data_dir, p->listen_peer ? p->listen_peer : "127.0.0.1:0", p->shards, p->wall_offset_ms,
 		p->settings ? p->settings : "");
+	if (p->advertise_client)
+		fprintf(file, "advertise: {client: \"%s\", peer: \"%s\"}\n", p->advertise_client,
+			p->advertise_peer);
 	assert_int_equal(fclose(file), 0);
 }
 
+/* What a faulty node finds in its environment besides. */
+struct environment {
+	char preload[PROCESS_PATH_MAX], control[PROCESS_PATH_MAX + 64], sanitizer[PROCESS_PATH_MAX];
+	char **strings; /* owned; the rest of them belongs to the test program */
+};
+
+static void environment_release(struct environment *e) { free(e->strings); }
+
+static void environment_init(struct environment *e, const struct process *p)
+{
+	size_t count = 0;
+	while (environ[count])
+		count++;
+	*e = (struct environment){.strings = xcalloc(count + 4, sizeof *e->strings)};
+	memcpy(e->strings, environ, count * sizeof *e->strings);
+	if (!p->faults)
+		return;
+	/* The sanitizer wants to be the first library, and does not need to be. */
+	const char *options = getenv("ASAN_OPTIONS");
+	snprintf(e->preload, sizeof e->preload, "LD_PRELOAD=%s", harness_preload());
+	snprintf(e->control, sizeof e->control, PRELOAD_CONTROL "=%s.control", p->data_dir);
+	snprintf(e->sanitizer, sizeof e->sanitizer, "ASAN_OPTIONS=%s:verify_asan_link_order=0",
+		 options ? options : "");
+	for (size_t i = 0; i < count; i++) {
+		if (strncmp(e->strings[i], "ASAN_OPTIONS=", strlen("ASAN_OPTIONS=")) == 0)
+			e->strings[i--] = e->strings[--count];
+	}
+	e->strings[count++] = e->preload;
+	e->strings[count++] = e->control;
+	e->strings[count++] = e->sanitizer;
+	e->strings[count] = NULL;
+}
+
 /** In the child, between fork and exec: only calls that a signal handler might make. */
-static void become_kvd(pid_t parent, int log, const char *kvd, const char *config)
+static void become_kvd(pid_t parent, int log, const char *kvd, const char *config, char **environment)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -51,7 +112,7 @@ static void become_kvd(pid_t parent, int log, const char *kvd, const char *confi
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
 	char *const argv[] = {(char *)"kvd", (char *)"--config", (char *)config, NULL};
-	execv(kvd, argv);
+	execve(kvd, argv, environment);
 	_exit(126);
 }
 
@@ -63,10 +124,12 @@ void process_spawn(struct process *p)
 	assert_true(log >= 0);
 	const char *kvd = harness_kvd();
 	pid_t parent = getpid();
+	CLEANUP(environment_release) struct environment environment;
+	environment_init(&environment, p);
 	p->paused = false;
 	p->pid = fork();
 	if (p->pid == 0)
-		become_kvd(parent, log, kvd, p->config);
+		become_kvd(parent, log, kvd, p->config, environment.strings);
 	close(log);
 	assert_true(p->pid > 0);
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/types.h"
+#include "tests/cluster/preload.h"
 
 #define PROCESS_PATH_MAX    512
 #define PROCESS_ADDRESS_MAX 64
@@ -21,16 +22,27 @@ struct process {
 	/* Take effect at the next start. */
 	unsigned shards;
 	int64_t wall_offset_ms;
-	const char *settings;    /* further lines of configuration; NULL: none */
-	const char *listen_peer; /* host:port for other nodes; NULL: any port */
+	const char *settings;                          /* further lines of configuration; NULL: none */
+	const char *listen_peer;                       /* host:port for other nodes; NULL: any port */
+	const char *advertise_client, *advertise_peer; /* host:port; NULL: where it listens */
 	/* Read-only. */
 	char client[PROCESS_ADDRESS_MAX], peer[PROCESS_ADDRESS_MAX]; /* host:port; empty before the first start */
 	pid_t pid;                                                   /* 0: not running */
 	bool paused;
+	struct preload_control *faults; /* NULL: started without the library that makes them; see preload.h */
 };
 
 /** A node without a process yet, in DIRECTORY/NAME. */
 void process_init(struct process *p, const char *directory, const char *name);
+
+/** From the next start on, FAULTS commands faults. The node carries them over restarts. Ended with process_release. */
+void process_make_faulty(struct process *p);
+
+/** After process_kill. */
+void process_release(struct process *p);
+
+/** What other nodes dial: as in the cluster map. */
+const char *process_peer_address(const struct process *p);
 
 /** Starts it and returns at once. */
 void process_spawn(struct process *p);
