@@ -66,6 +66,26 @@ enum kv_status files_rename(const char *directory, const char *from, const char 
 	return KV_OK;
 }
 
+enum kv_status files_check_room(const char *directory, struct error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	path_of(&path, directory, "room", ".tmp");
+	int fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return io_error(err, "create", buf_cstr(&path));
+	unlink(buf_cstr(&path));
+	CLEANUP(free_ptr) char *bytes = xcalloc(1, FILES_ROOM);
+	bool written = write_all(fd, slice_of(bytes, FILES_ROOM)) && fsync(fd) == 0;
+	int failed = errno;
+	close(fd);
+	errno = failed;
+	if (!written)
+		return error_set(err, KV_IO,
+				 "cannot write to %.150s: %s; the node starts once 1 MiB can be written there",
+				 directory, strerror(errno));
+	return KV_OK;
+}
+
 enum kv_status files_replace(const char *directory, const char *name, struct slice text, struct error *err)
 {
 	CLEANUP(buf_release) struct buf temporary = BUF_INIT;

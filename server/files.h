@@ -11,6 +11,14 @@
 /** Creates the directory and its parents with mode 0700; one that exists is fine. KV_IO with the reason in ERR. */
 MUST_USE enum kv_status files_make_directory(const char *path, struct error *err);
 
+/**
+ * Tries to write and sync FILES_ROOM bytes there, and removes them. KV_IO with the reason in ERR. Asked before the engine
+ * opens, which may end the process on a disk without room instead of saying so.
+ */
+MUST_USE enum kv_status files_check_room(const char *directory, struct error *err);
+
+#define FILES_ROOM ((size_t)1 << 20)
+
 /** Writes DIRECTORY/NAME durably by writing another file and renaming it. */
 MUST_USE enum kv_status files_replace(const char *directory, const char *name, struct slice text,
 				      struct error *err);

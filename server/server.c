@@ -49,6 +49,8 @@ static uint64_t raise_descriptor_limit(uint64_t wanted)
 static enum kv_status open_store(struct server *s, struct error *err)
 {
 	enum kv_status status = files_make_directory(s->config->node_data_dir, err);
+	if (status == KV_OK)
+		status = files_check_room(s->config->node_data_dir, err);
 	if (status != KV_OK)
 		return status;
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
