@@ -50,6 +50,8 @@ static void start_first(struct cluster *c, unsigned index, const struct cluster_
 		p->advertise_client = proxy_client_address(c->net, index);
 		p->advertise_peer = proxy_peer_address(c->net, index);
 	}
+	if (o->prepare)
+		o->prepare(p, index);
 	process_start(p);
 	if (c->net)
 		proxy_point(c->net, index, p->client, p->peer);

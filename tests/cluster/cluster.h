@@ -24,6 +24,8 @@ struct cluster_options {
 	bool proxied;            /* every connection through a proxy, but for the test's own client */
 	bool faulty;             /* clocks and disks can be made to fail: nodes[i].faults */
 	uint64_t seed;           /* of the proxy's jitter */
+	void (*prepare)(struct process *p,
+			unsigned index); /* called before each node's first start; NULL: nothing */
 };
 
 struct cluster {
