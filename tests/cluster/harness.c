@@ -108,6 +108,16 @@ void harness_at_teardown(void (*end)(void *arg), void *arg)
 	harness.ends[harness.end_count++].arg = arg;
 }
 
+void harness_end_now(void (*end)(void *arg), void *arg)
+{
+	unsigned i = 0;
+	while (harness.ends[i].end != end || harness.ends[i].arg != arg)
+		KV_ASSERT(++i < harness.end_count);
+	harness.end_count--;
+	memmove(&harness.ends[i], &harness.ends[i + 1], (harness.end_count - i) * sizeof harness.ends[0]);
+	end(arg);
+}
+
 int harness_teardown(void **state)
 {
 	while (harness.end_count > 0) {

@@ -54,6 +54,9 @@ void harness_watch_log(const char *path);
 /** Called by harness_teardown, latest first. For what a failing test cannot end itself. */
 void harness_at_teardown(void (*end)(void *arg), void *arg);
 
+/** Calls now what harness_at_teardown was given, and not again. */
+void harness_end_now(void (*end)(void *arg), void *arg);
+
 /** MS milliseconds, stretched by KV_TEST_TIME_SCALE or, without it, by what sanitizers cost. For upper limits only. */
 unsigned harness_ms(unsigned ms);
 

@@ -247,6 +247,8 @@ static void load_end(void *arg)
 	free(l);
 }
 
+void load_release(struct load *l) { harness_end_now(load_end, l); }
+
 static void load_prepare(struct load *l, const struct load_options *options)
 {
 	l->options = *options;
@@ -274,7 +276,7 @@ struct load *load_start(struct cluster *c, const struct load_options *options)
 		t->load = l;
 		t->index = i;
 		t->client = cluster_open_client(c->endpoints, l->options.timeout_ms);
-		rng_init(&t->rng, 1000 + i);
+		rng_init(&t->rng, options->seed + 1000 + i);
 		int error = pthread_create(&t->thread, NULL, run_thread, t);
 		KV_ASSERT(error == 0);
 	}

@@ -17,6 +17,7 @@
 
 struct load_options {
 	const char *prefix;    /* of the keys; loads on one cluster differ in it */
+	uint64_t seed;         /* 0: always the same */
 	unsigned threads;      /* 0: 6 */
 	unsigned busy_keys;    /* 0: 12 */
 	unsigned single_keys;  /* at most so many keys are written once; 0: 800 */
@@ -31,6 +32,9 @@ struct load *load_start(struct cluster *c, const struct load_options *options);
 
 /** Ends and joins the threads. The history stays until harness_teardown. */
 void load_stop(struct load *l);
+
+/** Ends it and frees all, before harness_teardown would. */
+void load_release(struct load *l);
 
 /** After load_stop. Checkers may add to it. */
 struct history *load_history(struct load *l);
