@@ -25,8 +25,9 @@ static void put_without_quorum(unsigned number, bool early)
 		fail_msg("a strong put without a quorum took %llu us", (unsigned long long)took_us);
 	bool expected = status == KV_UNAVAILABLE || (early && (status == KV_IN_DOUBT || status == KV_DEADLINE));
 	if (!expected || (!early && err.in_doubt))
-		fail_msg("a strong put without a quorum gave %s%s: %s", kv_status_name(status),
-			 err.in_doubt ? " in doubt" : "", err.message);
+		fail_msg("strong put %u without a quorum gave %s%s after %llu us: %s", number,
+			 kv_status_name(status), err.in_doubt ? " in doubt" : "", (unsigned long long)took_us,
+			 err.message);
 }
 
 static bool is_seen_down(void *arg)
