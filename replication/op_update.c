@@ -275,7 +275,9 @@ static bool update_past_is_settled(struct node_core *core, struct op *op, const 
 			update_again(core, op);
 		return false;
 	case FATE_DEAD:
-		op->attempt_open = false;
+		/* For as long as this ballot holds: a higher one may still find an attempt alive and finish it. */
+		op->attempt_open = op->attempt_count > 0;
+		op->unknowable = false;
 		return true;
 	}
 	KV_UNREACHABLE("fates are these");
@@ -334,7 +336,8 @@ static void update_write(struct node_core *core, struct op *op, const struct rec
 	if (change_needs_value(op) && visible && !update_has_value(core, op, m))
 		return;
 	if (!change_evaluate(op, m, visible, op->fence_max, core->config.value_size_max, &c)) {
-		op_fail(core, op, KV_OVERLOADED, /* in_doubt= */ op->retry, "out of memory for the new value");
+		op_fail(core, op, KV_OVERLOADED, /* in_doubt= */ op->retry || op->attempt_open,
+			"out of memory for the new value");
 		op_free(core, op);
 		return;
 	}

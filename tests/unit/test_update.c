@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Strong writes by ballot whose messages are lost, late or overtaken.
+ */
+#include "tests/support/test.h"
+
+#include "tests/unit/core_cluster.h"
+
+#define STRONG(...) ((struct msg_request){.level = LEVEL_STRONG, __VA_ARGS__})
+
+/** Node TO promises a ballot just above the clock, for nobody. */
+static void promise_at(struct cluster *c, node_id to)
+{
+	struct msg m = replica_msg(c, OP_PREPARE, "k");
+	m.replica.ballot = (struct version){clock_of(c, 0) + hlc_from_ms(1), 9};
+	tell(c, 2, to, &m);
+}
+
+static void an_attempt_shown_dead_at_a_ballot_that_came_to_nothing_is_in_doubt(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 1, OP_PUT, "k", "v", STRONG(.ttl_ms = 300)), KV_OK);
+	/* The attempt reaches node 2 only. */
+	keep(c, ANY, 0, OP_PREPARE, FOR_REPLIES);
+	ask(c, 0, OP_CAS, "k", "x", STRONG(.if_present = true, .deadline_ms = 2000));
+	promise_at(c, 0);
+	heal(c);
+	drop(c, 0, 1, OP_ACCEPT, FOR_REQUESTS);
+	drop(c, 2, 0, OP_ACCEPT, FOR_REPLIES);
+	release_kept(c);
+	assert_slice_equal(on_disk(c, 2, "k").value, slice_str("x"));
+	/* The next ballot finds it dead at nodes 0 and 1, and the key expired; but its own accept comes too late. */
+	drop(c, 0, 2, ANY, FOR_REQUESTS);
+	keep(c, 1, 0, OP_PREPARE, FOR_REPLIES);
+	uint64_t ballots = stats_of(c, 0).ballots;
+	for (uint32_t i = 0; i < 100 && stats_of(c, 0).ballots == ballots; i++)
+		pass(c, TICK_US);
+	promise_at(c, 0);
+	promise_at(c, 1);
+	drop(c, 0, ANY, OP_PREPARE, FOR_REQUESTS);
+	release_kept(c);
+	assert_int_equal(c->answers, 1);
+	/* A reader meets node 2 first. */
+	drop(c, 1, 0, OP_READ, FOR_REQUESTS);
+	drop(c, 1, 0, OP_PREPARE, FOR_REQUESTS);
+	assert_reads(c, 1, "k", "x");
+	pass(c, 2 * USEC_PER_SEC);
+	assert_int_equal(c->answers, 3);
+	assert_int_equal(c->result.status, KV_IN_DOUBT);
+	cluster_free(c);
+}
+
+static void a_retry_that_heard_the_third_replica_late_goes_on(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct msg_request again = STRONG(.rid = {7, 1}, .t0 = clock_of(c, 0), .attempt = 1, .delta = 1);
+	again.deadline_ms = 5000;
+	crash(c, 1);
+	start_node(c, 1, &c->map);
+	pass(c, 2 * USEC_PER_SEC);
+	/* Nodes 0 and 1 cannot tell, since node 1 has forgotten; nodes 0 and 2 can. */
+	keep(c, 2, 0, OP_PREPARE, FOR_REPLIES);
+	ask(c, 0, OP_ADD, "n", NULL, again);
+	drop(c, 0, ANY, OP_ACCEPT, FOR_REQUESTS);
+	release_kept(c);
+	heal(c);
+	pass(c, 3 * USEC_PER_SEC);
+	assert_int_equal(c->answers, 1);
+	assert_int_equal(c->result.status, KV_OK);
+	cluster_free(c);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_attempt_shown_dead_at_a_ballot_that_came_to_nothing_is_in_doubt),
+		cmocka_unit_test(a_retry_that_heard_the_third_replica_late_goes_on),
+	};
+	return test_run("update", tests);
+}
