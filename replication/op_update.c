@@ -163,7 +163,8 @@ static void fill_change(struct node_core *core, const struct op *op, const struc
 	r->value = blob_slice(c->value);
 	r->value_size = (uint32_t)r->value.size;
 	r->value_hash = c->tombstone ? 0 : hash64(r->value);
-	r->expires_ms = op->ttl_ms && !c->tombstone ? hlc_ms(op->ballot.hlc) + op->ttl_ms : c->expires_ms;
+	/* The ballot may have been promised long before the write came. */
+	r->expires_ms = op->ttl_ms && !c->tombstone ? hlc_ms(core_clock(core)) + op->ttl_ms : c->expires_ms;
 	actions_hold(core->out, c->value);
 }
 

@@ -70,11 +70,24 @@ static void a_retry_that_heard_the_third_replica_late_goes_on(void **state)
 	cluster_free(c);
 }
 
+static void a_time_to_live_counts_from_the_write_not_from_the_promise(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 1, OP_PUT, "k", "v", strong), KV_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(call(c, 0, OP_CAS, "k", "v", STRONG(.if_present = true)), KV_OK);
+	pass(c, 900 * USEC_PER_MSEC);
+	assert_int_equal(call(c, 0, OP_CAS, "k", "x", STRONG(.if_present = true, .ttl_ms = 500)), KV_OK);
+	assert_reads(c, 0, "k", "x");
+	cluster_free(c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_attempt_shown_dead_at_a_ballot_that_came_to_nothing_is_in_doubt),
 		cmocka_unit_test(a_retry_that_heard_the_third_replica_late_goes_on),
+		cmocka_unit_test(a_time_to_live_counts_from_the_write_not_from_the_promise),
 	};
 	return test_run("update", tests);
 }
