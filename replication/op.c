@@ -245,6 +245,7 @@ bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
 		reply->ver = rec->ver;
 		reply->strong = !rec->weak;
 		reply->drop = answer->drop_floor;
+		reply->fence = rec->fence;
 	}
 	op->drop_max = version_max(op->drop_max, reply->drop);
 	op->fence_max = MAX(op->fence_max, rec->fence);

@@ -59,6 +59,7 @@ struct op_reply {
 	struct version ver;
 	struct version drop; /* drop floor of an absent one */
 	struct version memory_floor;
+	uint64_t fence;
 	bool later; /* a later request of the same lane was there */
 	uint32_t carrier_count;
 	struct carrier *carriers; /* heap */

@@ -238,6 +238,17 @@ static bool update_is_stable(const struct op *op, const struct record *m)
 	return version_is_none(m->ver) || quorum_count(op_strong_holders(op, m->ver)) >= op_majority(op);
 }
 
+/** If a fence refuses the operation, a majority knows it; a minority could be out of sight the next time. */
+static bool update_fence_is_stable(const struct op *op)
+{
+	uint32_t told = 0;
+	if (op->fence >= op->fence_max)
+		return true;
+	for (uint32_t i = 0; i < op->row.count; i++)
+		told += op->replies[i].valid && op->replies[i].fence > op->fence;
+	return op->fence == 0 || told >= op_majority(op);
+}
+
 /** The write happened by an earlier attempt: the replicas that answered are not counted as holders, so hints follow. */
 static void update_finish_found(struct node_core *core, struct op *op, const struct fate_of *f)
 {
@@ -304,12 +315,13 @@ static void update_answer_failed(struct node_core *core, struct op *op)
 static void update_refuse(struct node_core *core, struct op *op, const struct record *m, struct change *c)
 {
 	bool sent = op->attempt_count > 0;
+	bool stable = update_is_stable(op, m) && update_fence_is_stable(op);
 	op->failure = *c;
 	c->result = RESULT_FAILED;
 	if (op->retry && !MUTANT(yfail)) {
 		if (update_has_value(core, op, m))
 			update_accept(core, op, m, ACCEPT_MINE, c);
-	} else if ((update_is_stable(op, m) && (!sent || MUTANT(failshort))) || MUTANT(casfail)) {
+	} else if ((stable && (!sent || MUTANT(failshort))) || MUTANT(casfail)) {
 		update_answer_failed(core, op);
 		op_free(core, op);
 	} else if (update_has_value(core, op, m)) {

@@ -82,12 +82,39 @@ static void a_time_to_live_counts_from_the_write_not_from_the_promise(void **sta
 	cluster_free(c);
 }
 
+static void a_fence_that_refused_once_refuses_again(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	/* Fence 9 reaches node 0 only. */
+	drop(c, 0, ANY, OP_ACCEPT, FOR_REQUESTS);
+	ask(c, 0, OP_PUT, "k", "nine", STRONG(.fence = 9, .deadline_ms = 200));
+	drop(c, 0, ANY, OP_PREPARE, FOR_REQUESTS);
+	drop(c, 0, ANY, OP_PUSH, FOR_REQUESTS);
+	pass(c, 300 * USEC_PER_MSEC);
+	assert_int_equal(c->result.status, KV_IN_DOUBT);
+	heal(c);
+	/* Another write replaces its value there. */
+	assert_int_equal(call(c, 1, OP_PUT, "k", "w", strong), KV_OK);
+	assert_reads(c, 0, "k", "w");
+	run(c);
+	assert_slice_equal(on_disk(c, 0, "k").value, slice_str("w"));
+	drop(c, 2, 0, OP_PREPARE, FOR_REPLIES);
+	enum kv_status first = call(c, 0, OP_PUT, "k", "eight", STRONG(.fence = 8));
+	heal(c);
+	drop(c, 0, 1, OP_PREPARE, FOR_REPLIES);
+	enum kv_status second = call(c, 1, OP_PUT, "k", "eight", STRONG(.fence = 8));
+	assert_int_equal(first, KV_CONDITION_FAILED);
+	assert_int_equal(second, KV_CONDITION_FAILED);
+	cluster_free(c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_attempt_shown_dead_at_a_ballot_that_came_to_nothing_is_in_doubt),
 		cmocka_unit_test(a_retry_that_heard_the_third_replica_late_goes_on),
 		cmocka_unit_test(a_time_to_live_counts_from_the_write_not_from_the_promise),
+		cmocka_unit_test(a_fence_that_refused_once_refuses_again),
 	};
 	return test_run("update", tests);
 }
