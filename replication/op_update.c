@@ -504,16 +504,28 @@ void op_update_run(struct node_core *core, struct op *op)
 		update_prepare(core, op);
 }
 
-void op_update_start(struct node_core *core, struct op *op)
+/** Takes its turn, but not before it may use it: a retry that waits for its time keeps nobody waiting. */
+static void update_queue(struct node_core *core, struct op *op)
 {
-	KV_ASSERT(!is_read(op) && !op_is_page(op->opcode));
-	op->class = &op_update_class;
+	usec_t wait_us = update_wait_us(core, op);
+	if (wait_us > 0) {
+		if (!op_wait(core, op, wait_us))
+			update_give_up(core, op);
+		return;
+	}
 	if (turn_take(core, op)) {
 		op_update_run(core, op);
 		return;
 	}
 	core->stats.ballots_queued++;
 	op_pause(core, op, PHASE_QUEUED, op->deadline_us);
+}
+
+void op_update_start(struct node_core *core, struct op *op)
+{
+	KV_ASSERT(!is_read(op) && !op_is_page(op->opcode));
+	op->class = &op_update_class;
+	update_queue(core, op);
 }
 
 void op_update_identity(struct node_core *core, struct op *op)
@@ -539,6 +551,8 @@ static void update_on_timer(struct node_core *core, struct op *op)
 		op_finish_write(core, op);
 	else if (op_is_late(core, op))
 		update_give_up(core, op);
+	else if (op->phase == PHASE_BACKOFF && !op->turn && !is_read(op))
+		update_queue(core, op);
 	else if (op->phase == PHASE_BACKOFF)
 		update_prepare(core, op);
 	else

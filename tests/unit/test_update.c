@@ -108,6 +108,21 @@ static void a_fence_that_refused_once_refuses_again(void **state)
 	cluster_free(c);
 }
 
+static void a_retry_that_waits_for_its_time_keeps_nobody_waiting(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct msg_request again = STRONG(.rid = {7, 1}, .t0 = clock_of(c, 0), .attempt = 1, .delta = 1);
+	ask(c, 0, OP_ADD, "n", NULL, again);
+	assert_int_equal(c->answers, 0);
+	ask(c, 0, OP_ADD, "n", NULL, STRONG(.delta = 1));
+	assert_int_equal(c->answers, 1);
+	pass(c, 500 * USEC_PER_MSEC);
+	assert_int_equal(c->answers, 2);
+	assert_int_equal(c->result.status, KV_OK);
+	assert_reads(c, 1, "n", "2");
+	cluster_free(c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -115,6 +130,7 @@ int main(void)
 		cmocka_unit_test(a_retry_that_heard_the_third_replica_late_goes_on),
 		cmocka_unit_test(a_time_to_live_counts_from_the_write_not_from_the_promise),
 		cmocka_unit_test(a_fence_that_refused_once_refuses_again),
+		cmocka_unit_test(a_retry_that_waits_for_its_time_keeps_nobody_waiting),
 	};
 	return test_run("update", tests);
 }
