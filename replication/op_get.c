@@ -312,6 +312,8 @@ static void get_on_timer(struct node_core *core, struct op *op)
 		get_unavailable(core, op);
 	else if (op->phase == PHASE_BACKOFF)
 		get_read(core, op);
+	else if (op->phase == PHASE_COPYING && op->rejected)
+		op_update_identity(core, op); /* others are silent, and the promise will stay */
 	else
 		get_again(core, op);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strong writes by ballot whose messages are lost, late or overtaken.
+ * Strong operations by ballot whose messages are lost, late or overtaken.
  */
 #include "tests/support/test.h"
 
@@ -123,6 +123,20 @@ static void a_retry_that_waits_for_its_time_keeps_nobody_waiting(void **state)
 	cluster_free(c);
 }
 
+static void a_strong_read_between_a_promise_and_a_silent_replica_goes_by_ballot(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record((struct version){clock_of(c, 0), 1}, "v");
+	tell(c, 2, 2, &push);
+	promise_at(c, 1);
+	run(c);
+	/* Node 1 may not copy what node 2 has, and node 0 says nothing but does not count as down yet. */
+	drop(c, 1, 0, ANY, FOR_REQUESTS);
+	assert_reads(c, 1, "k", "v");
+	cluster_free(c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -131,6 +145,7 @@ int main(void)
 		cmocka_unit_test(a_time_to_live_counts_from_the_write_not_from_the_promise),
 		cmocka_unit_test(a_fence_that_refused_once_refuses_again),
 		cmocka_unit_test(a_retry_that_waits_for_its_time_keeps_nobody_waiting),
+		cmocka_unit_test(a_strong_read_between_a_promise_and_a_silent_replica_goes_by_ballot),
 	};
 	return test_run("update", tests);
 }
