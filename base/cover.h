@@ -24,6 +24,15 @@ struct cover_mark {
 			__atomic_store_n(&cover_mark_.hit, true, __ATOMIC_RELAXED);                                \
 	} while (0)
 
+/** The condition; notes that it was once true. */
+#define COVER_IF(condition, name)                                                                                  \
+	({                                                                                                         \
+		bool cover_condition_ = (condition);                                                               \
+		if (cover_condition_)                                                                              \
+			COVER(name);                                                                               \
+		cover_condition_;                                                                                  \
+	})
+
 /** Marks of this program, in no order that means anything. */
 size_t cover_mark_count(void);
 struct cover_mark *cover_mark_at(size_t index);

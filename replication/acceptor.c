@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/acceptor.h"
 
+#include "base/cover.h"
 #include "base/mutant.h"
 
 void key_state_release(struct key_state *k)
@@ -62,7 +63,7 @@ void acceptor_prepare(struct key_state *k, const struct partition_floors *f, con
 	ret->carrier_count = found.count;
 	ret->above = found.later;
 	/* Where not all carriers could be named, this replica can prove nothing dead. */
-	ret->memory_floor = found.more ? b : acceptor_memory_floor(k, f);
+	ret->memory_floor = COVER_IF(found.more, carriers_too_many) ? b : acceptor_memory_floor(k, f);
 	KV_ASSERT(MUTANT(prepver) || version_less(k->rec.ver, k->promised));
 }
 
@@ -92,7 +93,7 @@ static void reject_attempt(const struct key_state *k, const struct partition_flo
 	reject(k, f, ret);
 	ret->above = version_less(rec->ver, k->rec.ver);
 	ret->no_promise = version_less(promise, rec->ver) || version_at_most(promise, k->rec.ver);
-	ret->out = is_out(k, f, rec);
+	ret->out = COVER_IF(is_out(k, f, rec), reject_out);
 }
 
 /** Refused for good: nothing that happens later makes it acceptable here. */
@@ -135,7 +136,7 @@ enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct pa
 	ret->stored = v;
 	if (version_equal(k->rec.ver, v) && !k->rec.weak)
 		return ACCEPTOR_ANSWER;
-	if (way != ACCEPT_COPY && memories_have(&k->mem, v))
+	if (way != ACCEPT_COPY && COVER_IF(memories_have(&k->mem, v), ack_from_memory))
 		return ACCEPTOR_ANSWER;
 	if (mutant_acks(k, rec, way))
 		return ACCEPTOR_ANSWER;
@@ -159,7 +160,7 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;
 	ret->stored = rec->ver;
-	*ret_weak = version_less(rec->ver, acceptor_promise(k, f)) && !MUTANT(pushstrong);
+	*ret_weak = COVER_IF(version_less(rec->ver, acceptor_promise(k, f)), push_weak) && !MUTANT(pushstrong);
 	return ACCEPTOR_STORE;
 }
 
@@ -172,7 +173,7 @@ static void remember(struct key_state *k, const struct record *next, usec_t now_
 {
 	if (MUTANT(nohist))
 		return;
-	if (k->mem.count == MEM_MAX)
+	if (COVER_IF(k->mem.count == MEM_MAX, memory_full))
 		forget_oldest(k);
 	memories_add(&k->mem, &k->rec, next, now_us);
 	k->mem_floor = version_max(k->mem_floor, k->rec.lin_floor);

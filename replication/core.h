@@ -9,6 +9,7 @@
 #define KV_REPLICATION_CORE_H
 
 #include "base/arena.h"
+#include "base/cover.h"
 #include "base/hmap.h"
 #include "base/iheap.h"
 #include "base/ilist.h"

@@ -61,7 +61,7 @@ void detector_tick(struct node_core *core)
 	usec_t now = core->now.mono_us;
 	/* Time that this core itself slept through says nothing about the others. */
 	usec_t gap_us = now - d->looked_us;
-	usec_t slept_us = gap_us > PING_INTERVAL_US ? gap_us : 0;
+	usec_t slept_us = COVER_IF(gap_us > PING_INTERVAL_US, detector_slept) ? gap_us : 0;
 	d->looked_us = now;
 	for (node_id i = 0; i < d->peers_end; i++) {
 		struct peer *p = &d->peers[i];

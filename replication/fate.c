@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/fate.h"
 
+#include "base/cover.h"
 #include "base/mutant.h"
 
 enum { KNOWN_MAX = ATTEMPTS_MAX + 1 + LIN_MAX + REPLICAS_MAX * CARRIERS_MAX };
@@ -119,6 +120,7 @@ static struct fate_of attempt_fate(const struct op *op, const struct record *m, 
 				continue;
 			uint32_t bits = reporters(op, r->carriers[j].copy, a);
 			if (is_majority(op, bits)) {
+				COVER(fate_effective);
 				f.fate = FATE_EFFECTIVE;
 				f.result = r->carriers[j].result;
 				return f;
@@ -127,10 +129,10 @@ static struct fate_of attempt_fate(const struct op *op, const struct record *m, 
 		}
 	}
 	/* Where lineage was cut off, M may have been built on the attempt without telling, and is about to be built on itself. */
-	if (ancestor_result(m, a, &f.result))
+	if (COVER_IF(ancestor_result(m, a, &f.result), fate_ancestor))
 		f.fate = FATE_ANCESTOR;
 	else
-		f.fate = dead && version_less(m->lin_floor, a) ? FATE_DEAD : FATE_OPEN;
+		f.fate = COVER_IF(dead && version_less(m->lin_floor, a), fate_dead) ? FATE_DEAD : FATE_OPEN;
 	return f;
 }
 
@@ -171,8 +173,8 @@ struct fate_of fate_judge(const struct op *op, const struct record *m)
 	}
 	if (worst.fate >= FATE_ANCESTOR)
 		return worst;
-	worst.over = client_has_moved_on(op);
-	worst.expired = !unseen_are_dead(op, m);
+	worst.over = COVER_IF(client_has_moved_on(op), fate_over);
+	worst.expired = COVER_IF(!unseen_are_dead(op, m), fate_expired);
 	if (worst.over || worst.expired)
 		worst.fate = FATE_OPEN;
 	return worst;

@@ -118,7 +118,7 @@ static void next_partition(struct node_core *core, struct hint_target *t)
 {
 	if (t->whole && !t->whole_failed)
 		hints_set_dirty(core, t, t->partition, false);
-	if (!t->whole && hints_is_dirty(t, t->partition))
+	if (!t->whole && COVER_IF(hints_is_dirty(t, t->partition), hint_whole_partition))
 		begin_partition(t, t->partition, /* whole= */ true);
 	else
 		begin_partition(t, t->partition + core->config.shard_count, /* whole= */ false);
@@ -217,6 +217,7 @@ static void expire_pushes(struct node_core *core)
 		node = hmap_next(&core->hints.pushes, node);
 		if (p->read_token != 0 || core->now.mono_us < p->deadline_us)
 			continue;
+		COVER(hint_push_expires);
 		p->target->whole_failed = true;
 		push_free(core, p);
 	}

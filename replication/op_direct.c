@@ -32,6 +32,7 @@ static bool direct_is_allowed(const struct op *op)
 
 static void direct_to_ballots(struct node_core *core, struct op *op)
 {
+	COVER(direct_to_ballots);
 	core->stats.direct_failed++;
 	op_update_start(core, op);
 }
@@ -63,7 +64,7 @@ static void direct_put(struct node_core *core, struct op *op)
 	struct version v;
 	bool fresh = core_fresh_version(core, &v);
 	/* A retry through another node counts on direct attempts to lie within a window above the client's t0. */
-	if (!fresh || op_is_overtaken(core, op)) {
+	if (!fresh || COVER_IF(op_is_overtaken(core, op), direct_window_over)) {
 		op_update_start(core, op);
 		return;
 	}
@@ -90,6 +91,7 @@ static void direct_put(struct node_core *core, struct op *op)
 static void direct_again(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->forgotten_count < DIRECT_TRIES_MAX);
+	COVER(direct_again);
 	op->forgotten[op->forgotten_count++] = op->version;
 	op->attempt_count = 0;
 	op->attempt_open = false;

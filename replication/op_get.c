@@ -58,7 +58,7 @@ static void get_unavailable(struct node_core *core, struct op *op)
 /** Tries again from the start, unless no quorum can be reached or time is up. */
 static void get_again(struct node_core *core, struct op *op)
 {
-	if (is_session(op) && !op->wide) {
+	if (COVER_IF(is_session(op) && !op->wide, session_asks_all)) {
 		op->wide = true;
 		get_read(core, op);
 		return;
@@ -118,6 +118,7 @@ static void get_fetch(struct node_core *core, struct op *op)
 		const struct op_reply *r = &op->replies[i];
 		if (!r->valid || !version_equal(r->ver, op->best.rec.ver) || op->fetch_tried & 1u << i)
 			continue;
+		COVER(get_fetches);
 		op->fetch_tried |= 1u << i;
 		struct msg *m = op_message(core, op, OP_READ);
 		m->replica.want_value = true;
@@ -176,6 +177,7 @@ static void get_answer(struct node_core *core, struct op *op)
 		return;
 	}
 	if (!op->wide && is_too_old(core, op)) {
+		COVER(bounded_late);
 		op->wide = true; /* it was fresh enough when it was asked, but the answer took too long */
 		get_read(core, op);
 		return;
@@ -197,6 +199,7 @@ static void get_copy(struct node_core *core, struct op *op)
 	struct version m_ver = op->best.rec.ver;
 	hlc_t asked = op->asked_hlc;
 	uint32_t holders = op_strong_holders(op, m_ver);
+	COVER(get_copies);
 	core->stats.copies++;
 	op_begin(core, op, PHASE_COPYING, op_majority(op));
 	op->asked_hlc = asked;

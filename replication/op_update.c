@@ -32,6 +32,7 @@ static void update_doubt(struct node_core *core, struct op *op, const char *text
 /** OUTCOME found nothing and cannot rule anything out. */
 static void update_expired(struct node_core *core, struct op *op)
 {
+	COVER(outcome_expired);
 	struct msg *m = op_result(core, op, KV_OK);
 	m->result.outcome = OUTCOME_EXPIRED;
 	op_answer(core, op, m);
@@ -117,7 +118,7 @@ static void update_prepare(struct node_core *core, struct op *op)
 {
 	struct version ballot;
 	usec_t wait_us = update_wait_us(core, op);
-	if (wait_us > 0) {
+	if (COVER_IF(wait_us > 0, retry_waits)) {
 		if (!op_wait(core, op, wait_us))
 			update_give_up(core, op);
 		return;
@@ -263,6 +264,7 @@ static void update_adopt(struct node_core *core, struct op *op, const struct rec
 	if (update_is_stable(op, m)) {
 		update_finish_found(core, op, f);
 	} else if (update_has_value(core, op, m)) {
+		COVER(update_adopts);
 		op->version = f->attempt;
 		op->result = f->result;
 		update_accept(core, op, m, ACCEPT_ADOPT, NULL);
@@ -325,6 +327,7 @@ static void update_refuse(struct node_core *core, struct op *op, const struct re
 		update_answer_failed(core, op);
 		op_free(core, op);
 	} else if (update_has_value(core, op, m)) {
+		COVER(update_failed_written);
 		update_accept(core, op, m, ACCEPT_FAILED, NULL);
 	}
 }
@@ -332,6 +335,7 @@ static void update_refuse(struct node_core *core, struct op *op, const struct re
 /** OUTCOME found no trace of the request and proof that there is none: writes down that it never happens. */
 static void update_cancel(struct node_core *core, struct op *op, const struct record *m)
 {
+	COVER(update_cancels);
 	struct change c = {.status = KV_CONDITION_FAILED, .result = RESULT_CANCELLED};
 	if (update_has_value(core, op, m))
 		update_accept(core, op, m, ACCEPT_MINE, &c);
@@ -490,6 +494,7 @@ static bool update_by_promise(struct node_core *core, struct op *op)
 	    c.status != KV_OK)
 		return false;
 	op->asked_hlc = op->ballot.hlc;
+	COVER(update_by_promise);
 	core->stats.ballots_ahead++;
 	update_accept(core, op, base, ACCEPT_MINE, &c);
 	return true;
@@ -517,6 +522,7 @@ static void update_queue(struct node_core *core, struct op *op)
 		op_update_run(core, op);
 		return;
 	}
+	COVER(update_queued);
 	core->stats.ballots_queued++;
 	op_pause(core, op, PHASE_QUEUED, op->deadline_us);
 }
@@ -533,6 +539,7 @@ void op_update_identity(struct node_core *core, struct op *op)
 	KV_ASSERT(is_read(op));
 	op->class = &op_update_class;
 	op->values_wanted = true;
+	COVER(get_by_ballot);
 	core->stats.identity_rounds++;
 	update_prepare(core, op);
 }

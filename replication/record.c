@@ -2,6 +2,7 @@
 #include "replication/record.h"
 
 #include "base/bytes.h"
+#include "base/cover.h"
 #include "base/mutant.h"
 
 enum record_flag {
@@ -201,6 +202,8 @@ static void lineage_add(struct record *r, struct lineage entries[LIN_MAX], const
 		entries[r->lin_count++] = *entry;
 	else
 		r->lin_floor = version_max(r->lin_floor, entry->ver);
+	if (!version_is_none(r->lin_floor))
+		COVER(lineage_floor);
 }
 
 void record_lineage(const struct record *base, hlc_t now, struct lineage entries[LIN_MAX], struct record *ret)

@@ -59,7 +59,7 @@ static void answer_held(struct node_core *core, node_id to, const struct msg *m,
 /** Sends the answer now, or when the key's last write is durable. */
 static void answer(struct node_core *core, node_id to, const struct msg *m, struct slot *slot)
 {
-	if (slot->write_token > core->write_done)
+	if (COVER_IF(slot->write_token > core->write_done, answer_held))
 		answer_held(core, to, m, slot);
 	else
 		answer_now(core, to, m, slot->bytes);
@@ -221,7 +221,8 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 		return ANSWER_CLOCK;
 	}
 	/* Readings taken over in the life before must be known to whoever reads now. */
-	if (req->opcode == OP_READ && from != core->self && !core_clock_is_current(core))
+	if (req->opcode == OP_READ && from != core->self &&
+	    COVER_IF(!core_clock_is_current(core), read_before_clock))
 		return ANSWER_BUSY;
 	bool stores = req->opcode == OP_ACCEPT || req->opcode == OP_COPY || req->opcode == OP_PUSH;
 	if (stores && (!value_is_whole(&r->record) || core->write_bytes >= WRITE_BYTES_MAX))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/slot.h"
 
+#include "base/cover.h"
 #include "base/hash.h"
 #include "base/mutant.h"
 
@@ -171,7 +172,7 @@ void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 		link = ilist_next(&s->by_age, link);
 		if (!slot_is_idle(slot))
 			continue;
-		s->evicted += !old;
+		s->evicted += COVER_IF(!old, slot_evicted);
 		evict(s, slot);
 	}
 }
