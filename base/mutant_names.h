@@ -36,6 +36,9 @@
 	X(yfail, "a retry through another node answers a failed condition without recording it")                   \
 	X(earlyreply, "a write is reported durable before the sync that covers it")                                \
 	X(syncignored, "a sync that failed is taken for a good one")                                               \
-	X(losedisk, "a node that lost its disk comes back empty under its old identity")
+	X(losedisk, "a node that lost its disk comes back empty under its old identity")                           \
+	X(hintcount, "a hint for a replica that cannot be reached counts as its vote for a strong write")          \
+	X(nodeadline, "an operation goes on after its deadline")                                                   \
+	X(norid, "a client repeats a write as a new one, without its request id")
 
 #endif

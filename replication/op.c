@@ -10,7 +10,7 @@
 static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)
 {
 	uint32_t ms = r->deadline_ms ? MIN(r->deadline_ms, DEADLINE_MAX_MS) : DEADLINE_DEFAULT_MS;
-	usec_t total_us = ms * USEC_PER_MSEC;
+	usec_t total_us = (MUTANT(nodeadline) ? DEADLINE_MAX_MS : ms) * USEC_PER_MSEC;
 	/* Answer a little early, so that the client hears it before its own clock runs out. */
 	return arrived_us + total_us - MIN(total_us / 10, ANSWER_MARGIN_MAX_US);
 }
@@ -141,6 +141,9 @@ void op_set_timer(struct node_core *core, struct op *op, usec_t at_us)
 	iheap_set(&core->timers, &op->timer, at_us);
 }
 
+/** The phases in which strong writes are counted. */
+static bool phase_writes(enum op_phase phase) { return phase == PHASE_DIRECT || phase == PHASE_ACCEPTING; }
+
 void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32_t need)
 {
 	op_rekey(core, op);
@@ -151,7 +154,7 @@ void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32
 	quorum_init(&op->quorum, op->row.count, need);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		if (!detector_is_reachable(core, op->row.nodes[i]) || BUGGIFY(core, replica_unreachable))
-			quorum_add(&op->quorum, i, /* yes= */ false);
+			quorum_add(&op->quorum, i, MUTANT(hintcount) && phase_writes(phase));
 	}
 	usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
 	/* A lost message costs one phase, not the operation: keep time for another try. */
