@@ -29,6 +29,7 @@
 	X(full_disks)                                                                                              \
 	X(corrupt_records)                                                                                         \
 	X(lost_disks)                                                                                              \
+	X(clients_died)                                                                                            \
 	X(storms)                                                                                                  \
 	X(pauses)                                                                                                  \
 	X(clock_jumps)                                                                                             \

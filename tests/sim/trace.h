@@ -38,7 +38,7 @@
 	X(map, "node", "epoch", "", "")                                                                            \
 	X(invoke, "client", "node", "op", "attempt")                                                               \
 	X(answer, "client", "op", "status", "in_doubt")                                                            \
-	X(timeout, "client", "op", "", "")
+	X(timeout, "client", "op", "died", "")
 
 enum trace_kind {
 #define TRACE_KIND_(name, a, b, c, d) TRACE_##name,

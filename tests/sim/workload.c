@@ -2,6 +2,7 @@
 #include "tests/sim/workload.h"
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "tests/sim/draw.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/value.h"
@@ -86,11 +87,13 @@ static void fill_request(struct sim *sim, const struct sim_client *c, struct his
 	r->level = level_of(op);
 	r->acks = (enum msg_acks)op->acks;
 	r->deadline_ms = c->deadline_ms;
-	r->attempt = op->attempts - 1;
+	r->attempt = MUTANT(norid) ? 0 : op->attempts - 1;
 	r->staleness_ms = (uint32_t)op->bound_ms;
 	if (op->kind != HISTORY_GET) {
 		r->rid = c->rid;
 		r->t0 = c->t0;
+		if (MUTANT(norid) && op->attempts > 1)
+			r->rid.client = op->attempts;
 	}
 	if (op->session) {
 		const struct session *session = &sim->work.sessions[op->session - 1];
@@ -113,13 +116,23 @@ static void fill_request(struct sim *sim, const struct sim_client *c, struct his
 		r->ttl_ms = op->ttl_ms;
 }
 
+/* Until it loses patience, or dies. */
+static void client_wait(struct sim *sim, struct sim_client *c)
+{
+	usec_t us = sim_patience_us(sim, c->deadline_ms * USEC_PER_MSEC + PATIENCE_US);
+	c->dies = !sim->work.final && rng_chance(&sim->rng, sim->options.death_ppm);
+	if (c->dies)
+		us = rng_below(&sim->rng, 20 * USEC_PER_MSEC);
+	client_schedule(sim, c, sim->now_us + us);
+}
+
 static void client_send(struct sim *sim, struct sim_client *c)
 {
 	struct history_op *op = client_op(sim, c);
 	char key[16];
 	struct buf value = BUF_INIT, token = BUF_INIT;
 	op->attempts++;
-	client_schedule(sim, c, sim->now_us + c->deadline_ms * USEC_PER_MSEC + PATIENCE_US);
+	client_wait(sim, c);
 	struct msg m = {.opcode = opcode_of(op), .id = c->turn, .request = {.key = value_key(op->key, key)}};
 	fill_request(sim, c, op, &value, &token, &m.request);
 	trace_add(&sim->trace, sim->now_us, TRACE_invoke, c->index, op->node, op->index, op->attempts);
@@ -132,7 +145,7 @@ static void client_send(struct sim *sim, struct sim_client *c)
 static void client_identify(struct sim *sim, struct sim_client *c, struct history_op *op)
 {
 	const struct sim_options *o = &sim->options;
-	c->rid = (struct request_id){.client = 1000 + c->index, .seq = op->index + 1};
+	c->rid = (struct request_id){.client = 1000 + c->index + 100 * c->lives, .seq = op->index + 1};
 	c->t0 = c->seen ? c->seen + (sim->now_us - c->seen_us) * HLC_UNITS_PER_MS / USEC_PER_MSEC : 0;
 	if (c->t0 && o->lag_max_ms && !sim->work.final && rng_chance(&sim->rng, 500000))
 		c->t0 -= rng_below(&sim->rng, o->lag_max_ms) * HLC_UNITS_PER_MS;
@@ -207,7 +220,12 @@ static bool client_retry(struct sim *sim, struct sim_client *c)
 {
 	struct history_op *op = client_op(sim, c);
 	uint32_t pct = history_is_strong(op) ? sim->options.mix.retry_pct : sim->options.retry_pct;
-	if (!history_is_write(op) || !c->t0 || op->attempts >= WORKLOAD_ATTEMPTS_MAX || !percent(sim, pct))
+	uint32_t most = WORKLOAD_ATTEMPTS_MAX;
+	if (sim->now_us < sim->storm_until_us) {
+		pct = pct ? 100 : 0;
+		most = WORKLOAD_STORM_ATTEMPTS_MAX;
+	}
+	if (!history_is_write(op) || !c->t0 || op->attempts >= most || !percent(sim, pct))
 		return false;
 	uint32_t others = sim->options.node_count - 1;
 	op->node = (uint16_t)((op->node + 1 + rng_below(&sim->rng, others)) % sim->options.node_count);
@@ -362,6 +380,16 @@ void workload_on_answer(struct sim *sim, struct sim_event *event)
 	arena_release(&arena);
 }
 
+/* Never heard of again; another client comes in its place. */
+static void client_die(struct sim *sim, struct sim_client *c)
+{
+	sim->cover.clients_died++;
+	c->lives++;
+	c->seen = 0;
+	c->saw.known = c->chains = c->asks = false;
+	client_finish(sim, c, HISTORY_PENDING, KV_OK);
+}
+
 void workload_on_client(struct sim *sim, const struct sim_event *event)
 {
 	struct sim_client *c = &sim->work.clients[event->client];
@@ -371,7 +399,11 @@ void workload_on_client(struct sim *sim, const struct sim_event *event)
 		client_next(sim, c);
 		return;
 	}
-	trace_add(&sim->trace, sim->now_us, TRACE_timeout, c->index, c->op, 0, 0);
+	trace_add(&sim->trace, sim->now_us, TRACE_timeout, c->index, c->op, c->dies, 0);
+	if (c->dies) {
+		client_die(sim, c);
+		return;
+	}
 	c->doubt = true;
 	if (client_retry(sim, c))
 		return;

@@ -18,7 +18,8 @@
 struct sim;
 struct sim_event;
 
-#define WORKLOAD_ATTEMPTS_MAX 3u
+#define WORKLOAD_ATTEMPTS_MAX       3u
+#define WORKLOAD_STORM_ATTEMPTS_MAX 8u /* in a retry storm */
 
 struct sim_client {
 	uint32_t index;
@@ -46,8 +47,10 @@ struct sim_client {
 		struct request_id rid;
 		hlc_t t0;
 	} wrote;
-	bool asks;     /* for its outcome, next */
-	uint64_t hash; /* of the value that its operation demands, if it does */
+	bool dies;      /* before it has an answer */
+	uint32_t lives; /* clients before it */
+	bool asks;      /* for its outcome, next */
+	uint64_t hash;  /* of the value that its operation demands, if it does */
 };
 
 struct workload {
