@@ -34,6 +34,7 @@ struct core_config {
 	uint32_t hint_rate;        /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
 	usec_t replica_timeout_us; /* 0 = REPLICA_TIMEOUT_US */
 	usec_t tick_us;            /* at least that often an EV_TICK; 0 = TICK_US */
+	uint32_t checked_max;      /* keys whose own copy is known to be the newest; 0 = STALENESS_KEYS_MAX */
 	uint64_t buggify_seed;     /* simulations only: unlikely paths are taken now and then; 0 = never */
 };
 

@@ -151,9 +151,11 @@ void staleness_read_over(struct node_core *core, const struct op *op)
 		return;
 	uint64_t hash = hash_of(op);
 	own_has(s, hash, reply->ver);
-	if (!s->checked)
-		s->checked = xcalloc(STALENESS_KEYS_MAX, sizeof s->checked[0]);
-	s->checked[hash / 2 % STALENESS_KEYS_MAX] = (struct staleness_key){.hash = hash, .read_us = op->read_us};
+	if (!s->checked) {
+		s->checked_capacity = core->config.checked_max ? core->config.checked_max : STALENESS_KEYS_MAX;
+		s->checked = xcalloc(s->checked_capacity, sizeof s->checked[0]);
+	}
+	s->checked[hash / 2 % s->checked_capacity] = (struct staleness_key){.hash = hash, .read_us = op->read_us};
 }
 
 /** When the read began that last found this node's copy of the key the newest of a majority; 0: none known. */
@@ -161,7 +163,7 @@ static usec_t checked_us(const struct staleness *s, uint64_t hash)
 {
 	if (!s->checked)
 		return 0;
-	const struct staleness_key *k = &s->checked[hash / 2 % STALENESS_KEYS_MAX];
+	const struct staleness_key *k = &s->checked[hash / 2 % s->checked_capacity];
 	return k->hash == hash ? k->read_us : 0;
 }
 

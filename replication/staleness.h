@@ -46,7 +46,8 @@ struct staleness_own {
 
 struct staleness {
 	struct staleness_peer peers[NODES_MAX];
-	struct staleness_key *checked;               /* direct-mapped by hash; NULL until the first */
+	struct staleness_key *checked; /* direct-mapped by hash; NULL until the first */
+	uint32_t checked_capacity;
 	struct staleness_own own[STALENESS_OWN_MAX]; /* acknowledged here, missed by this node's own copy */
 	uint32_t own_count;
 	usec_t own_lost_us; /* more were missed than fit: keys checked before are in doubt */

@@ -13,6 +13,9 @@
 
 #define WALL_AT_START_US (UINT64_C(1750000000) * USEC_PER_SEC)
 
+/* Of the few keys of a run; the table is cleared at every start. */
+#define CHECKED_MAX 64u
+
 /* How far behind its time an answer may be: a core looks at its deadlines when it is called, at least once a tick. */
 #define ANSWER_LATE_MAX_US (2 * USEC_PER_MSEC)
 
@@ -323,6 +326,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.slots_max = o->slots_max,
 		.hints_max = o->hints_max,
 		.tick_us = o->tick_us,
+		.checked_max = CHECKED_MAX,
 		.buggify_seed = o->buggify && !n->sim->healed ? hash_u64(o->seed) | 1 : 0,
 	};
 	n->cores[index].core = node_core_new(&config);

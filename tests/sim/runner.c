@@ -2,9 +2,12 @@
 #include "tests/sim/runner.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 
 #include "tests/sim/sim.h"
+
+#define MEMORY_KEPT_MAX (256 << 20)
 
 static struct sim *running;
 
@@ -22,9 +25,22 @@ static void on_abort(int signal_number)
 	fprintf(stderr, "seed %" PRIu64 " failed\n%s", sim->options.seed, buf_cstr(&text));
 }
 
+/* A run allocates what the one before it gave back: the kernel need not hear of it. */
+static void keep_memory(void)
+{
+	static bool done;
+	if (done)
+		return;
+	done = true;
+	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_MAX);
+	mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT_MAX);
+	mallopt(M_MXFAST, 0); /* small blocks are in the thread's cache; the other one is emptied all the time */
+}
+
 void runner_run(const struct sim_options *options, enum runner_talk talk, struct cover *cover,
 		struct run_result *ret)
 {
+	keep_memory();
 	struct sim *sim = xcalloc(1, sizeof(*sim));
 	sim->trace.verbose = talk == RUNNER_VERBOSE;
 	sim->trace.keeps_all = talk == RUNNER_THOROUGH;
