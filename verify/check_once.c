@@ -75,12 +75,13 @@ static bool key_has_only(const struct history *h, uint32_t key, enum history_kin
 	bool any = false;
 	for (uint32_t i = 0; i < h->count; i++) {
 		const struct history_op *op = &h->ops[i];
-		if (op->key != key || !history_is_write(op) || op->outcome == HISTORY_REFUSED ||
-		    op->outcome == HISTORY_FAILED)
+		if (op->key != key || !history_is_write(op))
+			continue;
+		any |= op->kind == kind;
+		if (op->outcome == HISTORY_REFUSED || op->outcome == HISTORY_FAILED)
 			continue;
 		if (op->kind != kind || !history_is_strong(op))
 			return false;
-		any = true;
 	}
 	return any;
 }
@@ -128,6 +129,8 @@ static bool sums_fill(struct sums *s, const struct history *h, uint32_t key)
 			s->doubt_sum += op->delta;
 		}
 	}
+	if (s->sign == 0)
+		s->sign = 1;
 	qsort(s->done, s->count, sizeof(s->done[0]), by_result);
 	return true;
 }
