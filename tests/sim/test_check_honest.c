@@ -95,7 +95,7 @@ static void fences_keep_lower_ones_out(void **state)
 static void a_refusal_for_a_fence_needs_a_higher_one(void **state)
 {
 	FENCE_GOOD("1-2 put v1 fence=5 doubt\n3-4 put v2 fence=1 fenced");
-	FENCE_BAD("1-2 put v1 fence=5 refused\n3-4 put v2 fence=1 fenced");
+	FENCE_GOOD("1-2 put v1 fence=5 refused\n3-4 put v2 fence=1 fenced");
 	FENCE_BAD("1-2 put v1 fence=5 ver=10\n3-4 put v2 fence=5 fenced");
 	FENCE_BAD("1-2 put v1 fence=1 fenced\n3-4 put v2 fence=5 ver=10");
 }
