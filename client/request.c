@@ -357,7 +357,9 @@ bool request_encode(struct request *r, uint64_t id, struct buf *out)
 	m->epoch = route_epoch(&e->route);
 	if (opcode_body(m->opcode, false) == BODY_REQUEST) {
 		m->request.deadline_ms = left_ms;
-		m->request.attempt = r->attempts_before + r->sent_count;
+		/* A node cannot rule out what a retry's first try did, so it doubts where it could refuse. A try that was
+		 * refused did nothing, and the next one is the first again. */
+		m->request.attempt = r->attempts_before + (r->maybe_applied ? r->sent_count : 0);
 		request_assign_time(r);
 		if (request_is_write(r) && !r->has_time)
 			r->safety = RETRY_ONCE; /* the node makes a name for it, another one each time */

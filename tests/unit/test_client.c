@@ -256,7 +256,7 @@ static void contention_is_tried_at_the_same_node_until_the_deadline(void **state
 	assert_int_equal(fake_request_count(b.f), 7);
 	for (uint32_t i = 1; i < 7; i++) {
 		assert_int_equal(fake_request(b.f, i).node, fake_request(b.f, 0).node);
-		assert_int_equal(fake_request(b.f, i).attempt, i);
+		assert_int_equal(fake_request(b.f, i).attempt, 0); /* the tries before did nothing */
 		assert_true(fake_request(b.f, i).t0 == fake_request(b.f, 0).t0);
 	}
 	bed_free(&b);
