@@ -519,7 +519,7 @@ static void closing_runs_each_callback_exactly_once(void **state)
 	struct bed b = bed_make(1, "20000");
 	struct tally t = TALLY_INIT;
 	static struct mark marks[COUNT];
-	fake_script(b.f, 0, (struct fake_step){.action = FAKE_IGNORE, .count = COUNT});
+	fake_script(b.f, 0, (struct fake_step){.action = FAKE_IGNORE, .count = 4 * COUNT}); /* retries too */
 	for (uint32_t i = 0; i < COUNT; i++) {
 		marks[i] = (struct mark){.tally = &t, .number = i};
 		struct kv_slice key = kv_slice_str("k");
@@ -637,7 +637,7 @@ static void too_much_at_once_is_refused_until_some_is_done(void **state)
 	static struct mark marks[COUNT + 1];
 	char *bytes = xcalloc(1, VALUE_SIZE);
 	struct kv_slice value = kv_slice_of(bytes, VALUE_SIZE), key = kv_slice_str("k");
-	fake_script(b.f, 0, (struct fake_step){.action = FAKE_IGNORE, .count = COUNT});
+	fake_script(b.f, 0, (struct fake_step){.action = FAKE_IGNORE, .count = 4 * COUNT}); /* retries too */
 	uint32_t taken = 0;
 	enum kv_status status = KV_OK;
 	while (status == KV_OK && taken <= COUNT) {
