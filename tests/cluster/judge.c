@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "tests/cluster/harness.h"
+#include "tests/cluster/value.h"
 #include "tests/support/wire.h"
 #include "verify/check_agree.h"
 #include "verify/verify.h"
@@ -44,8 +45,7 @@ static void receive_read(struct wire *w, struct load *l)
 			 kv_status_name(r->status), (int)r->message.size, (const char *)r->message.data);
 	bool found = r->status == KV_OK;
 	if (found) {
-		uint64_t value = load_value_number(kv_slice_of(r->value.data, r->value.size), op->key);
-		op->value = value ? value : UINT64_MAX;
+		op->value = value_content(h, kv_slice_of(r->value.data, r->value.size), op->key);
 		op->version = (struct stamp){.hi = r->version.hlc, .lo = r->version.id};
 	}
 	history_complete(h, op->index, clock_mono_us(), found ? HISTORY_DONE : HISTORY_ABSENT, r->status);
@@ -100,19 +100,19 @@ static void contents_init(struct contents *t, struct cluster *c, struct load *l)
 	t->first[count] = t->replicas.count;
 }
 
-static void contents_set(struct contents *t, uint32_t key, uint16_t node, const struct kv_entry *entry)
+static void contents_set(struct contents *t, struct load *l, uint32_t key, uint16_t node,
+			 const struct kv_entry *entry)
 {
 	struct replica_copy *copy = &t->replicas.copies[t->first[key]];
 	while (copy < &t->replicas.copies[t->first[key + 1]] && copy->node != node)
 		copy++;
 	if (copy == &t->replicas.copies[t->first[key + 1]])
 		fail_msg("node %u holds key %u, of which it is no replica", node, key);
-	uint64_t value = entry->tombstone ? 0 : load_value_number(entry->value, key);
 	copy->ver = (struct stamp){.hi = entry->copy.hlc, .lo = entry->copy.id};
 	copy->org = (struct stamp){.hi = entry->version.hlc, .lo = entry->version.id};
 	copy->tombstone = entry->tombstone;
 	copy->weak = entry->weak;
-	copy->value = value || entry->tombstone ? value : UINT64_MAX;
+	copy->value = entry->tombstone ? CONTENT_NONE : value_content(load_history(l), entry->value, key);
 	copy->expires_ms = entry->expires_ms;
 	copy->value_hash = entry->value_hash;
 }
@@ -136,7 +136,7 @@ static void contents_scan(struct contents *t, struct cluster *c, struct load *l,
 		if (!load_key_number(load_options(l), entry.key, &key) || key >= load_history(l)->key_count)
 			fail_msg("node %u holds a key that nobody wrote: %.*s", node, (int)entry.key.size,
 				 (const char *)entry.key.data);
-		contents_set(t, key, node, &entry);
+		contents_set(t, l, key, node, &entry);
 	}
 	kv_scan_close(scan);
 	if (err.status != KV_NOT_FOUND)
@@ -177,7 +177,8 @@ static void check(struct load *l, const struct contents *t, struct verdict v)
 		CLEANUP(buf_release) struct buf text = BUF_INIT;
 		if (v.key < h->key_count)
 			history_print(h, v.key, &text);
-		print_error("violated: %s, key %u: %s\n%s\n", v.check, v.key, v.message, buf_cstr(&text));
+		/* Longer than what cmocka prints. */
+		fprintf(stderr, "violated: %s, key %u: %s\n%s\n", v.check, v.key, v.message, buf_cstr(&text));
 	}
 	assert_true(good);
 	assert_int_equal(undecided, 0);
@@ -188,10 +189,10 @@ static void tell(const struct load *l, const struct history *h)
 	uint64_t outcomes[6] = {0};
 	for (uint32_t i = 0; i < h->count; i++)
 		outcomes[h->ops[i].outcome]++;
-	fprintf(stderr, "# %s: %u operations: %llu done, %llu absent, %llu in doubt, %llu refused\n",
+	fprintf(stderr, "# %s: %u operations: %llu done, %llu absent, %llu in doubt, %llu refused, %llu failed\n",
 		load_options(l)->prefix, h->count, (unsigned long long)outcomes[HISTORY_DONE],
 		(unsigned long long)outcomes[HISTORY_ABSENT], (unsigned long long)outcomes[HISTORY_DOUBT],
-		(unsigned long long)outcomes[HISTORY_REFUSED]);
+		(unsigned long long)outcomes[HISTORY_REFUSED], (unsigned long long)outcomes[HISTORY_FAILED]);
 }
 
 void judge(struct cluster *c, struct load *l)

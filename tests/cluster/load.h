@@ -2,9 +2,9 @@
 /**
  * A load of threads on a cluster, each with a client of its own, and the history of all they asked and were told.
  *
- * Strong and eventual gets, puts and deletes meet on a few busy keys; besides there are keys that are written once and
- * not again, so that a lost write cannot hide behind a later one. Every value names its write. The history
- * is what the checkers of the simulator take.
+ * Operations of all levels and kinds meet on a few busy keys, of which some are counters, some logs, some under compare and
+ * set or fences alone; writes in doubt are asked about. Besides there are keys that are written once and not again, so that
+ * a lost write cannot hide behind a later one. Every value names its write. The history is what the checkers of verify/ take.
  *
  * A load is ended by load_stop, and by harness_teardown if a test does not come that far. Main thread only, but for the
  * counters, which anyone may read while it runs.
@@ -19,9 +19,10 @@ struct load_options {
 	const char *prefix;    /* of the keys; loads on one cluster differ in it */
 	uint64_t seed;         /* 0: always the same */
 	unsigned threads;      /* 0: 6 */
-	unsigned busy_keys;    /* 0: 12 */
+	unsigned busy_keys;    /* 0: 16 */
 	unsigned single_keys;  /* at most so many keys are written once; 0: 800 */
 	unsigned timeout_ms;   /* of each operation; 0: 1000 */
+	bool clocks_are_right; /* of all nodes, all the time: bounds of staleness are judged */
 	unsigned pause_us_max; /* between two operations of a thread; 0: 12000 */
 };
 
@@ -54,8 +55,5 @@ struct kv_slice load_key(const struct load_options *options, uint32_t key, char 
 
 /** Number of a key by its name; false if it is none of the load's. */
 bool load_key_number(const struct load_options *options, struct kv_slice name, uint32_t *ret);
-
-/** Number of the write that made a value of KEY; 0 if no load wrote these bytes. */
-uint64_t load_value_number(struct kv_slice value, uint32_t key);
 
 #endif

@@ -9,7 +9,7 @@ enum { ROUNDS = 3, PROGRESS = 20, DRAIN_MS = 15000, SLACK_MS = 1000 };
 static void a_node_told_to_end_drains_and_loses_nothing(void **state)
 {
 	struct cluster *c = cluster_new(NULL);
-	struct load *load = load_start(c, &(struct load_options){.prefix = "drain"});
+	struct load *load = load_start(c, &(struct load_options){.prefix = "drain", .clocks_are_right = true});
 	for (unsigned round = 0; round < harness_rounds(ROUNDS); round++) {
 		struct process *p = &c->nodes[round % c->count];
 		load_await_progress(load, /* strong: */ true, PROGRESS);
@@ -28,7 +28,7 @@ static void a_node_told_to_end_drains_and_loses_nothing(void **state)
 static void all_nodes_told_to_end_at_once_end_and_come_back(void **state)
 {
 	struct cluster *c = cluster_new(NULL);
-	struct load *load = load_start(c, &(struct load_options){.prefix = "whole"});
+	struct load *load = load_start(c, &(struct load_options){.prefix = "whole", .clocks_are_right = true});
 	load_await_progress(load, /* strong: */ true, PROGRESS);
 	for (unsigned i = 0; i < c->count; i++)
 		process_terminate(&c->nodes[i]);

@@ -54,7 +54,7 @@ static void one_round(unsigned round)
 	unsigned first = round % 3, second = (round + 1) % 3, third = (round + 2) % 3;
 	unsigned seen[2] = {third, index_of(second)};
 	snprintf(prefix, sizeof prefix, "f%u", round);
-	struct load *load = load_start(cluster, &(struct load_options){.prefix = prefix});
+	struct load *load = load_start(cluster, &(struct load_options){.prefix = prefix, .clocks_are_right = true});
 	load_await_progress(load, /* strong: */ true, PROGRESS);
 
 	process_kill(&cluster->nodes[first]);
@@ -86,7 +86,8 @@ static void one_dead_node_stops_nothing_two_stop_only_strong_requests_and_nothin
 static void a_cluster_killed_as_a_whole_comes_back_with_all_it_acknowledged(void **state)
 {
 	cluster = cluster_new(NULL);
-	struct load *load = load_start(cluster, &(struct load_options){.prefix = "all", .pause_us_max = 3000});
+	struct load *load = load_start(
+		cluster, &(struct load_options){.prefix = "all", .pause_us_max = 3000, .clocks_are_right = true});
 	load_await_progress(load, /* strong: */ true, 4 * PROGRESS);
 	for (unsigned i = 0; i < cluster->count; i++)
 		process_kill(&cluster->nodes[i]);

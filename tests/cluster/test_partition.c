@@ -15,7 +15,8 @@ static struct cluster *new_cluster(void)
 
 static struct load *start(struct cluster *c, const char *prefix)
 {
-	struct load *load = load_start(c, &(struct load_options){.prefix = prefix, .single_keys = 300});
+	struct load *load = load_start(
+		c, &(struct load_options){.prefix = prefix, .single_keys = 300, .clocks_are_right = true});
 	load_await_progress(load, /* strong: */ true, PROGRESS);
 	return load;
 }

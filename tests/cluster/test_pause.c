@@ -28,7 +28,7 @@ static void go_on(struct cluster *c, unsigned first, unsigned count)
 static void one_node_that_stands_still_and_goes_on_breaks_nothing(void **state)
 {
 	struct cluster *c = cluster_new(NULL);
-	struct load *load = load_start(c, &(struct load_options){.prefix = "one"});
+	struct load *load = load_start(c, &(struct load_options){.prefix = "one", .clocks_are_right = true});
 	load_await_progress(load, /* strong: */ true, PROGRESS);
 	stand_still(c, 0, 1);
 	usec_t began_us = clock_mono_us();
@@ -45,7 +45,7 @@ static void one_node_that_stands_still_and_goes_on_breaks_nothing(void **state)
 static void two_nodes_that_stand_still_and_go_on_break_nothing(void **state)
 {
 	struct cluster *c = cluster_new(NULL);
-	struct load *load = load_start(c, &(struct load_options){.prefix = "two"});
+	struct load *load = load_start(c, &(struct load_options){.prefix = "two", .clocks_are_right = true});
 	load_await_progress(load, /* strong: */ true, PROGRESS);
 	stand_still(c, 1, 2);
 	assert_true(harness_holds(never_ends, c, STANDSTILL_MS));

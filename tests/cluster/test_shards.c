@@ -69,7 +69,8 @@ static void any_node_carries_out_requests_for_any_key(void **state)
 static void five_nodes_of_three_shards_survive_the_loss_of_one_and_agree(void **state)
 {
 	struct cluster *c = cluster_new(&(struct cluster_options){.nodes = NODES, .shards = SHARDS});
-	struct load *load = load_start(c, &(struct load_options){.prefix = "shards", .single_keys = 300});
+	struct load *load = load_start(
+		c, &(struct load_options){.prefix = "shards", .single_keys = 300, .clocks_are_right = true});
 	load_await_progress(load, /* strong: */ true, PROGRESS);
 	process_kill(&c->nodes[3]);
 	load_await_progress(load, /* strong: */ true, 3 * PROGRESS);
