@@ -150,8 +150,15 @@ static bool unseen_are_dead(const struct op *op, const struct record *m)
 	return version_less(m->lin_floor, since) && proves_dead(op, full_memories(op, since));
 }
 
-static bool client_has_moved_on(const struct op *op)
+/** M may be a weak copy, of which its replica tells nothing, and built on an attempt that its lane has replaced. */
+static bool client_has_moved_on(const struct op *op, const struct record *m)
 {
+	if (!version_is_none(m->ver) && request_id_is_later(m->rid, op->rid))
+		return true;
+	for (uint32_t i = 0; i < m->lin_count; i++) {
+		if (request_id_is_later(m->lin[i].rid, op->rid))
+			return true;
+	}
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		if (op->replies[i].later)
 			return true;
@@ -173,7 +180,7 @@ struct fate_of fate_judge(const struct op *op, const struct record *m)
 	}
 	if (worst.fate >= FATE_ANCESTOR)
 		return worst;
-	worst.over = COVER_IF(client_has_moved_on(op), fate_over);
+	worst.over = COVER_IF(client_has_moved_on(op, m), fate_over);
 	worst.expired = COVER_IF(!unseen_are_dead(op, m), fate_expired);
 	if (worst.over || worst.expired)
 		worst.fate = FATE_OPEN;
