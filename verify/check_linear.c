@@ -37,8 +37,9 @@ struct linear {
 	uint32_t must, count;
 	uint32_t *adds; /* items of additions that may happen, by delta, then invocation */
 	uint32_t add_count;
-	bool adds_grow; /* none of them takes away */
-	bool may_empty; /* something that may happen leaves nothing */
+	bool adds_grow;  /* none of them takes away */
+	bool may_empty;  /* something that may happen leaves nothing */
+	bool only_grows; /* all writes are additions that take nothing away */
 
 	uint64_t *bits; /* items done */
 	uint32_t words;
@@ -56,7 +57,8 @@ struct linear {
 	uint32_t trail_count;
 	struct hmap met;
 	uint32_t steps;
-	bool gave_up;
+	bool gave_up; /* no more steps */
+	bool limited; /* something was not tried */
 };
 
 static bool linear_search(struct linear *l);
@@ -109,6 +111,10 @@ static void linear_init(struct linear *l, const struct history *h, uint32_t key)
 	linear_add_all(l, key, op_must);
 	l->must = l->count;
 	linear_add_all(l, key, op_may);
+	l->only_grows = true;
+	for (uint32_t i = 0; i < l->count; i++)
+		if (model_is_change(l->ops[i]))
+			l->only_grows &= l->ops[i]->kind == HISTORY_ADD && l->ops[i]->delta > 0;
 	for (uint32_t i = 0; i < l->count; i++)
 		l->may_empty |= l->ops[i]->ttl_ms || (i >= l->must && l->ops[i]->kind == HISTORY_DELETE);
 	for (uint32_t i = l->must; i < l->count; i++) {
@@ -360,7 +366,7 @@ static bool bridge_to_content(struct linear *l, uint64_t content, const struct h
 static bool bridge_to_anything(struct linear *l, const struct history_op *horizon, uint32_t vague)
 {
 	if (vague == VAGUE_MAX) {
-		l->gave_up = true;
+		l->limited = true;
 		return false;
 	}
 	if (l->state.life != MODEL_NOBODY && life_is_over(l, &l->h->ops[l->state.life], horizon) &&
@@ -457,6 +463,34 @@ static bool linear_observe(struct linear *l)
 	return false;
 }
 
+/* The sum that an operation shows before it does anything. */
+static bool sum_shown(const struct history_op *op, int64_t *ret)
+{
+	if (op->kind == HISTORY_ADD && op->outcome == HISTORY_DONE && op->has_result) {
+		*ret = op->result - op->delta;
+		return true;
+	}
+	if (op->kind != HISTORY_GET)
+		return false;
+	return content_is_number(op->outcome == HISTORY_DONE ? op->value : CONTENT_NONE, ret);
+}
+
+/* Where sums only grow, what shows the least comes first: the least sum that is still to be shown. */
+static int64_t least_shown(const struct linear *l)
+{
+	int64_t least = INT64_MAX, sum;
+	for (uint32_t i = l->first_open; i < l->must; i++)
+		if (!is_done(l, i) && sum_shown(l->ops[i], &sum))
+			least = MIN(least, sum);
+	return least;
+}
+
+static bool comes_too_early(const struct linear *l, const struct history_op *op, int64_t least)
+{
+	int64_t sum;
+	return l->only_grows && sum_shown(op, &sum) && sum > least;
+}
+
 static bool linear_choose(struct linear *l)
 {
 	const struct history_op *horizon = linear_horizon(l);
@@ -466,8 +500,9 @@ static bool linear_choose(struct linear *l)
 		l->deepest = l->done;
 		l->stuck = horizon->index;
 	}
+	int64_t least = l->only_grows ? least_shown(l) : 0;
 	for (uint32_t i = l->first_open; i < l->must && l->ops[i]->invoke < horizon->complete; i++)
-		if (!is_done(l, i) && linear_take(l, i, horizon))
+		if (!is_done(l, i) && !comes_too_early(l, l->ops[i], least) && linear_take(l, i, horizon))
 			return true;
 	return false;
 }
@@ -491,7 +526,9 @@ enum linear_answer check_linear_key(const struct history *h, uint32_t key, uint3
 {
 	struct linear l;
 	linear_init(&l, h, key);
-	enum linear_answer answer = linear_search(&l) ? LINEAR_YES : l.gave_up ? LINEAR_UNDECIDED : LINEAR_NO;
+	enum linear_answer answer = linear_search(&l)        ? LINEAR_YES
+				    : l.gave_up || l.limited ? LINEAR_UNDECIDED
+							     : LINEAR_NO;
 	if (answer == LINEAR_NO && ret_stuck)
 		*ret_stuck = l.stuck;
 	linear_release(&l);
