@@ -43,6 +43,7 @@
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
 #define LIN_AGE_MS         60000u /* older ones are dropped into lin_floor */
+#define LIN_ANCHOR_MS      5000u  /* gap in a lineage that lanes may leave */
 #define MEM_MAX            1024u  /* remembered overwritten copies a key */
 #define MEM_AGE_US         (10 * USEC_PER_SEC)
 #define ATTEMPTS_MAX       16u  /* ballots one operation may try: further ones answer CONFLICT or IN_DOUBT */
@@ -108,6 +109,7 @@
 #define OP_BYTES_MAX             (256u << 20) /* values of client operations in flight */
 #define LINGER_VALUE_MAX         4096u /* a read that was answered waits for late replicas only with a value so small */
 #define WRITE_BYTES_MAX          (256u << 20) /* handed to the disk and not durable yet */
+#define MEMORY_BYTES_MAX         (64u << 20)  /* remembered overwritten copies of all keys */
 #define PARKED_BYTES_MAX         (64u << 20)  /* requests that wait for a key's disk read */
 #define SLOTS_MAX                65536u       /* keys with volatile state */
 #define SLOT_RECORD_KEEP         1024u        /* bytes of a record kept in memory beside a promise or memory */

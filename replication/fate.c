@@ -108,6 +108,18 @@ static bool ancestor_result(const struct record *m, struct version a, uint64_t *
 	return false;
 }
 
+/**
+ * True if M's lineage reaches back beyond V: then every version above V that was or will be effective below this ballot is in it.
+ * Take the first ballot of the lineage above such a version. One of the replicas that promised it held the version before, for
+ * later it would have refused it, so the ballot was built on that version or on a newer one; and it is the first.
+ */
+static bool lineage_covers(const struct record *m, struct version v)
+{
+	if (!version_less(m->lin_floor, v))
+		return false;
+	return version_less(m->ver, v) || (m->lin_count > 0 && version_less(m->lin[m->lin_count - 1].ver, v));
+}
+
 static struct fate_of attempt_fate(const struct op *op, const struct record *m, struct version a)
 {
 	struct fate_of f = {.attempt = a};
@@ -131,15 +143,18 @@ static struct fate_of attempt_fate(const struct op *op, const struct record *m, 
 	/* Where lineage was cut off, M may have been built on the attempt without telling, and is about to be built on itself. */
 	if (COVER_IF(ancestor_result(m, a, &f.result), fate_ancestor))
 		f.fate = FATE_ANCESTOR;
+	else if (COVER_IF(lineage_covers(m, a), fate_covered) ||
+		 COVER_IF(dead && version_less(m->lin_floor, a), fate_dead))
+		f.fate = FATE_DEAD;
 	else
-		f.fate = COVER_IF(dead && version_less(m->lin_floor, a), fate_dead) ? FATE_DEAD : FATE_OPEN;
+		f.fate = FATE_OPEN;
 	return f;
 }
 
 /**
  * A retry must also rule out attempts that nobody has told of, and so must a first try so late that a retry may have been done
- * and forgotten. They lie above the client's t0, but for ballots promised
- * ahead, so memories that reach back that far would have told.
+ * and forgotten. They lie above the client's t0, but for ballots promised ahead, so a lineage or memories that reach back that
+ * far would have told.
  */
 static bool unseen_are_dead(const struct op *op, const struct record *m)
 {
@@ -147,6 +162,8 @@ static bool unseen_are_dead(const struct op *op, const struct record *m)
 		return true;
 	hlc_t window = hlc_from_ms(CACHED_WINDOW_MS);
 	struct version since = {.hlc = op->t0 > window ? op->t0 - window : 0};
+	if (lineage_covers(m, since))
+		return true;
 	return version_less(m->lin_floor, since) && proves_dead(op, full_memories(op, since));
 }
 
@@ -173,8 +190,10 @@ struct fate_of fate_judge(const struct op *op, const struct record *m)
 	known_collect(op, m, &k);
 	if (MUTANT(naivecas) && !op->retry)
 		k.count = 0;
+	worst.traced = k.count > 0;
 	for (uint32_t i = 0; i < k.count; i++) {
 		struct fate_of f = attempt_fate(op, m, k.attempts[i]);
+		f.traced = true;
 		if (f.fate > worst.fate)
 			worst = f;
 	}

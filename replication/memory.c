@@ -16,6 +16,7 @@ static void memories_grow(struct memories *m)
 	for (uint32_t i = 0; i < m->count; i++)
 		items[i] = *memories_at(m, i);
 	free(m->items);
+	m->bytes += (capacity - m->capacity) * sizeof *items;
 	m->items = items;
 	m->capacity = capacity;
 	m->first = 0;
@@ -49,6 +50,7 @@ void memories_add(struct memories *m, const struct record *old, const struct rec
 				.lin_count = lin_count};
 	if (lin_count > 0) {
 		last->lin = xmalloc(lin_count * sizeof last->lin[0]);
+		m->bytes += lin_count * sizeof last->lin[0];
 		memcpy(last->lin, old->lin, lin_count * sizeof last->lin[0]);
 	}
 }
@@ -57,9 +59,13 @@ struct version memories_forget(struct memories *m)
 {
 	struct memory *oldest = memories_at(m, 0);
 	struct version ver = oldest->ver;
+	m->bytes -= oldest->lin_count * sizeof oldest->lin[0];
 	free(oldest->lin);
 	m->first = (m->first + 1) % m->capacity;
 	m->count--;
+	if (m->count == 0)
+		memories_release(m);
+	KV_ASSERT(m->count > 0 || m->bytes == 0);
 	return ver;
 }
 

@@ -26,6 +26,7 @@ struct memories {
 	struct memory *items; /* private: a ring */
 	uint32_t first, capacity;
 	uint32_t count; /* read-only */
+	size_t bytes;   /* read-only: memory that all this takes */
 };
 
 /** What a coordinator asks about: any of these attempts, or this request id. */

@@ -149,9 +149,11 @@ struct op {
 	bool attempt_open;  /* an attempt was sent and not proven dead */
 	bool values_wanted; /* the next prepare asks for values */
 	bool promised;      /* a majority has promised at least once */
+	bool traced;        /* an attempt was made, here or elsewhere */
 	bool late;          /* so long after t0 that the client may have tried again elsewhere */
 	bool unknowable;    /* what became of the request cannot be told any more */
 	uint32_t direct_tries;
+	bool fenced; /* a replica holds a fence */
 	uint32_t forgotten_count;
 	struct version forgotten[DIRECT_TRIES_MAX]; /* attempts that the answers to them proved dead */
 	struct blob *made;                          /* ADD, APPEND: the new value */

@@ -27,7 +27,7 @@ static bool direct_is_allowed(const struct op *op)
 	bool plain = blind && !c->has_expected && !c->has_hash && !c->present;
 	if ((!plain && !direct_compares(op)) || op->fence != 0 || op->retry)
 		return false;
-	return op->direct_tries < DIRECT_TRIES_MAX;
+	return op->direct_tries < DIRECT_TRIES_MAX && !op->fenced;
 }
 
 static void direct_to_ballots(struct node_core *core, struct op *op)
@@ -137,6 +137,8 @@ static void direct_on_answer(struct node_core *core, struct op *op, uint32_t pos
 		return;
 	}
 	if (rejected) {
+		/* Nothing newer and no promise: a fence, which no such put passes. */
+		op->fenced |= a->out && !a->above && a->no_promise;
 		op->rejected |= 1u << position;
 		op->out |= a->out ? 1u << position : 0;
 		op->dead |= a->out && a->above && (a->no_promise || MUTANT(deadprom)) ? 1u << position : 0;

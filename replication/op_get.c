@@ -153,6 +153,7 @@ static void get_repair(struct node_core *core, struct op *op)
 		struct msg *m = op_message(core, op, OP_PUSH);
 		m->replica.record = *best;
 		m->replica.record.weak = false;
+		m->replica.record.fence = op->fence_max;
 		m->replica.record.lin = actions_copy(core->out, best->lin, best->lin_count * sizeof best->lin[0]);
 		m->replica.read_epoch = op->epoch;
 		m->replica.deadline_ms = 0;
@@ -169,11 +170,24 @@ static void get_finish(struct node_core *core, struct op *op)
 	op_free(core, op);
 }
 
+/** The best record is a value whose life has ended, neither a tombstone nor gone. */
+static bool has_expired(const struct op *op)
+{
+	const struct record *m = &op->best.rec;
+	return !version_is_none(m->ver) && !m->tombstone && !version_at_most(m->ver, op->drop_max);
+}
+
 static void get_answer(struct node_core *core, struct op *op)
 {
 	enum op_sight sight = op_judge(core, op, is_strong(op) ? op->asked_hlc : core_clock(core));
 	if (sight == SIGHT_AGAIN) {
 		get_read(core, op);
+		return;
+	}
+	if (is_strong(op) && sight == SIGHT_HIDDEN && has_expired(op)) {
+		/* A conditional write that saw the value alive may be under way: a ballot settles which of the two comes first. */
+		COVER(get_expired);
+		op_update_identity(core, op);
 		return;
 	}
 	if (!op->wide && is_too_old(core, op)) {
@@ -217,6 +231,7 @@ static void get_copy(struct node_core *core, struct op *op)
 	struct msg *m = op_message(core, op, OP_COPY);
 	m->replica.record = op->best.rec;
 	m->replica.record.weak = false;
+	m->replica.record.fence = op->fence_max;
 	m->replica.record.lin =
 		actions_copy(core->out, op->best.rec.lin, op->best.rec.lin_count * sizeof op->best.rec.lin[0]);
 	actions_hold(core->out, op->best.value);

@@ -275,6 +275,7 @@ static void update_adopt(struct node_core *core, struct op *op, const struct rec
 static bool update_past_is_settled(struct node_core *core, struct op *op, const struct record *m)
 {
 	struct fate_of f = fate_judge(op, m);
+	op->traced = f.traced;
 	switch (f.fate) {
 	case FATE_EFFECTIVE:
 		update_finish_found(core, op, &f);
@@ -316,7 +317,7 @@ static void update_answer_failed(struct node_core *core, struct op *op)
 /** The condition does not hold on M. */
 static void update_refuse(struct node_core *core, struct op *op, const struct record *m, struct change *c)
 {
-	bool sent = op->attempt_count > 0;
+	bool sent = op->attempt_count > 0 || op->traced;
 	bool stable = update_is_stable(op, m) && update_fence_is_stable(op);
 	op->failure = *c;
 	c->result = RESULT_FAILED;

@@ -196,6 +196,14 @@ static bool lineage_is_over(const struct record *r, struct request_id rid)
 	return false;
 }
 
+/** True if the lineage would have a gap, or an end, without entry I: how far it reaches back is told by what is in it. */
+static bool lineage_is_anchor(const struct record *base, uint32_t i)
+{
+	if (i + 1 == base->lin_count)
+		return true;
+	return base->lin[i].ver.hlc - base->lin[i + 1].ver.hlc > hlc_from_ms(LIN_ANCHOR_MS);
+}
+
 static void lineage_add(struct record *r, struct lineage entries[LIN_MAX], const struct lineage *entry, hlc_t now)
 {
 	if (r->lin_count < LIN_MAX && lineage_is_young(entry->ver, now))
@@ -218,7 +226,7 @@ void record_lineage(const struct record *base, hlc_t now, struct lineage entries
 	lineage_add(ret, entries, &own, now);
 	for (uint32_t i = 0; i < base->lin_count; i++) {
 		KV_ASSERT(base->lin != entries);
-		if (!lineage_is_over(ret, base->lin[i].rid))
+		if (lineage_is_anchor(base, i) || !lineage_is_over(ret, base->lin[i].rid))
 			lineage_add(ret, entries, &base->lin[i], now);
 	}
 }

@@ -50,8 +50,8 @@ void record_copy_release(struct record_copy *copy);
 /**
  * Lineage of a record that a ballot writes on top of BASE: base's own attempt, then its lineage, newest first, without
  * what is older than LIN_AGE_MS before NOW or beyond LIN_MAX; what is left out raises lin_floor. Of each lane only the last
- * request is kept, that of RET (whose rid is set) included, but base's own attempt always is: nobody asks for an earlier one
- * without hearing that it is over. Fills lin, lin_count and lin_floor of RET; ret->lin is set to ENTRIES. An absent base gives
+ * request is kept, that of RET (whose rid is set) included, but for base's own attempt, the oldest entry and one each LIN_ANCHOR_MS:
+ * nobody asks for an earlier request without hearing that it is over. Fills lin, lin_count and lin_floor of RET; ret->lin is set to ENTRIES. An absent base gives
  * an empty lineage.
  */
 void record_lineage(const struct record *base, hlc_t now, struct lineage entries[LIN_MAX], struct record *ret);

@@ -182,7 +182,9 @@ static void serve_loaded(struct node_core *core, struct slot *slot, node_id from
 			.shard = req->shard,
 			.epoch = core->map->desc.epoch};
 	m.answer.partition = slot->partition;
-	if (!serve(core, slot, req, carriers, &m.answer)) {
+	bool served = serve(core, slot, req, carriers, &m.answer);
+	slots_count_memory(&core->slots, slot);
+	if (!served) {
 		answer_plain(core, from, req, ANSWER_BUSY);
 		return;
 	}

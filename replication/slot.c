@@ -42,6 +42,7 @@ static void slot_free(struct slots *s, struct slot *slot)
 		ilist_remove(&slot->write_link);
 	ilist_remove(&slot->age_link);
 	hmap_remove(&s->map, &slot->node);
+	s->memory_bytes -= slot->memory_bytes;
 	key_state_release(&slot->key_state);
 	blob_unref(slot->bytes);
 	blob_unref(slot->key);
@@ -124,6 +125,15 @@ static void drop_record(struct slot *slot)
 	blob_unref(slot->bytes);
 	slot->bytes = NULL;
 	slot->state = SLOT_COLD;
+}
+
+void slots_count_memory(struct slots *s, struct slot *slot)
+{
+	struct key_state *k = &slot->key_state;
+	if (s->memory_bytes - slot->memory_bytes + k->mem.bytes > MEMORY_BYTES_MAX)
+		acceptor_forget(k, k->mem.count / 2);
+	s->memory_bytes += k->mem.bytes - slot->memory_bytes;
+	slot->memory_bytes = k->mem.bytes;
 }
 
 static bool nothing_volatile(const struct slots *s, const struct slot *slot)

@@ -32,6 +32,7 @@ struct slot {
 	uint64_t read_token;  /* while LOADING */
 	uint64_t write_token; /* last write of this key; durable once the core's written token reached it */
 	struct key_state key_state;
+	size_t memory_bytes;  /* of its memories, as counted in slots */
 	struct blob *bytes;   /* the record as encoded; key_state.rec points into it */
 	struct ilist waiting; /* of struct parked, while LOADING */
 	uint32_t waiting_count;
@@ -55,6 +56,7 @@ struct slots {
 	struct partition_floors *floors; /* one a partition */
 	uint64_t evicted;
 	size_t parked_bytes; /* of all requests that wait */
+	size_t memory_bytes; /* of all memories of overwritten copies */
 };
 
 void slots_init(struct slots *s);
@@ -77,6 +79,9 @@ void slots_touch(struct slots *s, struct slot *slot, usec_t now_us);
 
 /** True if nothing is in progress on the key: it may be dropped with its floors raised. */
 bool slot_is_idle(const struct slot *slot);
+
+/** Called when the slot's memories have changed: counts them, and halves them if all together are too many. */
+void slots_count_memory(struct slots *s, struct slot *slot);
 
 /** Called when a slot became idle: drops the record, and the slot if nothing volatile is left. */
 void slots_settle(struct slots *s, struct slot *slot);

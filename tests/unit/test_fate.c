@@ -23,10 +23,49 @@ static struct op op_alone(struct request_id rid, uint64_t attempt)
 static void an_attempt_that_no_majority_can_have_is_dead(void **state)
 {
 	struct op op = op_alone(in_lane(7, 1), 10);
-	struct record m = {.ver = ver(5), .rid = in_lane(8, 1)};
+	struct record m = {.ver = ver(15), .rid = in_lane(8, 1)};
 	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
 	op.replies[1].memory_floor = ver(11);
 	assert_int_equal(fate_judge(&op, &m).fate, FATE_OPEN);
+}
+
+static void an_attempt_that_a_whole_lineage_passes_by_is_dead(void **state)
+{
+	struct op op = op_alone(in_lane(7, 1), 10);
+	op.replies[0].memory_floor = op.replies[1].memory_floor = ver(50);
+	struct lineage lin[] = {{.ver = ver(20)}, {.ver = ver(8)}};
+	struct record m = {.ver = ver(30), .lin_count = 2, .lin = lin};
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
+	/* One that ends above it, or was cut above it, may have had it. */
+	m.lin_count = 1;
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_OPEN);
+	m.lin_count = 2;
+	m.lin_floor = ver(10);
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_OPEN);
+	/* A record below it cannot have passed it by at a majority. */
+	m = (struct record){.ver = ver(5)};
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
+	lin[0].ver = ver(10);
+	m = (struct record){.ver = ver(30), .lin_count = 2, .lin = lin};
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_ANCESTOR);
+}
+
+static void a_retry_needs_a_lineage_or_memories_that_reach_back_to_it(void **state)
+{
+	struct op op = op_alone(in_lane(7, 1), 0);
+	hlc_t second = hlc_from_ms(1000);
+	op.attempt_count = 0;
+	op.retry = true;
+	op.t0 = 100 * second;
+	op.replies[0].memory_floor = op.replies[1].memory_floor = ver(200 * second);
+	struct lineage lin[] = {{.ver = ver(101 * second)}, {.ver = ver(99 * second)}};
+	struct record m = {.ver = ver(102 * second), .lin_count = 1, .lin = lin};
+	assert_true(fate_judge(&op, &m).expired);
+	m.lin_count = 2;
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
+	m.lin_count = 1;
+	op.replies[0].memory_floor = op.replies[1].memory_floor = ver(90 * second);
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
 }
 
 static void a_weak_record_whose_lane_has_replaced_the_attempt_may_be_built_on_it(void **state)
@@ -49,6 +88,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_attempt_that_no_majority_can_have_is_dead),
+		cmocka_unit_test(an_attempt_that_a_whole_lineage_passes_by_is_dead),
+		cmocka_unit_test(a_retry_needs_a_lineage_or_memories_that_reach_back_to_it),
 		cmocka_unit_test(a_weak_record_whose_lane_has_replaced_the_attempt_may_be_built_on_it),
 	};
 	return test_run("fate", tests);
