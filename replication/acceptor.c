@@ -166,6 +166,7 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 
 static void forget_oldest(struct key_state *k)
 {
+	COVER(memory_forgets);
 	k->mem_floor = version_max(k->mem_floor, memories_forget(&k->mem));
 }
 
@@ -173,7 +174,7 @@ static void remember(struct key_state *k, const struct record *next, usec_t now_
 {
 	if (MUTANT(nohist))
 		return;
-	if (COVER_IF(k->mem.count == MEM_MAX, memory_full))
+	if (k->mem.count == MEM_MAX)
 		forget_oldest(k);
 	memories_add(&k->mem, &k->rec, next, now_us);
 	k->mem_floor = version_max(k->mem_floor, k->rec.lin_floor);

@@ -119,7 +119,9 @@ static void fill_request(struct sim *sim, const struct sim_client *c, struct his
 /* Until it loses patience, or dies. */
 static void client_wait(struct sim *sim, struct sim_client *c)
 {
-	usec_t us = sim_patience_us(sim, c->deadline_ms * USEC_PER_MSEC + PATIENCE_US);
+	usec_t us = c->deadline_ms * USEC_PER_MSEC + PATIENCE_US;
+	if (history_is_write(client_op(sim, c)) && c->t0)
+		us = sim_patience_us(sim, us);
 	c->dies = !sim->work.final && rng_chance(&sim->rng, sim->options.death_ppm);
 	if (c->dies)
 		us = rng_below(&sim->rng, 20 * USEC_PER_MSEC);
@@ -146,6 +148,9 @@ static void client_identify(struct sim *sim, struct sim_client *c, struct histor
 {
 	const struct sim_options *o = &sim->options;
 	c->rid = (struct request_id){.client = 1000 + c->index + 100 * c->lives, .seq = op->index + 1};
+	/* Half of them say that they never have two requests under way. */
+	if (c->index % 2)
+		c->rid.seq |= REQUEST_LANE;
 	c->t0 = c->seen ? c->seen + (sim->now_us - c->seen_us) * HLC_UNITS_PER_MS / USEC_PER_MSEC : 0;
 	if (c->t0 && o->lag_max_ms && !sim->work.final && rng_chance(&sim->rng, 500000))
 		c->t0 -= rng_below(&sim->rng, o->lag_max_ms) * HLC_UNITS_PER_MS;
