@@ -134,6 +134,36 @@ static void draw_fierce(struct rng *r, struct sim_options *o)
 	o->deadline_max_ms = 3000;
 }
 
+/**
+ * All clients on one key, of everything a little, delays far longer than the pauses between requests, and little else going
+ * wrong: puts without a ballot, ballots and eventual copies that meet half way.
+ */
+static void draw_crowd(struct rng *r, struct sim_options *o)
+{
+	o->key_count = 1;
+	o->core_count = 1;
+	o->form = false;
+	o->client_count = SIM_CLIENTS_MAX;
+	o->op_count = (uint32_t)rng_between(r, 150, 300);
+	o->think_us = rng_between(r, 500, 5000);
+	o->strong_pct = (uint32_t)rng_between(r, 40, 90);
+	o->get_pct = (uint32_t)rng_between(r, 15, 45);
+	o->delete_pct = (uint32_t)rng_between(r, 0, 20);
+	o->net_base_us = rng_between(r, 50, 500);
+	o->net_tail_us = rng_between(r, 2000, 50000);
+	o->disk_min_us = 10;
+	o->disk_max_us = rng_between(r, 20, 5000);
+	o->drop_ppm = percent(r, 50) ? (uint32_t)rng_between(r, 1000, 50000) : 0;
+	o->lag_max_ms = percent(r, 50) ? 60 : 0;
+	o->skew_max_us = percent(r, 50) ? rng_between(r, 0, 40) * USEC_PER_MSEC : 0;
+	o->cut_every_us = o->swizzle_every_us = o->power_every_us = o->pause_every_us = o->jump_every_us = 0;
+	o->crash_every_us = percent(r, 20) ? rng_between(r, 200, 2000) * USEC_PER_MSEC : 0;
+	o->mix.roles[0] = SIM_ROLE_ANY;
+	o->mix.add_pct = 0;
+	o->mix.condition_pct = (uint32_t)rng_between(r, 0, 60);
+	o->mix.chain_pct = (uint32_t)rng_between(r, 0, 60);
+}
+
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 {
 	KV_ASSERT(nodes <= SIM_NODES_MAX);
@@ -148,6 +178,8 @@ void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 	if (seed % 4 == 3)
 		draw_fierce(&r, ret);
 	sim_mix_draw(seed, &ret->mix);
+	if (seed % 8 == 5)
+		draw_crowd(&r, ret);
 }
 
 /* --- taking out --- */
