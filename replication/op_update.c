@@ -118,7 +118,7 @@ static void update_prepare(struct node_core *core, struct op *op)
 {
 	struct version ballot;
 	usec_t wait_us = update_wait_us(core, op);
-	if (COVER_IF(wait_us > 0, retry_waits)) {
+	if (wait_us > 0) {
 		if (!op_wait(core, op, wait_us))
 			update_give_up(core, op);
 		return;
@@ -514,7 +514,7 @@ void op_update_run(struct node_core *core, struct op *op)
 static void update_queue(struct node_core *core, struct op *op)
 {
 	usec_t wait_us = update_wait_us(core, op);
-	if (wait_us > 0) {
+	if (COVER_IF(wait_us > 0, retry_waits)) {
 		if (!op_wait(core, op, wait_us))
 			update_give_up(core, op);
 		return;

@@ -89,6 +89,7 @@ static void fill_request(struct sim *sim, const struct sim_client *c, struct his
 	r->deadline_ms = c->deadline_ms;
 	r->attempt = MUTANT(norid) ? 0 : op->attempts - 1;
 	r->staleness_ms = (uint32_t)op->bound_ms;
+	r->receipt_wanted = rng_chance(&sim->rng, 100000);
 	if (op->kind != HISTORY_GET) {
 		r->rid = c->rid;
 		r->t0 = c->t0;
