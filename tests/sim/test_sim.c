@@ -7,9 +7,10 @@
 
 #include <inttypes.h>
 
+#include "base/cover.h"
 #include "tests/sim/runner.h"
 
-#define SEEDS_DEFAULT 1000u
+#define SEEDS_DEFAULT 2000u
 
 static uint64_t environment_number(const char *name, uint64_t otherwise)
 {
@@ -43,6 +44,40 @@ static bool seed_is_clean(uint64_t seed, struct cover *cover)
 	return result.clean;
 }
 
+static void check_reached(const struct cover *c)
+{
+	const uint64_t reached[] = {
+		c->crashes_losing,
+		c->crashes_in_step,
+		c->power_cuts,
+		c->syncs_failed,
+		c->full_disks,
+		c->lost_disks,
+		c->corrupt_records,
+		c->cuts,
+		c->bridges,
+		c->swizzles,
+		c->clock_jumps,
+		c->pauses,
+		c->storms,
+		c->clients_died,
+		c->ops_doubt,
+		c->cores.copies,
+		c->cores.hints_replayed,
+		c->told_never,
+		c->told_expired,
+		c->told_committed,
+		c->slow_links,
+		c->cores.ballot_retries,
+		c->frames_repeated,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(reached); i++)
+		assert_true(reached[i] > 0);
+	for (size_t i = 0; i < cover_mark_count(); i++)
+		if (!cover_mark_at(i)->hit)
+			printf("# COVER mark %s was never hit\n", cover_mark_at(i)->name);
+}
+
 static void a_batch_of_seeds_is_clean(void **state)
 {
 	uint64_t first = environment_number("KV_SIM_FIRST", 1);
@@ -62,20 +97,16 @@ static void a_batch_of_seeds_is_clean(void **state)
 	assert_int_equal(failed, 0);
 	/* A batch that lost no unsynced write, met no partition or no undecided outcome proves little. */
 	if (count >= SEEDS_DEFAULT) {
-		assert_true(cover.crashes_losing > 0);
-		assert_true(cover.cuts > 0);
-		assert_true(cover.ops_doubt > 0);
-		assert_true(cover.cores.hints_replayed > 0);
-		assert_true(cover.cores.copies > 0);
-		assert_true(cover.cores.ballot_retries > 0);
-		assert_int_equal(cover.linear_undecided, 0);
+		check_reached(&cover);
+		assert_true(cover.linear_undecided < count / 5);
 	}
 }
 
 /* Seeds that once found a bug, whatever the batch is. */
 static void seeds_that_once_failed_are_clean(void **state)
 {
-	static const uint64_t seeds[] = {4, 6, 30, 62, 95, 196, 391, 445, 970, 1268, 1361, 1405, 1458, 2046, 25347};
+	static const uint64_t seeds[] = {4,    6,    30,   62,   95,    196, 391, 445, 970, 1268,
+					 1361, 1405, 1458, 2046, 25347, 255, 450, 479, 799, 802};
 	struct cover cover = {0};
 	for (size_t i = 0; i < ARRAY_SIZE(seeds); i++)
 		assert_true(seed_is_clean(seeds[i], &cover));
