@@ -227,6 +227,9 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 	    COVER_IF(!core_clock_is_current(core), read_before_clock))
 		return ANSWER_BUSY;
 	bool stores = req->opcode == OP_ACCEPT || req->opcode == OP_COPY || req->opcode == OP_PUSH;
+	/* What is stored may be overwritten and remembered; after a restart the clock's durable limit stands for that memory. */
+	if (stores && v.hlc > core->clock.limit)
+		return ANSWER_BUSY;
 	if (stores && (!value_is_whole(&r->record) || core->write_bytes >= WRITE_BYTES_MAX))
 		return ANSWER_BUSY;
 	return 0;

@@ -76,6 +76,23 @@ static void a_restarted_replica_refuses_what_it_promised_before(void **state)
 	cluster_free(c);
 }
 
+static void nothing_is_stored_above_the_clocks_durable_limit(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	crash(c, 0);
+	pass(c, 10 * USEC_PER_SEC);
+	/* Its clock's new limit is not durable yet. What it stored now, overwrote and forgot with a crash would be above its floors. */
+	c->nodes[0].hold_writes = true;
+	start_node(c, 0, &c->map);
+	struct msg accept = replica_msg(c, OP_ACCEPT, "k");
+	accept.replica.record = whole_record((struct version){clock_of(c, 2), 1}, "early");
+	assert_int_equal(answer_to(c, &accept), ANSWER_BUSY);
+	c->nodes[0].hold_writes = false;
+	pass(c, 50 * USEC_PER_MSEC);
+	assert_int_equal(answer_to(c, &accept), ANSWER_ACK);
+	cluster_free(c);
+}
+
 static void an_acknowledged_write_survives_the_crash_of_all_nodes(void **state)
 {
 	struct cluster *c = cluster_new(3, 0);
@@ -987,6 +1004,7 @@ int main(void)
 		cmocka_unit_test(nobody_hears_of_a_write_before_a_majority_has_synced_it),
 		cmocka_unit_test(a_reader_is_not_told_of_a_record_before_it_is_durable),
 		cmocka_unit_test(a_restarted_replica_refuses_what_it_promised_before),
+		cmocka_unit_test(nothing_is_stored_above_the_clocks_durable_limit),
 		cmocka_unit_test(an_acknowledged_write_survives_the_crash_of_all_nodes),
 		cmocka_unit_test(an_accept_that_reached_one_replica_is_finished_not_repeated),
 		cmocka_unit_test(a_write_that_may_have_happened_says_so),
