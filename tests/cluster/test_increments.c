@@ -9,7 +9,7 @@
 
 #include "tests/cluster/cluster.h"
 
-enum { NODES = 5, CLIENTS = 64, THOUSANDS = 10, PART = 16, CALL_MS = 400, STALL_MS = 60000 };
+enum { NODES = 5, CLIENTS = 64, THOUSANDS = 10, PART = 16, CALL_MS = 2000, STALL_MS = 60000 };
 
 static const char key[] = "counter";
 
