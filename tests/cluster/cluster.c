@@ -121,11 +121,27 @@ uint64_t cluster_counter(const struct kv_node_status *status, const char *name)
 	return 0;
 }
 
+/** A node's answer that may take a while, because it or the machine has much to do. */
+struct enquiry {
+	struct cluster *cluster;
+	unsigned index;
+	struct kv_node_status *status;
+};
+
+static bool is_answered(void *arg)
+{
+	struct enquiry *e = arg;
+	e->status = cluster_status(e->cluster, e->index);
+	return e->status != NULL;
+}
+
 uint64_t cluster_counter_of(struct cluster *c, unsigned index, const char *name)
 {
-	CLEANUP(cluster_status_free) struct kv_node_status *status = cluster_status(c, index);
-	assert_non_null(status);
-	return cluster_counter(status, name);
+	struct enquiry e = {.cluster = c, .index = index};
+	harness_await(is_answered, &e, READY_MS, "a node that says how it is");
+	uint64_t value = cluster_counter(e.status, name);
+	kv_node_status_free(e.status);
+	return value;
 }
 
 void cluster_check_alive(struct cluster *c)
