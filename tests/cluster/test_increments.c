@@ -9,7 +9,7 @@
 
 #include "tests/cluster/cluster.h"
 
-enum { NODES = 5, CLIENTS = 64, THOUSANDS = 10, PART = 16, CALL_MS = 2000, STALL_MS = 60000 };
+enum { NODES = 5, CLIENTS = 64, THOUSANDS = 10, PARTS = 16, CALL_MS = 2000, STALL_MS = 60000 };
 
 static const char key[] = "counter";
 
@@ -196,13 +196,13 @@ static unsigned holders(struct cluster *c, unsigned ret[CLUSTER_NODES_MAX])
 static void ten_thousand_additions_by_64_clients_through_killed_coordinators_are_ten_thousand(void **state)
 {
 	struct cluster *c = cluster_new(&(struct cluster_options){.nodes = NODES});
-	unsigned nodes[CLUSTER_NODES_MAX], count = holders(c, nodes);
+	unsigned nodes[CLUSTER_NODES_MAX], count = holders(c, nodes), parts = MAX(harness_rounds(PARTS), 4u);
 	start(c);
-	for (unsigned part = 1; part < PART; part++) {
+	for (unsigned part = 1; part < parts; part++) {
 		unsigned node = nodes[part % count];
-		await_done(work.wanted / PART * part);
+		await_done(work.wanted / parts * part);
 		process_kill(&c->nodes[node]);
-		await_done(work.wanted / PART * part + work.wanted / PART / 2);
+		await_done(work.wanted / parts * part + work.wanted / parts / 2);
 		cluster_restart(c, node);
 		await_all_moved_on();
 	}
