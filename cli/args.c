@@ -32,13 +32,16 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_REPLICA] = {"replica", 0, "NODE", false, "only what this node itself holds"},
 	[FLAG_RAW] = {"raw", 0, NULL, false, "also deletions and expired values, with versions"},
 	[FLAG_INFLIGHT] = {"inflight", 0, "N", true, "requests under way at once"},
-	[FLAG_CLIENTS] = {"clients", 0, "N", true, "clients, each with connections of its own (1)"},
+	[FLAG_CLIENTS] = {"clients", 0, "N", true, "clients, each with connections of its own"},
 	[FLAG_OPS] = {"ops", 0, "N", false, "stop after so many requests"},
 	[FLAG_SECONDS] = {"seconds", 0, "N", false, "stop after so many seconds (10)"},
+	[FLAG_DURATION] = {"duration", 0, "TIME", false, "stop after that time, like 30s or 5m"},
 	[FLAG_RATIO] = {"ratio", 0, "PUT:GET", false, "how many writes to how many reads (1:1)"},
 	[FLAG_WRITE] = {"write", 0, "KIND", false, "what the writes are: put, cas, incr or append (put)"},
 	[FLAG_SIZE] = {"size", 0, "SIZE", false, "of each value, like 100 or 4KiB (100)"},
-	[FLAG_KEYS] = {"keys", 0, "N", false, "different keys, chosen at random (10000)"},
+	[FLAG_KEYS] = {"keys", 0, "N", false, "different keys, chosen at random"},
+	[FLAG_SEED] = {"seed", 0, "N", false, "of what is drawn at random (another one each time)"},
+	[FLAG_KEEP] = {"keep", 0, NULL, false, "leave the keys behind"},
 	[FLAG_NAME] = {"name", 0, "NAME", false, "of the cluster"},
 	[FLAG_PARTITIONS] = {"partitions", 0, "N", false, "a power of two, 16 to 4096 (1024)"},
 	[FLAG_REPLICAS] = {"replicas", 0, "N", false, "of each key: odd, 1 to 7 (3, or fewer with fewer nodes)"},
@@ -292,6 +295,8 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return read_count(text, &args->ops);
 	case FLAG_SECONDS:
 		return text_count(text, 1, 86400, &args->seconds) ? NULL : "write a number from 1 to 86400";
+	case FLAG_DURATION:
+		return read_ttl(text, &args->duration_ms);
 	case FLAG_RATIO:
 		return read_ratio(text, &args->ratio_put, &args->ratio_get);
 	case FLAG_WRITE:
@@ -301,6 +306,10 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 								  : "write a size up to 16MiB, like 100 or 4KiB";
 	case FLAG_KEYS:
 		return read_count(text, &args->keys);
+	case FLAG_SEED:
+		return text_count(text, 0, UINT64_C(1) << 63, &args->seed) ? NULL : "write a number";
+	case FLAG_KEEP:
+		return read_switch(text, &args->keep);
 	case FLAG_NAME:
 		return strlen(text) <= 64 ? read_text(text, &args->name) : "at most 64 bytes";
 	case FLAG_PARTITIONS:

@@ -40,10 +40,13 @@ enum flag {
 	FLAG_CLIENTS,
 	FLAG_OPS,
 	FLAG_SECONDS,
+	FLAG_DURATION,
 	FLAG_RATIO,
 	FLAG_WRITE,
 	FLAG_SIZE,
 	FLAG_KEYS,
+	FLAG_SEED,
+	FLAG_KEEP,
 	FLAG_NAME,
 	FLAG_PARTITIONS,
 	FLAG_REPLICAS,
@@ -108,6 +111,9 @@ struct args {
 	uint32_t ratio_put, ratio_get;
 	enum write_kind write;
 	uint64_t size, keys;
+	uint64_t duration_ms; /* 0: not given */
+	uint64_t seed;        /* if given */
+	bool keep;
 	const char *name;
 	uint32_t partitions, replicas; /* 0: the cluster's default */
 	const char *dir;

@@ -102,8 +102,8 @@ static const struct command table[] = {
 	 "replicas in step give the same lines, sorted.\n",
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
-	 "Each of --clients clients keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
-	 "Keys are bench/00000000 and up, and stay; writes other than put have keys of their own. Reads of keys not written\n"
+	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
+	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of keys not written\n"
 	 "yet count as not found. Writes other than put are strong, and so are the reads beside them unless -c says otherwise.\n"
 	 "A cas reads the version first; only the cas is measured.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
@@ -114,6 +114,17 @@ static const struct command table[] = {
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
 	 "keys have not, or if there is no cluster or no node answers.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
+	{CLUSTER, "verify", "", "check that the cluster keeps its promises",
+	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong operations\n"
+	 "are linearizable, that each write took effect once or never as told, that sessions and bounds are kept, that nothing\n"
+	 "comes back that was deleted; and at the end that all replicas hold the same. Prints PASS with figures, or the shortest\n"
+	 "counter-example it could find (exit code 10). Takes its keys away afterwards, also when interrupted.\n"
+	 "--clients clients (8) ask one thing after the other for --duration (10s) or --ops operations, through different nodes, on\n"
+	 "--keys keys at a time (5). Some requests have deadlines that are too short, and some are sent twice. --timeout is that of\n"
+	 "the others. What is drawn follows from --seed; how the cluster answers does not.\n",
+	 ASK | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_DURATION) | FLAG_BIT(FLAG_KEYS) |
+		 FLAG_BIT(FLAG_SEED) | FLAG_BIT(FLAG_KEEP),
+	 DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_verify},
 	{CLUSTER, "cluster init", "ADDRESS...", "form a cluster of empty nodes",
 	 "The addresses are those the nodes listen on for each other (listen.peer). The first node reached forms it.\n",
 	 CONNECT | FLAG_BIT(FLAG_NAME) | FLAG_BIT(FLAG_PARTITIONS) | FLAG_BIT(FLAG_REPLICAS), 0, OUTPUT_TABLE,

@@ -108,6 +108,7 @@ int cmd_load(struct ctl *ctl);
 int cmd_export(struct ctl *ctl);
 int cmd_bench(struct ctl *ctl);
 int cmd_status(struct ctl *ctl);
+int cmd_verify(struct ctl *ctl);
 int cmd_cluster_init(struct ctl *ctl);
 int cmd_node_ls(struct ctl *ctl);
 int cmd_partition_ls(struct ctl *ctl);

@@ -47,6 +47,12 @@ static const struct choice acks_choices[] = {
 	{NULL, 0},
 };
 
+static const struct choice route_choices[] = {
+	{"replica", ROUTE_TO_REPLICA},
+	{"endpoint", ROUTE_TO_ENDPOINT},
+	{NULL, 0},
+};
+
 /* Keys with a number (choices NULL) or a word. */
 struct key_row {
 	const char *key;
@@ -64,6 +70,7 @@ static const struct key_row key_rows[] = {
 	{"connect_timeout_ms", offsetof(struct kv_config, connect_timeout_ms), 300, 1, DEADLINE_MAX_MS, NULL},
 	{"max_inflight", offsetof(struct kv_config, max_inflight), CONN_INFLIGHT_MAX, 1, MAX_INFLIGHT_MAX, NULL},
 	{"retry_attempts", offsetof(struct kv_config, retry_attempts), 3, 1, RETRY_ATTEMPTS_MAX, NULL},
+	{"route", offsetof(struct kv_config, route), ROUTE_TO_REPLICA, 0, 0, route_choices},
 };
 
 static uint32_t *key_field(struct kv_config *config, const struct key_row *row)

@@ -28,7 +28,11 @@ struct kv_config {
 	uint32_t connect_timeout_ms;
 	uint32_t max_inflight;
 	uint32_t retry_attempts;
+	uint32_t route; /* enum route_choice */
 };
+
+/** Where requests about a key go first. */
+enum route_choice { ROUTE_TO_REPLICA, ROUTE_TO_ENDPOINT };
 
 /** Fills ERR (may be NULL) and returns STATUS. */
 enum kv_status client_error(struct kv_error *err, enum kv_status status, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -34,6 +34,18 @@ static struct link *pick_of_row(const struct request *r, usec_t now_us, bool als
 	return NULL;
 }
 
+static struct link *pick_of_endpoints(const struct request *r, usec_t now_us, bool also_paused)
+{
+	struct engine *e = r->engine;
+	uint32_t count = e->config.endpoint_count, start = e->turn_start++ % count;
+	for (uint32_t i = 0; i < count; i++) {
+		struct link *link = engine_link(e, e->config.endpoints[(start + i) % count]);
+		if (is_candidate(r, link, now_us, also_paused))
+			return link;
+	}
+	return NULL;
+}
+
 /* Those that are connected first, beginning at another one each time. */
 static struct link *pick_of_all(const struct request *r, usec_t now_us, bool also_paused)
 {
@@ -69,7 +81,9 @@ struct link *pick_link(struct request *r)
 	}
 	for (int also_paused = 0; also_paused <= 1; also_paused++) {
 		struct link *link = NULL;
-		if (r->target != TARGET_ANY)
+		if (r->target == TARGET_KEY && e->config.route == ROUTE_TO_ENDPOINT)
+			link = pick_of_endpoints(r, now_us, also_paused);
+		if (!link && r->target != TARGET_ANY)
 			link = pick_of_row(r, now_us, also_paused);
 		if (!link && r->target != TARGET_ROW)
 			link = pick_of_all(r, now_us, also_paused);

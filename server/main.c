@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/klog.h"
+#include "base/mutant.h"
 #include "server/config.h"
 #include "server/server.h"
 
@@ -33,6 +34,8 @@ static const char usage[] =
 	"  -h, --help          print this and exit\n"
 	"\n"
 	"KVD_<SECTION>_<KEY> in the environment overrides a key, e.g. KVD_NODE_DATA_DIR.\n";
+
+static const char mutant_variable[] = "KVD_MUTANT";
 
 /** Returns -1 to go on, or the exit code. */
 static int parse_options(int argc, char **argv, struct options *ret)
@@ -92,8 +95,32 @@ static void block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
+/** Switches on the seeded bug that the environment names. False if there is none of that name, or this build has none. */
+static bool choose_mutant(void)
+{
+	const char *name = getenv(mutant_variable);
+	if (!name)
+		return true;
+	enum mutant mutant = mutant_find(name);
+	if (!mutant_is_built()) {
+		fprintf(stderr, "kvd: %s is set, and this build has no seeded bugs (-Dmutants=true)\n",
+			mutant_variable);
+		return false;
+	}
+	if (mutant == MUTANT_COUNT) {
+		fprintf(stderr, "kvd: %s: there is no seeded bug \"%s\"; kvsim --list-mutants shows them\n",
+			mutant_variable, name);
+		return false;
+	}
+	if (mutant_switch(mutant) && mutant != MUTANT_NONE)
+		log_warn("mutant.switched_on", L_STR("name", name), L_STR("breaks", mutant_text(mutant)));
+	return true;
+}
+
 static int serve(const struct config *config, bool dev)
 {
+	if (!choose_mutant())
+		return EXIT_USAGE;
 	struct server server;
 	struct error error;
 	enum kv_status status = server_open(&server, config, &error);

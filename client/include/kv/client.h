@@ -157,6 +157,8 @@ void kv_config_free(struct kv_config *config);
  *   connect_timeout_ms  300         for one attempt to connect to one node, 1 to 60000
  *   max_inflight        256         unanswered requests on one connection, 1 to 4096; the node may set it lower
  *   retry_attempts      3           tries of one request, the first included, 1 to 16
+ *   route               replica     where a request about a key goes first: to a replica of it, or to an "endpoint", one
+ *                                   of those given, which forwards it (for tests, and where only these can be reached)
  */
 enum kv_status kv_config_set(struct kv_config *config, const char *key, const char *value, struct kv_error *err);
 
