@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/verify_example.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
 #include "cli/json.h"
@@ -268,13 +269,68 @@ static void put_copy(const struct verify_example *x, const struct replica_copy *
 	buf_append_str(out, copy->weak ? ", weak\n" : "\n");
 }
 
+/** Reads a version as checkers write it, "1f.2a", at TEXT. NULL: there is none that is shown; else what follows it. */
+static const char *read_version(const struct verify_example *x, const char *text, struct stamp *ret)
+{
+	char *end, *last;
+	ret->hi = strtoull(text, &end, 16);
+	if (end == text || *end != '.')
+		return NULL;
+	ret->lo = strtoull(end + 1, &last, 16);
+	for (uint32_t i = 0; last > end + 1 && i < x->version_count; i++) {
+		if (stamp_equal(x->versions[i], *ret))
+			return last;
+	}
+	return NULL;
+}
+
+void verify_example_message(const struct verify_example *x, struct buf *out)
+{
+	const char *at = x->verdict->message;
+	while (*at) {
+		struct stamp version;
+		const char *end = isxdigit((unsigned char)*at) ? read_version(x, at, &version) : NULL;
+		size_t word = MAX(strcspn(at, " ,"), 1u);
+		if (end)
+			put_version(x, "", version, out);
+		else
+			buf_append(out, at, word);
+		at = end ? end : at + word;
+	}
+}
+
+/** What is left out, and what it comes to. */
+static void put_hidden(const struct verify_example *x, struct buf *out)
+{
+	uint32_t hidden = x->history->count - x->shown_count;
+	int64_t sum = 0;
+	for (uint32_t i = 0; i < x->history->count; i++)
+		sum += x->shown[i] ? 0 : x->history->ops[i].delta;
+	if (hidden == 0)
+		return;
+	buf_printf(out, "  and %" PRIu32 " writes more", hidden);
+	if (sum != 0)
+		buf_printf(out, ", which add %" PRId64 " in all", sum);
+	buf_append_str(out, "; whether they happened or not, it does not help\n");
+}
+
+static usec_t first_shown_us(const struct verify_example *x)
+{
+	for (uint32_t i = 0; i < x->history->count; i++) {
+		if (x->shown[i])
+			return x->history->ops[i].invoke_us;
+	}
+	return 0;
+}
+
 void verify_example_text(const struct verify_example *x, struct buf *out)
 {
 	const struct history *h = x->history;
 	for (uint32_t i = 0; i < h->count; i++) {
 		if (x->shown[i])
-			put_op(x, &h->ops[i], h->ops[0].invoke_us, out);
+			put_op(x, &h->ops[i], first_shown_us(x), out);
 	}
+	put_hidden(x, out);
 	for (uint32_t i = 0; x->copies && i < x->copies->count; i++)
 		put_copy(x, &x->copies->copies[i], out);
 }
@@ -334,7 +390,7 @@ json_t *verify_example_json(const struct verify_example *x)
 	json_t *object = json_object(), *operations = json_array(), *copies = json_array();
 	for (uint32_t i = 0; i < h->count; i++) {
 		if (x->shown[i])
-			json_array_append_new(operations, op_json(x, &h->ops[i], h->ops[0].invoke_us));
+			json_array_append_new(operations, op_json(x, &h->ops[i], first_shown_us(x)));
 	}
 	for (uint32_t i = 0; x->copies && i < x->copies->count; i++)
 		json_array_append_new(copies, copy_json(x, &x->copies->copies[i]));

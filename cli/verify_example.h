@@ -32,6 +32,9 @@ struct verify_example {
 void verify_example_init(struct verify_example *x);
 void verify_example_release(struct verify_example *x);
 
+/** What is wrong, with versions as numbers. */
+void verify_example_message(const struct verify_example *x, struct buf *out);
+
 /** One line each, ended. */
 void verify_example_text(const struct verify_example *x, struct buf *out);
 

@@ -150,21 +150,20 @@ static json_t *report_json(const struct verify_load *l, const struct verify_resu
 static void show_failure(const struct verify_load *l, const struct verify_result *r, const struct kv_node *nodes,
 			 size_t node_count, struct buf *out)
 {
-	buf_printf(out, "FAIL  %s: %s\n", r->verdict.check, r->verdict.message);
-	if (r->verdict.key >= l->plan.key_count)
+	if (r->verdict.key >= l->plan.key_count) {
+		buf_printf(out, "FAIL  %s: %s\n\n", r->verdict.check, r->verdict.message);
 		return;
+	}
 	char key[VERIFY_KEY_TEXT];
 	verify_plan_key(&l->plan, r->verdict.key, key);
 	struct verify_example x = example_of(r, nodes, node_count);
+	buf_printf(out, "FAIL  %s: ", r->verdict.check);
+	verify_example_message(&x, out);
 	buf_printf(out,
-		   "\nKey %s, %" PRIu32 " of %" PRIu32 " operations; milliseconds, and versions from the oldest:\n",
+		   "\n\nKey %s, %" PRIu32 " of %" PRIu32
+		   " operations; milliseconds, and versions numbered from the oldest:\n",
 		   key, x.shown_count, r->key_ops);
 	verify_example_text(&x, out);
-	uint32_t hidden = r->shortest.count - x.shown_count;
-	if (hidden > 0)
-		buf_printf(out,
-			   "  and %" PRIu32 " writes more, which explain nothing whether they happened or not\n",
-			   hidden);
 	buf_append_u8(out, '\n');
 	verify_example_release(&x);
 }

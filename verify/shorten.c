@@ -14,8 +14,8 @@ struct search {
 	enum fate *fates;
 	uint32_t *places; /* of the key's operations in the history that is tried; UINT32_MAX: none */
 	uint32_t count;
-	uint64_t cut;  /* order number; what is later did not happen */
-	uint32_t bare; /* the first strong operation: whether there is one changes what checkers claim */
+	uint64_t cut;   /* order number; what is later did not happen */
+	uint32_t first; /* the first strong operation: see is_claimed_without */
 };
 
 /* --- trying --- */
@@ -82,6 +82,19 @@ void shorten_release(struct history *shortened)
 	*shortened = (struct history){0};
 }
 
+/**
+ * Some checkers claim more of a key that no strong operation has touched. If the first strong one was left out, what they say
+ * does not count.
+ */
+static bool is_claimed_without(const struct search *s, const struct verdict *v)
+{
+	static const char *const checks[] = {"session", "bounded", "gone"};
+	bool claimed = false;
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		claimed |= strcmp(v->check, checks[i]) == 0;
+	return claimed && s->first < s->count && !takes_part(s, s->first);
+}
+
 static bool still_fails(struct search *s)
 {
 	struct history h;
@@ -89,7 +102,7 @@ static bool still_fails(struct search *s)
 	build(s, &h);
 	bool good = s->how->judge(&h, &v, s->how->arg);
 	shorten_release(&h);
-	return !good;
+	return !good && !is_claimed_without(s, &v);
 }
 
 static bool is_over(const struct search *s) { return clock_mono_us() >= s->how->until_us; }
@@ -115,7 +128,7 @@ static uint32_t take_away(struct search *s, uint32_t from, uint32_t to)
 {
 	uint32_t count = 0;
 	for (uint32_t i = from; i < to; i++) {
-		if (s->fates[i] != FATE_KEPT || i == s->bare || !takes_part(s, i))
+		if (s->fates[i] != FATE_KEPT || !takes_part(s, i))
 			continue;
 		s->fates[i] = history_is_write(&s->h->ops[s->ops[i]]) ? FATE_OPEN : FATE_GONE;
 		count++;
@@ -147,15 +160,15 @@ static uint32_t count_kept(const struct search *s)
 
 static void search_init(struct search *s, const struct shorten *how, const struct history *h, uint32_t key)
 {
-	*s = (struct search){.how = how, .h = h, .key = key, .cut = HISTORY_NEVER - 1, .bare = UINT32_MAX};
+	*s = (struct search){.how = how, .h = h, .key = key, .cut = HISTORY_NEVER - 1, .first = UINT32_MAX};
 	s->ops = xcalloc((size_t)h->count + 1, sizeof(s->ops[0]));
 	s->fates = xcalloc((size_t)h->count + 1, sizeof(s->fates[0]));
 	s->places = xcalloc((size_t)h->count + 1, sizeof(s->places[0]));
 	for (uint32_t i = 0; i < h->count; i++) {
 		if (h->ops[i].key != key)
 			continue;
-		if (s->bare == UINT32_MAX && history_is_strong(&h->ops[i]) && !history_is_write(&h->ops[i]))
-			s->bare = s->count;
+		if (s->first == UINT32_MAX && history_is_strong(&h->ops[i]))
+			s->first = s->count;
 		s->ops[s->count++] = i;
 	}
 }
