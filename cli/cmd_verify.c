@@ -3,6 +3,8 @@
  * verify: a mixed load on keys of its own, then all checkers over what its clients were told and what the replicas hold, then
  * the keys are taken away again.
  */
+#include <inttypes.h>
+
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -185,6 +187,7 @@ static int run_all(struct run *run)
 	run_init(run);
 	if (verify_load_open(&run->load, run->nodes, run->node_count, run->result.seed, keys, &err) != KV_OK)
 		return ctl_fail(run->ctl, NULL, &err);
+	ctl_say(run->ctl, "seed %" PRIu64 ", bucket %" PRIu32, run->result.seed, run->load.bucket);
 	int code = run_checks(run);
 	int left = clean(run);
 	verify_report(run->ctl, &run->load, &run->result, run->nodes, run->node_count);

@@ -112,7 +112,11 @@ static bool is_over(const struct search *s) { return clock_mono_us() >= s->how->
 /** The earliest moment at which the violation is there. It stays once it is there, so halving finds it. */
 static void cut(struct search *s)
 {
-	uint64_t low = 0, high = s->h->order;
+	uint64_t low = 0, high = 0;
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct history_op *op = &s->h->ops[s->ops[i]];
+		high = MAX(high, op->complete == HISTORY_NEVER ? op->invoke : op->complete);
+	}
 	while (low < high && !is_over(s)) {
 		s->cut = low + (high - low) / 2;
 		if (still_fails(s))

@@ -223,6 +223,31 @@ static void a_cluster_is_formed_through_one_node(void **state)
 	fake_stop(f);
 }
 
+static void requests_go_through_the_endpoint_if_that_is_the_route(void **state)
+{
+	struct fake_server *f = fake_start(3);
+	uint32_t other = (fake_owner(f, "k") + 1) % 3;
+	struct kv_config *config = kv_config_new();
+	struct kv_client *client = NULL;
+	struct kv_error err;
+	assert_int_equal(kv_config_set(config, "route", "elsewhere", &err), KV_INVALID);
+	assert_int_equal(kv_config_set(config, "route", "endpoint", &err), KV_OK);
+	assert_int_equal(kv_config_set(config, "endpoints", fake_address(f, other), &err), KV_OK);
+	assert_int_equal(kv_open(config, &client, &err), KV_OK);
+	kv_config_free(config);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(kv_put(client, NULL, kv_slice_str("k"), kv_slice_str("v"), NULL, &err), KV_OK);
+	assert_int_equal(fake_request_count(f), 3);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(fake_request(f, i).node, other);
+	/* Without it a replica is as good. */
+	fake_kill(f, other);
+	assert_int_equal(kv_put(client, NULL, kv_slice_str("k"), kv_slice_str("v"), NULL, &err), KV_OK);
+	assert_int_equal(fake_request(f, fake_request_count(f) - 1).node, fake_owner(f, "k"));
+	kv_close(client, 0);
+	fake_stop(f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -233,6 +258,7 @@ int main(void)
 		cmocka_unit_test(the_map_tells_nodes_and_places),
 		cmocka_unit_test(one_node_is_asked_by_address_or_name),
 		cmocka_unit_test(a_cluster_is_formed_through_one_node),
+		cmocka_unit_test(requests_go_through_the_endpoint_if_that_is_the_route),
 	};
 	return test_run("client_cluster", tests);
 }
