@@ -6,7 +6,7 @@
 #include "cli/verify_value.h"
 #include "verify/check_agree.h"
 
-enum { CLEAN_ROUNDS = 3, SETTLE_PAUSE_MS = 200, NODES_MAX_ = 65536 };
+enum { CLEAN_ROUNDS = 3, SETTLE_PAUSE_MS = 200, NODE_INDEXES = 65536 };
 
 static struct kv_options options_of(const struct verify_end *e, enum kv_level level)
 {
@@ -174,7 +174,7 @@ static bool survey_run(struct survey *s)
 			return false;
 	}
 	s->first[count] = s->replicas->count;
-	for (uint32_t node = 0; node < NODES_MAX_; node++) {
+	for (uint32_t node = 0; node < NODE_INDEXES; node++) {
 		if (s->asked[node] && !survey_scan(s, (uint16_t)node))
 			return false;
 	}
@@ -186,7 +186,7 @@ bool verify_end_copies(const struct verify_end *e, struct replicas *ret, struct 
 	struct survey s = {.end = e, .replicas = ret, .why = why};
 	*ret = (struct replicas){0};
 	s.first = xcalloc(e->load->plan.key_count + 1, sizeof s.first[0]);
-	s.asked = xcalloc(NODES_MAX_, sizeof s.asked[0]);
+	s.asked = xcalloc(NODE_INDEXES, sizeof s.asked[0]);
 	bool complete = survey_run(&s);
 	free(s.first);
 	free(s.asked);

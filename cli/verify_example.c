@@ -308,7 +308,7 @@ static void put_hidden(const struct verify_example *x, struct buf *out)
 		sum += x->shown[i] ? 0 : x->history->ops[i].delta;
 	if (hidden == 0)
 		return;
-	buf_printf(out, "  and %" PRIu32 " writes more", hidden);
+	buf_printf(out, "  and %" PRIu32 " write%s more", hidden, hidden == 1 ? "" : "s");
 	if (sum != 0)
 		buf_printf(out, ", which add %" PRId64 " in all", sum);
 	buf_append_str(out, "; whether they happened or not, it does not help\n");
