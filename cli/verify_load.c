@@ -5,8 +5,7 @@
 #include "cli/verify_request.h"
 
 enum {
-	SHORT_PERCENT = 8, /* deadlines that may not be met */
-	SHORT_MS_MAX = 10,
+	SHORT_PERCENT = 10, /* deadlines that may not be met */
 	LOST_PERCENT = 8,   /* answers to strong writes that count as lost */
 	RETRY_PERCENT = 70, /* writes in doubt that are tried again */
 	ASK_PERCENT = 60,   /* writes still in doubt that are asked about */
@@ -36,6 +35,12 @@ static struct kv_client *another(struct verify_load *l, const struct verify_clie
 	return c->kv;
 }
 
+/** About as long as a strong write takes, or shorter: it may be cut off anywhere. Under the lock. */
+static uint32_t short_timeout_ms(struct verify_load *l)
+{
+	return 1 + (uint32_t)verify_plan_below(&l->plan, 2 + 2 * l->usual_us / USEC_PER_MSEC);
+}
+
 /** The next operation, into the history. False: the client is done. */
 static bool client_draw(struct verify_client *c)
 {
@@ -56,7 +61,7 @@ static bool client_draw(struct verify_client *c)
 			verify_plan_draw(&l->plan, op, &c->hash);
 		}
 		bool hurried = !c->asks && verify_plan_percent(&l->plan, SHORT_PERCENT);
-		c->timeout_ms = hurried ? 1 + (uint32_t)verify_plan_below(&l->plan, SHORT_MS_MAX) : l->timeout_ms;
+		c->timeout_ms = hurried ? short_timeout_ms(l) : l->timeout_ms;
 		c->asks = false;
 		c->doubt = false;
 		c->op = *op;
@@ -81,6 +86,8 @@ static void client_finish(struct verify_client *c, const struct kv_error *err, c
 		c->about_key = op->key;
 		c->about_id = err->write;
 	}
+	if (op->outcome == HISTORY_DONE && op->attempts == 1 && history_is_strong(op) && history_is_write(op))
+		l->usual_us += (op->complete_us - op->invoke_us) / 16 - l->usual_us / 16;
 	l->done++;
 	pthread_mutex_unlock(&l->lock);
 }

@@ -55,6 +55,7 @@ struct verify_load {
 	uint32_t running;       /* clients with a request under way */
 	struct history history; /* read-only afterwards */
 	struct verify_plan plan;
+	uint64_t usual_us;       /* what a strong write takes, lately */
 	struct kv_error refused; /* why a request could not be sent at all; KV_OK: all could */
 };
 

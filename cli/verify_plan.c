@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 /* Operations on a key before another takes its place, and how many in a row go mostly to one key. */
-enum { KEY_OPS = 240, LOG_OPS = 120, BURST_OPS = 60, BURST_PERCENT = 60 };
+enum { KEY_OPS = 240, LOG_OPS = 120, BURST_OPS = 60, BURST_PERCENT = 85 };
 
 static const char *const role_names[] = {"register", "mixed", "counter", "log", "session"};
 
