@@ -115,13 +115,13 @@ static const struct command table[] = {
 	 "keys have not, or if there is no cluster or no node answers.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
 	{CLUSTER, "verify", "", "check that the cluster keeps its promises",
-	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong operations\n"
-	 "are linearizable, that each write took effect once or never as told, that sessions and bounds are kept, that nothing\n"
-	 "comes back that was deleted; and at the end that all replicas hold the same. Prints PASS with figures, or the shortest\n"
-	 "counter-example it could find (exit code 10). Takes its keys away afterwards, also when interrupted.\n"
-	 "--clients clients (8) ask one thing after the other for --duration (10s) or --ops operations, through different nodes, on\n"
-	 "--keys keys at a time (5). Some requests have deadlines that are too short, and some are sent twice. --timeout is that of\n"
-	 "the others. What is drawn follows from --seed; how the cluster answers does not.\n",
+	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong\n"
+	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are kept,\n"
+	 "that nothing comes back that was deleted; and at the end that all replicas hold the same. Prints PASS with figures,\n"
+	 "or the shortest counter-example it could find (exit code 10). Takes its keys away afterwards, also when interrupted.\n"
+	 "--clients clients (8) ask one thing after the other for --duration (10s) or --ops operations, through different\n"
+	 "nodes, on --keys keys at a time (5). Some requests have deadlines that are too short, and some are sent twice.\n"
+	 "--timeout is that of the others. What is drawn follows from --seed; how the cluster answers does not.\n",
 	 ASK | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_DURATION) | FLAG_BIT(FLAG_KEYS) |
 		 FLAG_BIT(FLAG_SEED) | FLAG_BIT(FLAG_KEEP),
 	 DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_verify},
