@@ -6,7 +6,7 @@
 
 enum {
 	SHORT_PERCENT = 10, /* deadlines that may not be met */
-	LOST_PERCENT = 8,   /* answers to strong writes that count as lost */
+	LOST_PERCENT = 3,   /* answers to strong writes that count as lost */
 	RETRY_PERCENT = 70, /* writes in doubt that are tried again */
 	ASK_PERCENT = 60,   /* writes still in doubt that are asked about */
 	ATTEMPTS_MAX = 3,
