@@ -103,8 +103,9 @@ static const struct command table[] = {
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
 	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
-	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of keys not written\n"
-	 "yet count as not found. Writes other than put are strong, and so are the reads beside them unless -c says otherwise.\n"
+	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of\n"
+	 "keys not written yet count as not found. Writes other than put are strong, and so are the reads beside them unless\n"
+	 "-c says otherwise.\n"
 	 "A cas reads the version first; only the cas is measured.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
