@@ -12,7 +12,7 @@
 /* $1 source, $2 build, $3 scratch directory, $4 compiler, $5 flags, $6 endpoints */
 static const char script[] =
 	"set -eu\n"
-	"DESTDIR=\"$3/root\" meson install -C \"$2\" --no-rebuild >\"$3/install.log\" 2>&1 ||\n"
+	"DESTDIR=\"$3/root\" meson install -C \"$2\" --no-rebuild --tags runtime,devel >\"$3/install.log\" 2>&1 ||\n"
 	"	{ cat \"$3/install.log\" >&2; exit 1; }\n"
 	"pc=$(find \"$3/root\" -name kvclient.pc)\n"
 	"export PKG_CONFIG_PATH=\"${pc%/*}\" PKG_CONFIG_SYSROOT_DIR=\"$3/root\"\n"
