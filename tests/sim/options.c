@@ -134,6 +134,23 @@ static void draw_fierce(struct rng *r, struct sim_options *o)
 	o->deadline_max_ms = 3000;
 }
 
+/** A crowded key that is there and gone, and writes on the condition that it is or is not: what one replica knows decides. */
+static void draw_flicker(struct rng *r, struct sim_options *o)
+{
+	o->strong_pct = (uint32_t)rng_between(r, 80, 100);
+	o->get_pct = (uint32_t)rng_between(r, 10, 30);
+	o->delete_pct = (uint32_t)rng_between(r, 30, 60);
+	o->drop_ppm = (uint32_t)rng_between(r, 20000, 300000);
+	o->mix.condition_pct = (uint32_t)rng_between(r, 50, 90);
+	o->mix.chain_pct = 0;
+	o->op_count = 400;
+	if (percent(r, 50)) {
+		o->crash_every_us = rng_between(r, 50, 500) * USEC_PER_MSEC;
+		o->down_max_us = rng_between(r, 10, 300) * USEC_PER_MSEC;
+		o->crash_many = percent(r, 50);
+	}
+}
+
 /**
  * All clients on one key, of everything a little, delays far longer than the pauses between requests, and little else going
  * wrong: puts without a ballot, ballots and eventual copies that meet half way.
@@ -162,6 +179,8 @@ static void draw_crowd(struct rng *r, struct sim_options *o)
 	o->mix.add_pct = 0;
 	o->mix.condition_pct = (uint32_t)rng_between(r, 0, 60);
 	o->mix.chain_pct = (uint32_t)rng_between(r, 0, 60);
+	if (percent(r, 40))
+		draw_flicker(r, o);
 }
 
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
