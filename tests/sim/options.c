@@ -144,6 +144,10 @@ static void draw_flicker(struct rng *r, struct sim_options *o)
 	o->mix.condition_pct = (uint32_t)rng_between(r, 50, 90);
 	o->mix.chain_pct = 0;
 	o->op_count = 400;
+	o->buggify = true;
+	o->value_size_max =
+		4096; /* records too large to stay in memory: a node's own replica may be the last to answer */
+	o->disk_max_us = rng_between(r, 5000, 100000);
 	if (percent(r, 50)) {
 		o->crash_every_us = rng_between(r, 50, 500) * USEC_PER_MSEC;
 		o->down_max_us = rng_between(r, 10, 300) * USEC_PER_MSEC;
