@@ -226,7 +226,10 @@ static struct want want_of(const struct linear *l, const struct history_op *op)
 		return op->has_result ? want_number(op->result - op->delta) : (struct want){0};
 	if (op->kind == HISTORY_APPEND) {
 		const struct model_pin *pin = model_pin_of(&l->model, op->value);
-		return pin ? want_content(pin->base) : (struct want){0};
+		bool alone = op->has_result && op->size != 0 && op->result == op->size;
+		if (pin || alone)
+			return want_content(pin ? pin->base : CONTENT_NONE);
+		return (struct want){0};
 	}
 	if (op->when.has_value)
 		return want_content(op->when.value);
