@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 # Noticed only after many seeds: for scripts/soak.
-SLOW = {'failshort'}
+SLOW = {'failshort', 'prepver'}
 
 
 def list_mutants(kvsim):
