@@ -20,13 +20,13 @@ struct producer {
 
 static void an_empty_queue_gives_nothing(void **state)
 {
-	struct mpsc queue = {0};
+	struct mpsc queue = {NULL};
 	assert_null(mpsc_take_all(&queue));
 }
 
 static void only_the_push_into_an_empty_queue_says_so(void **state)
 {
-	struct mpsc queue = {0};
+	struct mpsc queue = {NULL};
 	struct mpsc_node a, b;
 	assert_true(mpsc_push(&queue, &a));
 	assert_false(mpsc_push(&queue, &b));
@@ -48,7 +48,7 @@ static void *produce(void *data)
 
 static void many_producers_lose_nothing_and_keep_their_order(void **state)
 {
-	struct mpsc queue = {0};
+	struct mpsc queue = {NULL};
 	_Atomic unsigned empty_pushes = 0;
 	struct producer producers[PRODUCERS];
 	pthread_t threads[PRODUCERS];
