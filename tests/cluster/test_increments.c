@@ -91,7 +91,7 @@ static void add_one(struct adder *a)
 			atomic_store(&work.broken, (int)err.status);
 			return;
 		}
-		/* Otherwise refused for now. */
+		/* Otherwise refused: asked again. */
 	}
 }
 
