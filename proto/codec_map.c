@@ -11,8 +11,10 @@ struct map_scratch {
 	Kv__MapNode **node_pointers;
 	Kv__MapMove *moves;
 	Kv__MapMove **move_pointers;
+	Kv__MapToken tokens[TOKENS_MAX];
+	Kv__MapToken *token_pointers[TOKENS_MAX];
 	uint32_t *rows; /* of the map, then old and new of each move */
-	uint32_t voters[VOTERS_MAX], voters_next[VOTERS_MAX];
+	uint32_t voters[VOTERS_MAX];
 };
 
 static void map_scratch_init(struct map_scratch *s, const struct map_desc *map)
@@ -46,6 +48,9 @@ static void set_node(const struct map_node *node, Kv__MapNode *pb)
 	CODEC_SET_BYTES(pb, zone, node->zone);
 	CODEC_SET(pb, weight, node->weight);
 	CODEC_SET(pb, features, node->features);
+	CODEC_SET(pb, leave_staged, node->leave_staged);
+	CODEC_SET(pb, gone_staged, node->gone_staged);
+	CODEC_SET_NODE(pb, replaces, node->state == NODE_STAGED ? node->replaces : NODE_NONE);
 }
 
 static enum kv_status get_node(const Kv__MapNode *pb, struct map_node *ret)
@@ -58,8 +63,15 @@ static enum kv_status get_node(const Kv__MapNode *pb, struct map_node *ret)
 		.zone = codec_get_bytes(&pb->zone),
 		.weight = pb->weight,
 		.features = pb->features,
+		.leave_staged = pb->leave_staged,
+		.gone_staged = pb->gone_staged,
 	};
-	return codec_get_uuid(&pb->uuid, &ret->uuid) && CODEC_GET_NODE(pb, index, &ret->index) ? KV_OK : KV_INVALID;
+	node_id replaces = NODE_NONE;
+	bool valid = codec_get_uuid(&pb->uuid, &ret->uuid) && CODEC_GET_NODE(pb, index, &ret->index) &&
+		     CODEC_GET_NODE(pb, replaces, &replaces);
+	if (ret->state == NODE_STAGED)
+		ret->replaces = replaces;
+	return valid ? KV_OK : KV_INVALID;
 }
 
 static void set_moves(const struct map_desc *map, struct map_scratch *s)
@@ -70,7 +82,6 @@ static void set_moves(const struct map_desc *map, struct map_scratch *s)
 		Kv__MapMove *pb = &s->moves[i];
 		kv__map_move__init(pb);
 		CODEC_SET(pb, partition, move->partition);
-		CODEC_SET(pb, stage, move->stage);
 		CODEC_SET_UUID(pb, session, &move->session);
 		codec_set_row(move->old_row, move->old_count, row);
 		pb->n_old_row = move->old_count;
@@ -81,6 +92,17 @@ static void set_moves(const struct map_desc *map, struct map_scratch *s)
 		pb->new_row = row;
 		row += REPLICAS_MAX;
 		s->move_pointers[i] = pb;
+	}
+}
+
+static void set_tokens(const struct map_desc *map, struct map_scratch *s)
+{
+	for (uint32_t i = 0; i < map->token_count; i++) {
+		Kv__MapToken *pb = &s->tokens[i];
+		kv__map_token__init(pb);
+		CODEC_SET(pb, hash, map->tokens[i].hash);
+		CODEC_SET(pb, expires_ms, map->tokens[i].expires_ms);
+		s->token_pointers[i] = pb;
 	}
 }
 
@@ -111,9 +133,10 @@ static void set_map(const struct map_desc *map, struct map_scratch *s, Kv__Clust
 	codec_set_row(map->voters, map->voter_count, s->voters);
 	pb->n_voters = map->voter_count;
 	pb->voters = s->voters;
-	codec_set_row(map->voters_next, map->voter_next_count, s->voters_next);
-	pb->n_voters_next = map->voter_next_count;
-	pb->voters_next = s->voters_next;
+	set_tokens(map, s);
+	pb->n_tokens = map->token_count;
+	pb->tokens = s->token_pointers;
+	CODEC_SET(pb, paused, map->paused);
 }
 
 static enum kv_status get_nodes(const Kv__ClusterMap *pb, struct arena *arena, struct map_desc *ret)
@@ -145,7 +168,7 @@ static enum kv_status get_moves(const Kv__ClusterMap *pb, struct arena *arena, s
 	for (size_t i = 0; i < pb->n_moves; i++) {
 		const Kv__MapMove *from = pb->moves[i];
 		struct map_move *to = &moves[i];
-		*to = (struct map_move){.stage = from->stage};
+		*to = (struct map_move){0};
 		if (from->n_old_row > REPLICAS_MAX || from->n_new_row > REPLICAS_MAX)
 			return KV_TOO_LARGE;
 		if (!codec_get_u16(from->partition, &to->partition) ||
@@ -183,13 +206,16 @@ static enum kv_status get_table(const Kv__ClusterMap *pb, struct arena *arena, s
 /** *ret zeroed before. config_epochs stays in the unpacked message, which lies in the arena, too. */
 static enum kv_status get_map(const Kv__ClusterMap *pb, struct arena *arena, struct map_desc *ret)
 {
-	if (pb->n_voters > VOTERS_MAX || pb->n_voters_next > VOTERS_MAX)
+	if (pb->n_voters > VOTERS_MAX || pb->n_tokens > TOKENS_MAX)
 		return KV_TOO_LARGE;
-	if (!codec_get_uuid(&pb->cluster, &ret->cluster) || !codec_get_row(pb->voters, pb->n_voters, ret->voters) ||
-	    !codec_get_row(pb->voters_next, pb->n_voters_next, ret->voters_next))
+	if (!codec_get_uuid(&pb->cluster, &ret->cluster) || !codec_get_row(pb->voters, pb->n_voters, ret->voters))
 		return KV_INVALID;
 	ret->voter_count = (uint32_t)pb->n_voters;
-	ret->voter_next_count = (uint32_t)pb->n_voters_next;
+	ret->token_count = (uint32_t)pb->n_tokens;
+	for (uint32_t i = 0; i < ret->token_count; i++)
+		ret->tokens[i] =
+			(struct map_token){.hash = pb->tokens[i]->hash, .expires_ms = pb->tokens[i]->expires_ms};
+	ret->paused = pb->paused;
 	ret->name = codec_get_bytes(&pb->name);
 	ret->epoch = pb->epoch;
 	ret->feature_level = pb->feature_level;

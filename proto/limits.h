@@ -39,6 +39,7 @@
 #define ADDRESS_SIZE_MAX     256u
 #define NAME_SIZE_MAX        64u
 #define VOTERS_MAX           5u
+#define TOKENS_MAX           16u /* join tokens at a time */
 
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
@@ -82,6 +83,30 @@
 #define FORM_OFFER_US    (1 * USEC_PER_SEC)    /* map offered to nodes that lack it */
 #define FORM_PULL_US     (500 * USEC_PER_MSEC) /* between two requests for a newer map */
 #define FORM_GUEST_US    (5 * USEC_PER_SEC)    /* link to an asker that is no node of the cluster */
+
+/* Changing the cluster. */
+#define DRIVER_INTERVAL_US   (250 * USEC_PER_MSEC) /* between two maps that the same node proposes */
+#define VOTE_TIMEOUT_US      (500 * USEC_PER_MSEC) /* of one phase of a vote on the map */
+#define MOVES_IN_MAX         8u                    /* partitions a node takes over at a time */
+#define MOVES_OUT_MAX        8u                    /* and gives away */
+#define MOVE_STUCK_US        (600 * USEC_PER_SEC) /* a move without progress for so long is given up and planned anew */
+#define MOVE_REPORT_US       (500 * USEC_PER_MSEC)
+#define MOVE_PAGE_SIZE       (256u << 10)
+#define MOVE_RATE_MAX        (50u << 20) /* bytes a second a core takes in */
+#define MOVE_RATE_MIN        (1u << 20)
+#define CHANGE_DEADLINE_MS   10000u
+#define TOKEN_TTL_DEFAULT_MS (3600u * 1000u)
+#define TOKEN_SIZE_MAX       128u
+
+/* Anti-entropy and tombstones. */
+#define EXCHANGE_INTERVAL_US (60 * USEC_PER_SEC) /* roots are compared so often */
+#define EXCHANGE_SETTLE_US   (2 * USEC_PER_SEC)  /* leaves that differ now and then again are looked into */
+#define EXCHANGE_LEAVES_MAX  64u                 /* leaves looked into a round */
+#define SCRUB_INTERVAL_MS    (14ull * 24 * 3600 * 1000)
+#define GC_INTERVAL_US       (30 * USEC_PER_SEC)  /* a partition is looked at for tombstones so often */
+#define GC_GRACE_MS          (4u * 3600u * 1000u) /* tombstones are at least so old: above HINT_AGE_MS */
+#define GC_KEYS_MAX          1000u                /* tombstones of one message */
+#define REPAIR_PAIRS_MAX     64u
 
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */
@@ -128,6 +153,7 @@ _Static_assert(VALUE_SIZE_DEFAULT_MAX <= VALUE_SIZE_MAX, "default within the har
 _Static_assert(HLC_LIMIT_AHEAD_MS > MAX_DRIFT_MS,
 	       "the durable clock limit covers every version that is not refused");
 _Static_assert(LEDGER_VALUE_MAX + KEY_SIZE_MAX < LEDGER_BYTES_MAX / 2, "one entry does not push out all others");
+_Static_assert(GC_GRACE_MS > HINT_AGE_MS, "a hint is delivered or given up before what it names is sealed off");
 _Static_assert(PING_SUSPECT_US < PING_DOWN_US, "suspicion comes first");
 _Static_assert(PARTITIONS_MAX < PARTITION_META, "the meta partition is none of the data partitions");
 

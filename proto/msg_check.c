@@ -127,7 +127,7 @@ static enum kv_status check_answer(const struct msg *m)
 	return has_record ? check_record(&r->record) : KV_OK;
 }
 
-static bool node_state_is_valid(enum node_state state) { return state >= NODE_JOINING && state <= NODE_REMOVED; }
+static bool node_state_is_valid(enum node_state state) { return state >= NODE_JOINING && state <= NODE_STAGED; }
 
 static enum kv_status check_node_texts(const struct map_node *node)
 {
@@ -162,8 +162,8 @@ static enum kv_status check_shape(const struct map_desc *map)
 	CHECK(valid(map->node_count > 0));
 	CHECK(at_most(map->node_count, NODES_MAX));
 	CHECK(at_most(map->move_count, map->partitions));
-	CHECK(at_most(map->voter_count, VOTERS_MAX));
-	return at_most(map->voter_next_count, VOTERS_MAX);
+	CHECK(at_most(map->token_count, TOKENS_MAX));
+	return at_most(map->voter_count, VOTERS_MAX);
 }
 
 enum kv_status msg_check_map(const struct map_desc *map)
@@ -186,8 +186,7 @@ enum kv_status msg_check_map(const struct map_desc *map)
 		CHECK(valid(row_is_valid(move->old_row, move->old_count, map->node_count)));
 		CHECK(valid(row_is_valid(move->new_row, move->new_count, map->node_count)));
 	}
-	CHECK(valid(row_is_valid(map->voters, map->voter_count, map->node_count)));
-	return valid(row_is_valid(map->voters_next, map->voter_next_count, map->node_count));
+	return valid(row_is_valid(map->voters, map->voter_count, map->node_count));
 }
 
 static enum kv_status check_init(const struct msg *m)

@@ -19,8 +19,7 @@ static enum kv_status check_sizes(const struct map_desc *d, struct error *err)
 				 d->replicas, NODES_MAX);
 	if (d->epoch == 0 || uuid_is_zero(&d->cluster))
 		return error_set(err, KV_INVALID, "the map has no epoch or no cluster identity");
-	if (d->voter_count < 1 || d->voter_count > ARRAY_SIZE(d->voters) ||
-	    d->voter_next_count > ARRAY_SIZE(d->voters_next))
+	if (d->voter_count < 1 || d->voter_count > ARRAY_SIZE(d->voters) || d->token_count > TOKENS_MAX)
 		return error_set(err, KV_INVALID, "the map has %u voters: must be 1 to 5", d->voter_count);
 	return KV_OK;
 }
@@ -71,6 +70,34 @@ static enum kv_status check_row(const struct map_desc *d, uint32_t partition, st
 	return KV_OK;
 }
 
+/** A move leads from the row as it is to another of the same size, and no two moves have one partition. */
+static enum kv_status check_move(const struct map_desc *d, uint32_t number, struct error *err)
+{
+	const struct map_move *move = &d->moves[number];
+	if (move->partition >= d->partitions || move->old_count != d->replicas || move->new_count != d->replicas ||
+	    uuid_is_zero(&move->session))
+		return error_set(err, KV_INVALID, "move %u has no valid partition, rows or session", number);
+	const node_id *row = d->rows + (size_t)move->partition * d->replicas;
+	if (memcmp(row, move->old_row, d->replicas * sizeof row[0]) != 0)
+		return error_set(err, KV_INVALID, "the move of partition %u does not start from its row",
+				 move->partition);
+	for (uint32_t i = 0; i < d->replicas; i++) {
+		if (!desc_node(d, move->new_row[i]))
+			return error_set(err, KV_INVALID, "the move of partition %u names unknown node %u",
+					 move->partition, move->new_row[i]);
+		for (uint32_t j = 0; j < i; j++) {
+			if (move->new_row[i] == move->new_row[j])
+				return error_set(err, KV_INVALID, "the move of partition %u names node %u twice",
+						 move->partition, move->new_row[i]);
+		}
+	}
+	for (uint32_t i = 0; i < number; i++) {
+		if (d->moves[i].partition == move->partition)
+			return error_set(err, KV_INVALID, "partition %u has two moves", move->partition);
+	}
+	return KV_OK;
+}
+
 enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err)
 {
 	KV_ASSERT(desc);
@@ -79,16 +106,37 @@ enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err)
 		status = check_nodes(desc, err);
 	for (uint32_t p = 0; status == KV_OK && p < desc->partitions; p++)
 		status = check_row(desc, p, err);
+	for (uint32_t i = 0; status == KV_OK && i < desc->move_count; i++)
+		status = check_move(desc, i, err);
 	return status;
+}
+
+static const struct map_move *desc_move(const struct map_desc *d, uint32_t partition)
+{
+	for (uint32_t i = 0; i < d->move_count; i++) {
+		if (d->moves[i].partition == partition)
+			return &d->moves[i];
+	}
+	return NULL;
+}
+
+/** The same session names the same try; what it copies towards never changes. */
+static bool same_move(const struct map_move *a, const struct map_move *b)
+{
+	if (!a || !b)
+		return a == b;
+	return uuid_equal(&a->session, &b->session) &&
+	       memcmp(a->new_row, b->new_row, a->new_count * sizeof a->new_row[0]) == 0;
 }
 
 static enum kv_status check_next_row(const struct map_desc *present, const struct map_desc *next,
 				     uint32_t partition, struct error *err)
 {
 	size_t at = (size_t)partition * next->replicas;
-	bool same_row = memcmp(present->rows + at, next->rows + at, next->replicas * sizeof next->rows[0]) == 0;
+	bool same = memcmp(present->rows + at, next->rows + at, next->replicas * sizeof next->rows[0]) == 0 &&
+		    same_move(desc_move(present, partition), desc_move(next, partition));
 	uint64_t before = present->config_epochs[partition], after = next->config_epochs[partition];
-	if (after < before || (!same_row && after == before))
+	if (after < before || (!same && after == before))
 		return error_set(err, KV_INVALID,
 				 "partition %u has other replicas under an epoch that did not rise", partition);
 	return KV_OK;
@@ -126,6 +174,35 @@ static void copy_text(struct arena *a, struct slice *text)
 	*text = slice_of(copy_array(a, text->data, text->size, 1), text->size);
 }
 
+/** Old and new members of a move in one array; returns how many. */
+static uint32_t join_rows(const struct map_move *move, node_id *ret)
+{
+	uint32_t count = move->old_count;
+	memcpy(ret, move->old_row, count * sizeof ret[0]);
+	for (uint32_t i = 0; i < move->new_count; i++) {
+		bool old = false;
+		for (uint32_t j = 0; j < move->old_count; j++)
+			old |= move->old_row[j] == move->new_row[i];
+		if (!old)
+			ret[count++] = move->new_row[i];
+	}
+	KV_ASSERT(count <= ROW_MAX);
+	return count;
+}
+
+static void index_moves(struct cluster_map *map)
+{
+	const struct map_desc *d = &map->desc;
+	map->move_of = arena_alloc(&map->arena, d->partitions * sizeof map->move_of[0]);
+	map->joint = arena_alloc(&map->arena, (size_t)(d->move_count + 1) * ROW_MAX * sizeof map->joint[0]);
+	KV_ASSERT(map->move_of && map->joint);
+	memset(map->move_of, 0, d->partitions * sizeof map->move_of[0]);
+	for (uint32_t i = 0; i < d->move_count; i++) {
+		map->move_of[d->moves[i].partition] = (uint16_t)(i + 1);
+		join_rows(&d->moves[i], map->joint + (size_t)i * ROW_MAX);
+	}
+}
+
 struct cluster_map *cluster_map_new(const struct map_desc *desc)
 {
 	KV_ASSERT(cluster_map_check(desc, NULL) == KV_OK);
@@ -146,6 +223,7 @@ struct cluster_map *cluster_map_new(const struct map_desc *desc)
 	map->desc.config_epochs =
 		copy_array(a, desc->config_epochs, desc->partitions, sizeof desc->config_epochs[0]);
 	map->desc.moves = copy_array(a, desc->moves, desc->move_count, sizeof desc->moves[0]);
+	index_moves(map);
 	return map;
 }
 
@@ -157,14 +235,55 @@ void cluster_map_free(struct cluster_map *map)
 	free(map);
 }
 
+static struct row moving_row(const struct cluster_map *map, uint32_t number)
+{
+	const struct map_move *move = &map->desc.moves[number];
+	struct row row = {
+		.nodes = map->joint + (size_t)number * ROW_MAX,
+		.count = move->old_count,
+		.old = (1u << move->old_count) - 1,
+		.config_epoch = map->desc.config_epochs[move->partition],
+		.move = move,
+	};
+	for (uint32_t i = 0; i < move->new_count; i++) {
+		int position = row_position(&row, move->new_row[i]);
+		row.next |= 1u << (position >= 0 ? (uint32_t)position : row.count++);
+	}
+	KV_ASSERT((row.old | row.next) == (1u << row.count) - 1);
+	return row;
+}
+
 struct row cluster_map_row(const struct cluster_map *map, uint16_t partition)
 {
 	KV_ASSERT(partition < map->desc.partitions);
+	if (map->move_of[partition] != 0)
+		return moving_row(map, map->move_of[partition] - 1u);
+	uint32_t everyone = (1u << map->desc.replicas) - 1;
 	return (struct row){
 		.count = map->desc.replicas,
 		.nodes = map->desc.rows + (size_t)partition * map->desc.replicas,
 		.config_epoch = map->desc.config_epochs[partition],
+		.old = everyone,
+		.next = everyone,
 	};
+}
+
+static bool row_has_set(const struct row *row, const struct row *other, uint32_t own, uint32_t others)
+{
+	if (__builtin_popcount(own) != __builtin_popcount(others))
+		return false;
+	for (uint32_t i = 0; i < row->count; i++) {
+		int position = row_position(other, row->nodes[i]);
+		bool theirs = position >= 0 && (others & 1u << position);
+		if (((own & 1u << i) != 0) != theirs)
+			return false;
+	}
+	return true;
+}
+
+bool row_same_members(const struct row *a, const struct row *b)
+{
+	return row_has_set(a, b, a->old, b->old) && row_has_set(a, b, a->next, b->next);
 }
 
 int row_position(const struct row *row, node_id node)

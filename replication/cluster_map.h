@@ -12,13 +12,20 @@ struct cluster_map {
 	struct map_desc desc;     /* read-only; a deep copy */
 	struct arena arena;       /* private */
 	struct cluster_map *next; /* for a list its owner keeps */
+	node_id *joint;           /* private: old and new members of each move, ROW_MAX a move */
+	uint16_t *move_of;        /* private: of each partition, one above its move's number; 0 none */
 };
 
-/** The replicas of one partition, in order of preference. */
+/**
+ * The replicas of one partition, in order of preference. While a move is under way they are the old members, then those that
+ * join; a node may be in both sets, in one, and never in none.
+ */
 struct row {
 	uint32_t count;
 	const node_id *nodes;
 	uint64_t config_epoch;
+	uint32_t old, next; /* bits by position: members of the old and of the new set; both all, if no move */
+	const struct map_move *move; /* or NULL */
 };
 
 /**
@@ -40,6 +47,9 @@ void cluster_map_free(struct cluster_map *map);
 
 /** PARTITION must be below desc.partitions. */
 struct row cluster_map_row(const struct cluster_map *map, uint16_t partition);
+
+/** True if the two rows have the same old and new members. Their order does not matter. */
+bool row_same_members(const struct row *a, const struct row *b);
 
 /** Position of NODE in the row, or -1. */
 int row_position(const struct row *row, node_id node);

@@ -239,6 +239,9 @@ static const char *differ_node(const struct map_node *a, const struct map_node *
 	SAME_BYTES(zone);
 	SAME(weight);
 	SAME(features);
+	SAME(leave_staged);
+	SAME(gone_staged);
+	SAME(replaces);
 	return NULL;
 }
 
@@ -251,7 +254,6 @@ static const char *differ_move(const struct map_move *a, const struct map_move *
 		SAME(old_row[i]);
 	for (uint16_t i = 0; i < a->new_count; i++)
 		SAME(new_row[i]);
-	SAME(stage);
 	SAME_UUID(session);
 	return NULL;
 }
@@ -276,9 +278,12 @@ const char *msg_map_difference(const struct map_desc *a, const struct map_desc *
 	SAME(voter_count);
 	for (uint32_t i = 0; i < a->voter_count; i++)
 		SAME(voters[i]);
-	SAME(voter_next_count);
-	for (uint32_t i = 0; i < a->voter_next_count; i++)
-		SAME(voters_next[i]);
+	SAME(token_count);
+	for (uint32_t i = 0; i < a->token_count; i++) {
+		SAME(tokens[i].hash);
+		SAME(tokens[i].expires_ms);
+	}
+	SAME(paused);
 	SAME(feature_level);
 	return NULL;
 }

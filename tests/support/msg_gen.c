@@ -303,10 +303,12 @@ static void gen_answer(struct rng *rng, struct arena *arena, struct msg_replica_
 
 static struct map_node map_node(struct rng *rng, struct arena *arena, node_id index)
 {
-	return (struct map_node){
+	struct map_node node = {
 		.index = index,
 		.uuid = uuid(rng),
-		.state = (enum node_state)rng_between(rng, NODE_JOINING, NODE_REMOVED),
+		.state = (enum node_state)rng_between(rng, NODE_JOINING, NODE_STAGED),
+		.leave_staged = rng_chance(rng, 200000),
+		.gone_staged = rng_chance(rng, 200000),
 		.name = bytes(rng, arena, 0, NAME_SIZE_MAX),
 		.peer_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX),
 		.client_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX),
@@ -314,6 +316,9 @@ static struct map_node map_node(struct rng *rng, struct arena *arena, node_id in
 		.weight = number32(rng),
 		.features = number(rng, 64),
 	};
+	if (node.state == NODE_STAGED)
+		node.replaces = rng_chance(rng, 500000) ? NODE_NONE : (node_id)rng_below(rng, NODES_MAX);
+	return node;
 }
 
 /** COUNT distinct nodes: a run of neighbours on the ring of indexes. */
@@ -335,7 +340,6 @@ static void gen_moves(struct rng *rng, struct arena *arena, struct map_desc *map
 		moves[i].new_count = (uint16_t)rng_between(rng, 0, most);
 		gen_row(rng, map->node_count, moves[i].old_count, moves[i].old_row);
 		gen_row(rng, map->node_count, moves[i].new_count, moves[i].new_row);
-		moves[i].stage = number32(rng);
 		moves[i].session = uuid_or_none(rng);
 	}
 	map->moves = moves;
@@ -364,8 +368,10 @@ void msg_gen_map(struct rng *rng, struct arena *arena, struct map_desc *ret)
 	gen_moves(rng, arena, ret);
 	ret->voter_count = (uint32_t)rng_between(rng, 0, MIN(ret->node_count, VOTERS_MAX));
 	gen_row(rng, ret->node_count, ret->voter_count, ret->voters);
-	ret->voter_next_count = (uint32_t)rng_between(rng, 0, MIN(ret->node_count, VOTERS_MAX));
-	gen_row(rng, ret->node_count, ret->voter_next_count, ret->voters_next);
+	ret->token_count = (uint32_t)rng_between(rng, 0, TOKENS_MAX);
+	for (uint32_t i = 0; i < ret->token_count; i++)
+		ret->tokens[i] = (struct map_token){.hash = number(rng, 64), .expires_ms = number(rng, 64)};
+	ret->paused = rng_chance(rng, 500000);
 	ret->feature_level = number(rng, 64);
 }
 
