@@ -11,6 +11,7 @@ void arguments_usage(FILE *to)
 	      "\n"
 	      "Simulates a cluster for each of K seeds from N on (1 and 1 if not given) and checks what its clients saw.\n"
 	      "  --nodes M        3 to 9 nodes instead of as the seed draws\n"
+	      "  --membership     nodes are added, removed and replaced meanwhile\n"
 	      "  --mutant NAME    with a seeded bug; only in a build with -Dmutants=true\n"
 	      "  --list-mutants   their names and the rules they break\n"
 	      "  --keep-going     goes on after a violation\n"
@@ -91,6 +92,7 @@ enum {
 	OPT_SEED = 1,
 	OPT_COUNT,
 	OPT_NODES,
+	OPT_MEMBERSHIP,
 	OPT_MUTANT,
 	OPT_LIST,
 	OPT_KEEP,
@@ -112,7 +114,9 @@ static bool take(struct arguments *ret, int option, const char *text)
 	case OPT_COUNT:
 		return number_parse(text, 1000000000, &ret->count);
 	case OPT_NODES:
-		return small_parse(text, 3, SIM_NODES_MAX, &ret->nodes);
+		return small_parse(text, 3, SIM_FIRST_MAX, &ret->nodes);
+	case OPT_MEMBERSHIP:
+		return ret->membership = true;
 	case OPT_MUTANT:
 		return mutant_parse(text, &ret->mutant);
 	case OPT_LIST:
@@ -146,6 +150,7 @@ bool arguments_parse(int argc, char **argv, struct arguments *ret)
 		{"seed", required_argument, NULL, OPT_SEED},
 		{"count", required_argument, NULL, OPT_COUNT},
 		{"nodes", required_argument, NULL, OPT_NODES},
+		{"membership", no_argument, NULL, OPT_MEMBERSHIP},
 		{"mutant", required_argument, NULL, OPT_MUTANT},
 		{"list-mutants", no_argument, NULL, OPT_LIST},
 		{"keep-going", no_argument, NULL, OPT_KEEP},
@@ -174,6 +179,8 @@ bool arguments_parse(int argc, char **argv, struct arguments *ret)
 void arguments_options(const struct arguments *args, uint64_t seed, struct sim_options *ret)
 {
 	sim_options_draw(seed, args->nodes, ret);
+	if (args->membership)
+		sim_options_add_changes(ret);
 	for (int i = 0; i < SIM_CLASS_COUNT; i++)
 		if (args->without >> i & 1)
 			(void)sim_options_take_out(ret, (enum sim_class)i);

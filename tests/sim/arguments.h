@@ -11,6 +11,7 @@
 struct arguments {
 	uint64_t seed, count;
 	uint32_t nodes; /* 0: as the seed draws */
+	bool membership; /* the cluster changes */
 	enum mutant mutant;
 	bool verbose, keep_going, list_mutants, help;
 	uint32_t shrink_s; /* longest search for a smaller failure; 0: none */

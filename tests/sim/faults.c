@@ -49,6 +49,7 @@ void faults_start(struct sim *sim)
 	faults_node_start(sim);
 	faults_disk_start(sim);
 	fault_repeat(sim, storm_begins, o->storm_every_us);
+	admin_start(sim);
 }
 
 /* All clocks go forward together by as much as any was ever ahead: what a clock ahead of all others has written counts only
@@ -79,7 +80,8 @@ void faults_heal(struct sim *sim)
 			node_core_calm(n->cores[core].core);
 		store_mem_fail_next_read(n->store, KV_OK);
 		n->paused_until_us = MIN(n->paused_until_us, sim->now_us);
-		if (!n->up && !n->lost)
+		if (!n->up && !n->lost && !n->left)
 			sim_node_start(n);
 	}
+	admin_heal(sim);
 }

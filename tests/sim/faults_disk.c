@@ -40,7 +40,13 @@ static void full_begins(struct sim *sim, struct sim_event *event)
 
 /* --- nodes that are lost for ever --- */
 
-bool faults_may_lose(const struct sim *sim) { return sim->lost_count < (sim->options.replicas - 1) / 2; }
+bool faults_may_lose(const struct sim *sim)
+{
+	const struct maps *maps = &sim->maps;
+	uint32_t lost = sim->options.membership ? maps_dead_left(maps) : sim->lost_count;
+	bool voters_stand = !sim->options.membership || (maps->newest && lost < (maps->newest->desc.voter_count - 1) / 2);
+	return lost < (sim->options.replicas - 1) / 2 && voters_stand;
+}
 
 /* The next read that touches the disk finds a record whose checksum is wrong. */
 static void corrupt_begins(struct sim *sim, struct sim_event *event)

@@ -6,7 +6,7 @@
 static void crash_ends(struct sim *sim, struct sim_event *event)
 {
 	struct sim_node *n = &sim->nodes[event->node];
-	if (n->up || n->lost || sim->healed)
+	if (n->up || n->lost || n->left || sim->healed)
 		return;
 	if (n->full_until_us > sim->now_us)
 		fault_after(sim, crash_ends, n->full_until_us - sim->now_us)->node = n->index;
@@ -17,7 +17,7 @@ static void crash_ends(struct sim *sim, struct sim_event *event)
 bool faults_may_crash(const struct sim *sim, const struct sim_node *n)
 {
 	for (uint32_t i = 0; i < sim->options.node_count && !sim->options.crash_many; i++)
-		if (!sim->nodes[i].up && !sim->nodes[i].lost)
+		if (!sim->nodes[i].up && sim_node_is_member(&sim->nodes[i]))
 			return false;
 	return n->up;
 }
@@ -25,7 +25,9 @@ bool faults_may_crash(const struct sim *sim, const struct sim_node *n)
 void faults_restart_later(struct sim *sim, struct sim_node *n)
 {
 	KV_ASSERT(!n->up);
-	if (n->lost)
+	if (n->left)
+		admin_machine_is_free(sim, n);
+	if (n->lost || n->left)
 		return;
 	/* Back at once, it meets what was sent to the process before it. */
 	usec_t down_us = rng_between(&sim->fault_rng, 1 * USEC_PER_MSEC, sim->options.down_max_us);

@@ -48,12 +48,13 @@ static usec_t node_time_of(const struct sim_node *n, usec_t mono_us)
 
 /* --- actions --- */
 
-static void act_stop(struct sim_node *n, const struct action *a)
+void sim_node_stop(struct sim_node *n, enum kv_status status, struct slice why)
 {
-	trace_add(&n->sim->trace, n->sim->now_us, TRACE_stop, n->index, a->stop.status, 0, 0);
-	verdict_fail(&n->sim->verdict, "stop", UINT32_MAX, "node %u stopped itself: %s, %.*s", n->index,
-		     status_name(a->stop.status), (int)a->stop.why.size, (const char *)a->stop.why.data);
-	n->stopped = true;
+	trace_add(&n->sim->trace, n->sim->now_us, TRACE_stop, n->index, status, 0, 0);
+	n->dying = n->leaving = status == KV_IDENTITY && sim_node_state(n) == NODE_REMOVED;
+	if (!n->leaving)
+		verdict_fail(&n->sim->verdict, "stop", UINT32_MAX, "node %u stopped itself: %s, %.*s", n->index,
+			     status_name(status), (int)why.size, (const char *)why.data);
 }
 
 /* Every request is answered by its deadline, unless the process stood still. */
@@ -82,9 +83,7 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 {
 	switch (a->kind) {
 	case ACT_SEND:
-		KV_ASSERT(a->send.to != n->index);
-		KV_ASSERT(a->send.to < n->sim->options.node_count);
-		sim_send(n->sim, n->index, a->send.to, a->send.msg, 0);
+		links_send(n, a->send.to, a->send.msg);
 		return;
 	case ACT_REPLY:
 		act_reply(n, a);
@@ -101,10 +100,11 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 	case ACT_SAVE_MAP:
 		node_save_map(n, core, a->save_map.map);
 		return;
-	case ACT_PEER: /* nodes are reached by index: addresses are given in that order */
+	case ACT_PEER:
+		links_point(n, a->peer.index, a->peer.address);
 		return;
 	case ACT_STOP:
-		act_stop(n, a);
+		sim_node_stop(n, a->stop.status, a->stop.why);
 		return;
 	}
 	KV_UNREACHABLE("no such action");
@@ -171,7 +171,8 @@ static void on_frame(struct sim_node *n, const struct sim_event *event)
 				(struct sim_asked){event->token, mono_us + m->request.deadline_ms * USEC_PER_MSEC};
 	} else {
 		ev.kind = EV_MESSAGE;
-		ev.message.from = event->from;
+		if (!links_admit(n, event, m, &ev.message.from))
+			return;
 		ev.message.msg = m;
 		ev.message.arrived_us = mono_us;
 	}
@@ -188,13 +189,12 @@ static void on_tick(struct sim_node *n, const struct sim_event *event)
 static void node_die(struct sim_node *n)
 {
 	bool damaged = n->damaged;
+	n->left |= n->leaving;
 	sim_node_crash(n);
-	if (damaged) {
-		n->lost = true;
-		n->sim->lost_count++;
-		trace_add(&n->sim->trace, n->sim->now_us, TRACE_lose, n->index, KV_CORRUPT, 0, 0);
-	}
-	faults_restart_later(n->sim, n);
+	if (damaged)
+		node_lost(n, KV_CORRUPT);
+	else
+		faults_restart_later(n->sim, n);
 }
 
 static void node_dispatch(struct sim_node *n, struct sim_event *event)
@@ -252,13 +252,15 @@ void sim_node_handle(struct sim_node *n, struct sim_event *event)
 
 void sim_node_init(struct sim_node *n, struct sim *sim, uint16_t index)
 {
-	*n = (struct sim_node){.sim = sim, .index = index, .disk_slowness = 1};
+	*n = (struct sim_node){.sim = sim, .index = index, .disk_slowness = 1, .life = 1};
 	snprintf(n->name, sizeof n->name, "n%u", index);
 	snprintf(n->address, sizeof n->address, "n%u:7000", index);
 	n->store = store_mem_new(rng_next(&sim->disk_rng));
 	for (size_t i = 0; i < sizeof n->uuid.bytes; i++)
 		n->uuid.bytes[i] = (uint8_t)rng_between(&sim->disk_rng, 1, 255);
 	const struct sim_options *o = &sim->options;
+	if (o->zone_count)
+		snprintf(n->zone, sizeof n->zone, "z%u", index % o->zone_count);
 	n->skew_us = (int64_t)rng_between(&sim->disk_rng, 0, 2 * o->skew_max_us) - (int64_t)o->skew_max_us;
 	n->drift_ppm = (int32_t)rng_between(&sim->disk_rng, 0, 2 * (uint32_t)o->drift_max_ppm) - o->drift_max_ppm;
 	actions_init(&n->actions);
@@ -283,8 +285,10 @@ static void node_free_cores(struct sim_node *n)
 		if (iheap_contains(&c->tick->item))
 			iheap_remove(&n->sim->queue, &c->tick->item);
 	}
+	for (uint32_t i = 0; i < n->queue.count; i++)
+		buf_release(&n->queue.items[i].map);
 	n->queue.count = n->queue.syncing = 0;
-	n->up = n->dying = n->damaged = false;
+	n->up = n->dying = n->damaged = n->leaving = false;
 }
 
 void sim_node_release(struct sim_node *n)
@@ -317,7 +321,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.name = slice_str(n->name),
 		.peer_address = slice_str(n->address),
 		.client_address = slice_str(n->address),
-		.zone = slice_str(""),
+		.zone = slice_str(n->zone),
 		.weight = 100,
 		.hlc_limit = limit,
 		.map = map,
@@ -337,7 +341,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 void sim_node_start(struct sim_node *n)
 {
 	KV_ASSERT(!n->up);
-	KV_ASSERT(!n->lost);
+	KV_ASSERT(!n->lost && !n->left);
 	struct arena arena = ARENA_INIT(0);
 	struct map_desc map;
 	hlc_t limit = node_hlc_limit(n);
@@ -346,6 +350,7 @@ void sim_node_start(struct sim_node *n)
 	n->up = true;
 	n->paused_until_us = 0;
 	n->ignores_sync = false;
+	links_reset(&n->links);
 	memset(n->asked, 0, sizeof(n->asked));
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_boot, n->index, n->boot, limit, 0);
 	for (uint32_t i = 0; i < n->sim->options.core_count; i++)
@@ -365,39 +370,6 @@ void sim_node_crash(struct sim_node *n)
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_crash, n->index, lost, 0, 0);
 }
 
-/* The mutant: an empty disk under the old identity, as an operator might make it. */
-static void come_back_empty(struct sim_node *n)
-{
-	struct arena arena = ARENA_INIT(0);
-	struct map_desc map;
-	bool has_map = node_get_map(n, &arena, &map);
-	KV_ASSERT(has_map);
-	store_close(n->store);
-	n->store = store_mem_new(n->boot);
-	sim_node_seed_map(n, &map);
-	arena_release(&arena);
-	faults_restart_later(n->sim, n);
-}
-
-void sim_node_lose_disk(struct sim_node *n)
-{
-	struct sim *sim = n->sim;
-	if (n->lost)
-		return;
-	bool was_up = n->up;
-	if (was_up)
-		sim_node_crash(n);
-	sim->cover.lost_disks++;
-	trace_add(&sim->trace, sim->now_us, TRACE_lose, n->index, KV_OK, 0, 0);
-	if (MUTANT(losedisk)) {
-		if (was_up)
-			come_back_empty(n);
-		return;
-	}
-	n->lost = true;
-	sim->lost_count++;
-}
-
 /* --- state --- */
 
 bool sim_node_is_ready(const struct sim_node *n)
@@ -414,10 +386,13 @@ void sim_node_stats(const struct sim_node *n, uint32_t core, struct core_stats *
 	node_core_stats(n->cores[core].core, ret);
 }
 
-/* Where a node is lost, nobody may be left who has what a hint names: it waits for its end. */
+/* Where a node is lost, nobody may be left who has what a hint names: it waits for its end, or until the cluster gives the
+ * node up. */
 static uint64_t hints_owed(const struct sim_node *n, const struct core_stats *stats)
 {
-	return n->sim->lost_count ? 0 : stats->hints_pending;
+	const struct sim *sim = n->sim;
+	bool any_lost = sim->options.membership ? maps_dead_left(&sim->maps) > 0 : sim->lost_count > 0;
+	return any_lost ? 0 : stats->hints_pending;
 }
 
 bool sim_node_is_quiet(const struct sim_node *n)

@@ -16,6 +16,7 @@
 #include "base/types.h"
 #include "replication/node_core.h"
 #include "storage/store.h"
+#include "tests/sim/link.h"
 #include "tests/sim/options.h"
 
 struct sim;
@@ -30,7 +31,7 @@ struct sim_core {
 struct disk_write {
 	uint32_t core;
 	uint64_t token;
-	bool map;      /* the cluster map, for all cores */
+	struct buf map; /* the cluster map, for all cores; empty: another write */
 	uint32_t cost; /* request that caused it */
 };
 
@@ -46,16 +47,24 @@ struct sim_asked {
 	usec_t due_us;  /* monotonic */
 };
 
+/**
+ * A machine at one end of the network, and the node that lives there: its identity and disk may be replaced by others.
+ */
 struct sim_node {
 	struct sim *sim;
-	uint16_t index;
+	uint16_t index; /* of the machine */
 	struct uuid uuid;
-	char name[16], address[16];
+	uint32_t life; /* identities so far */
+	char name[16], address[16], zone[8];
+	char token[TOKEN_SIZE_MAX + 1]; /* with which an empty node asks to join; empty: it waits */
+	struct sim_links links;
+	uint64_t epoch; /* of the newest map that this identity made durable */
 	struct store *store;
 	struct sim_core cores[SIM_CORES_MAX];
 	bool up;
-	bool stopped;            /* a core asked for it */
-	bool lost;               /* never starts again */
+	bool lost;               /* its disk, and its identity with it: does not start */
+	bool left;               /* its identity was removed: does not start */
+	bool leaving;            /* the process ends because its identity was removed */
 	uint32_t boot;           /* starts so far */
 	bool dying;              /* the process ends with the present event; it does nothing more */
 	bool damaged;            /* and is lost then */
@@ -71,7 +80,7 @@ struct sim_node {
 	uint32_t disk_slowness; /* delays are multiplied by this; 1 is normal */
 	struct disk_queue queue;
 	struct actions actions;
-	struct sim_asked asked[SIM_CLIENTS_MAX];
+	struct sim_asked asked[SIM_CLIENTS_MAX + 1];
 };
 
 void sim_node_init(struct sim_node *n, struct sim *sim, uint16_t index);
@@ -86,6 +95,21 @@ void sim_node_crash(struct sim_node *n);
 
 /** The disk is gone, and with it the node's identity. */
 void sim_node_lose_disk(struct sim_node *n);
+
+/** The process is told to stop: fine for an identity that was removed, a violation for any other. */
+void sim_node_stop(struct sim_node *n, enum kv_status status, struct slice why);
+
+/** An empty disk and a new identity, after the old one was lost or removed. The process is down and stays so. */
+void sim_node_renew(struct sim_node *n);
+
+/** What the newest map of the run calls the node; 0: it is not in it. */
+enum node_state sim_node_state(const struct sim_node *n);
+
+/** True if the node is part of the cluster and may hold data. */
+bool sim_node_is_member(const struct sim_node *n);
+
+/** True if it is in no map and may be added. */
+bool sim_node_is_spare(const struct sim_node *n);
 
 /** Handles FRAME, DISK, SYNC and TICK events of this node. Takes the event. */
 void sim_node_handle(struct sim_node *n, struct sim_event *event);

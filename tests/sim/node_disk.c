@@ -71,16 +71,21 @@ void node_save_map(struct sim_node *n, uint32_t core, const struct map_desc *map
 	if (disk_is_full(n))
 		return;
 	node_put_map(n, map);
-	queue_write(n, (struct disk_write){.core = core, .map = true});
+	struct disk_write write = {.core = core, .map = BUF_INIT};
+	enum kv_status status = codec_map_encode(map, &write.map);
+	KV_ASSERT(status == KV_OK);
+	queue_write(n, write);
 }
 
-static void on_map_saved(struct sim_node *n)
+static void on_map_saved(struct sim_node *n, const struct buf *bytes)
 {
 	struct arena arena = ARENA_INIT(0);
 	struct map_desc map;
-	bool there = node_get_map(n, &arena, &map);
-	KV_ASSERT(there);
+	arena.limit = codec_arena_max(bytes->size);
+	enum kv_status status = codec_map_decode(buf_slice(bytes), &arena, &map);
+	KV_ASSERT(status == KV_OK);
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_map, n->index, map.epoch, 0, 0);
+	maps_saw(n->sim, n, &map);
 	for (uint32_t i = 0; i < n->sim->options.core_count; i++) {
 		struct node_event ev = {.kind = EV_MAP_SAVED, .map.map = &map};
 		node_step(n, i, &ev);
@@ -94,8 +99,8 @@ static void tell_written(struct sim_node *n, const struct disk_write *write)
 	trace_add(&sim->trace, sim->now_us, TRACE_durable, n->index, write->core, write->token, 0);
 	struct node_event ev = {.kind = EV_WRITE_DONE, .write.token = write->token};
 	costs_begin(&sim->costs, write->cost, n->index, 0);
-	if (write->map)
-		on_map_saved(n);
+	if (write->map.size)
+		on_map_saved(n, &write->map);
 	else
 		node_step(n, write->core, &ev);
 	costs_end(&sim->costs);
@@ -139,6 +144,8 @@ void node_on_sync(struct sim_node *n)
 	node_sync(n);
 	for (uint32_t i = 0; i < count && !node_dies_here(n); i++)
 		tell_written(n, &done[i]);
+	for (uint32_t i = 0; i < count; i++)
+		buf_release(&done[i].map);
 	free(done);
 }
 

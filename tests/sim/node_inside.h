@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * What the files of a simulated node share: node.c has its life and events, node_disk.c what it does with its disk. Only they
+ * What the files of a simulated node share: node.c has its process and events, node_disk.c what it does with its disk, node_life.c its identities. Only they
  * include this.
  */
 #ifndef KV_SIM_NODE_INSIDE_H
@@ -14,6 +14,9 @@ void node_step(struct sim_node *n, uint32_t core, struct node_event *event);
 
 /** True if the process ends here, before the next thing it would do. */
 bool node_dies_here(struct sim_node *n);
+
+/** The disk of a node that is down is gone for ever, and its identity with it. */
+void node_lost(struct sim_node *n, enum kv_status why);
 
 /* Actions. */
 void node_write(struct sim_node *n, uint32_t core, const struct action *a);

@@ -189,7 +189,7 @@ static void draw_crowd(struct rng *r, struct sim_options *o)
 
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 {
-	KV_ASSERT(nodes <= SIM_NODES_MAX);
+	KV_ASSERT(nodes <= SIM_FIRST_MAX);
 	struct rng r;
 	rng_init(&r, seed);
 	*ret = (struct sim_options){.seed = seed};
@@ -360,6 +360,7 @@ bool sim_options_take_out(struct sim_options *o, enum sim_class class)
 	bool found = take_out_of_network(o, class);
 	found |= take_out_of_nodes(o, class);
 	found |= take_out_of_rest(o, class);
+	found |= sim_options_take_out_of_changes(o, class);
 	return found;
 }
 
@@ -440,13 +441,14 @@ void sim_options_print(const struct sim_options *o, struct buf *out)
 		   o->skew_max_us, o->drift_max_ppm, o->jump_every_us, o->jump_max_us);
 	buf_append_str(out, " ");
 	sim_mix_print(&o->mix, out);
+	sim_options_print_changes(o, out);
 }
 
 void sim_options_arguments(const struct sim_options *o, uint32_t nodes, struct buf *out)
 {
 	struct sim_options drawn;
 	sim_options_draw(o->seed, nodes, &drawn);
-	buf_printf(out, "--seed %" PRIu64, o->seed);
+	buf_printf(out, "--seed %" PRIu64 "%s", o->seed, o->membership ? " --membership" : "");
 	if (nodes)
 		buf_printf(out, " --nodes %u", nodes);
 	for (uint32_t i = 0, listed = 0; i < SIM_CLASS_COUNT; i++)

@@ -13,7 +13,8 @@
 #include "base/types.h"
 #include "tests/sim/mix.h"
 
-#define SIM_NODES_MAX   9u
+#define SIM_NODES_MAX   12u /* machines */
+#define SIM_FIRST_MAX   9u  /* of them in the first map */
 #define SIM_CORES_MAX   2u
 #define SIM_CLIENTS_MAX 8u
 #define SIM_KEYS_MAX    5u
@@ -46,7 +47,9 @@
 	X(ttl, "values with an end")                                                                               \
 	X(limits, "small limits")                                                                                  \
 	X(buggify, "unlikely paths of the core are taken")                                                         \
-	X(form, "the cluster is formed in the run")
+	X(form, "the cluster is formed in the run")                                                                \
+	X(change, "nodes are added, removed and replaced")                                                         \
+	X(tide, "clients rest all at once, so that there is time for changes")
 
 enum sim_class {
 #define SIM_CLASS_(name, text) SIM_CLASS_##name,
@@ -65,7 +68,7 @@ struct sim_options {
 	uint32_t without; /* bits: classes taken out */
 
 	/* The cluster. */
-	uint32_t node_count; /* 3 to 9 */
+	uint32_t node_count; /* 3 to 9, and the spare ones */
 	uint32_t replicas;   /* 3, sometimes 5 */
 	uint32_t core_count; /* cores a node, 1 or 2 */
 	uint32_t partitions;
@@ -78,6 +81,17 @@ struct sim_options {
 	bool codec; /* frames travel as bytes; otherwise messages are copied */
 	bool costs; /* rounds and writes of each operation are counted */
 
+	/* Changes of the cluster; fixed: none. */
+	bool membership;
+	uint32_t spare_count;   /* of the nodes: empty machines, not in the first map */
+	uint32_t zone_count;    /* 0: no zones */
+	uint32_t change_count;  /* changes that are begun before healing */
+	usec_t change_every_us; /* mean time between two requests of the operator; 0 = none */
+	uint32_t discard_pct, pause_pct, token_pct, gone_pct, move_pct; /* of what the operator does */
+	usec_t reborn_max_us;   /* longest time until a lost or removed node's machine is there again, empty */
+	uint64_t gc_grace_ms;   /* tombstones are at least so old */
+	usec_t gc_interval_us, exchange_interval_us, move_stuck_us;
+
 	/* The clients. */
 	uint32_t client_count;
 	uint32_t key_count;
@@ -85,6 +99,7 @@ struct sim_options {
 	uint32_t skip_count;
 	struct sim_skip skips[SIM_SKIPS_MAX]; /* ascending */
 	usec_t think_us;                      /* mean time between an answer and the next request */
+	usec_t tide_us, tide_active_us;       /* all rest but for the first part of each tide; 0 = never */
 	uint32_t lag_max_ms; /* half of the eventual writes are made with a clock so far behind; 0: none */
 	uint32_t strong_pct; /* of operations; the rest is eventual */
 	uint32_t get_pct;
@@ -132,8 +147,18 @@ struct sim_options {
 /** Draws a run's options from its seed. NODES: number of nodes, 0 = as drawn. */
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret);
 
+/**
+ * Adds changes of the cluster: spare nodes and an operator. Drawn from a stream of its own; what the seed drew before stays,
+ * but for its end: there is time for changes.
+ */
+void sim_options_add_changes(struct sim_options *o);
+
 /** Takes a class out; true if there was something to take. */
 bool sim_options_take_out(struct sim_options *o, enum sim_class class);
+
+/* The same for the changes of the cluster (options_change.c). */
+bool sim_options_take_out_of_changes(struct sim_options *o, enum sim_class class);
+void sim_options_print_changes(const struct sim_options *o, struct buf *out);
 
 /** Class of that name, SIM_CLASS_COUNT if there is none. */
 enum sim_class sim_class_find(struct slice name);

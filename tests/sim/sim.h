@@ -14,8 +14,10 @@
 
 #include "base/iheap.h"
 #include "base/rng.h"
+#include "tests/sim/admin.h"
 #include "tests/sim/costs.h"
 #include "tests/sim/cover.h"
+#include "tests/sim/maps.h"
 #include "tests/sim/net.h"
 #include "tests/sim/node.h"
 #include "tests/sim/options.h"
@@ -41,6 +43,9 @@ struct sim_event {
 	uint16_t node;    /* FRAME, DISK, SYNC, TICK: who handles it. FAULT: the victim */
 	uint16_t from;    /* FRAME, ANSWER: end of the network it came from */
 	uint32_t core;    /* DISK, TICK */
+	node_id to_index; /* FRAME of a node: whom of its map it means, */
+	node_id said;     /* who it says it is, */
+	uint32_t from_boot; /* and its start */
 	uint32_t client;  /* CLIENT, ANSWER, and FRAME of a client */
 	uint32_t boot;    /* start of the node it is for, 0 if any: DISK, SYNC, both copies of a repeated forward */
 	uint64_t token;   /* DISK: the core's; FRAME and ANSWER of a client: the request; CLIENT: its turn */
@@ -60,11 +65,14 @@ struct sim {
 	struct rng net_rng;   /* of the network */
 	struct rng fault_rng; /* of what goes wrong and when */
 	struct rng disk_rng;  /* of the disks' delays and the nodes' seeds */
+	struct rng change_rng; /* of the operator and of what changes of the cluster need */
 	usec_t now_us;
 	struct iheap queue;
 	struct net net;
 	struct sim_node nodes[SIM_NODES_MAX];
 	struct workload work;
+	struct maps maps;
+	struct admin admin;
 	struct history history;
 	struct replicas replicas;
 	struct trace trace;
@@ -72,7 +80,7 @@ struct sim {
 	struct verdict verdict;
 	struct costs costs;
 	bool healed;              /* no more faults begin */
-	uint32_t lost_count;      /* nodes that never come back */
+	uint32_t lost_count;      /* disks that were lost, and their identities with them */
 	usec_t storm_until_us;    /* until then clients wait STORM_PATIENCE_US only before they ask again */
 	usec_t storm_patience_us; /* of the present storm */
 	uint64_t handled;         /* events */
@@ -110,14 +118,23 @@ void sim_at(struct sim *sim, struct sim_event *event, usec_t at_us);
 /** Sends FRAME (taken from) between two ends of the network. Clients' ends come behind the nodes'. */
 void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, uint64_t token);
 
+/** Sends M from the process of one machine to another, which is TO_INDEX of the sender's map. */
+void sim_send_peer(struct sim *sim, uint16_t from, uint16_t to, node_id to_index, const struct msg *m);
+
 /** The message of a FRAME or ANSWER, until the next call or the end of the event. */
 const struct msg *sim_message(struct sim *sim, const struct sim_event *event);
 
 /** How long a client waits for an answer before it asks again or gives up, at most US: less in a retry storm. */
 usec_t sim_patience_us(const struct sim *sim, usec_t us);
 
-/** The node asked in place of INDEX: itself, or the next that is not lost. */
+/** The node asked in place of INDEX: itself, or the next that is part of the cluster. */
 uint16_t sim_node_left(const struct sim *sim, uint16_t index);
+
+/** True if every node that is part of the cluster has its newest map. */
+bool sim_maps_are_known(const struct sim *sim);
+
+/** The operator is the client behind the last. */
+static inline uint32_t sim_admin_client(const struct sim *sim) { return sim->options.client_count; }
 
 static inline uint16_t sim_client_end(const struct sim *sim, uint32_t client)
 {

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Identities of a simulated node: how one ends, what comes after it, and what the cluster's map makes of it. */
+#include "base/mutant.h"
+#include "storage/store_mem.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/node_inside.h"
+
+/* --- the end of one --- */
+
+/* The disk of a node that is down is gone for ever. */
+void node_lost(struct sim_node *n, enum kv_status why)
+{
+	struct sim *sim = n->sim;
+	n->lost = true;
+	sim->lost_count++;
+	maps_bury(&sim->maps, &n->uuid);
+	trace_add(&sim->trace, sim->now_us, TRACE_lose, n->index, why, 0, 0);
+	admin_machine_is_free(sim, n);
+}
+
+/* The mutant: an empty disk under the old identity, as an operator might make it. */
+static void come_back_empty(struct sim_node *n)
+{
+	struct arena arena = ARENA_INIT(0);
+	struct map_desc map;
+	bool has_map = node_get_map(n, &arena, &map);
+	KV_ASSERT(has_map);
+	store_close(n->store);
+	n->store = store_mem_new(n->boot);
+	sim_node_seed_map(n, &map);
+	arena_release(&arena);
+	faults_restart_later(n->sim, n);
+}
+
+void sim_node_lose_disk(struct sim_node *n)
+{
+	struct sim *sim = n->sim;
+	if (n->lost || n->left)
+		return;
+	bool was_up = n->up;
+	if (was_up)
+		sim_node_crash(n);
+	sim->cover.lost_disks++;
+	if (MUTANT(losedisk)) {
+		trace_add(&sim->trace, sim->now_us, TRACE_lose, n->index, KV_OK, 0, 0);
+		if (was_up)
+			come_back_empty(n);
+		return;
+	}
+	node_lost(n, KV_OK);
+}
+
+void sim_node_renew(struct sim_node *n)
+{
+	struct sim *sim = n->sim;
+	KV_ASSERT(!n->up && (n->lost || n->left));
+	store_close(n->store);
+	n->store = store_mem_new(rng_next(&sim->change_rng));
+	for (size_t i = 0; i < sizeof n->uuid.bytes; i++)
+		n->uuid.bytes[i] = (uint8_t)rng_between(&sim->change_rng, 1, 255);
+	n->life++;
+	n->epoch = 0;
+	n->lost = n->left = false;
+	n->token[0] = '\0';
+	snprintf(n->name, sizeof n->name, "n%u-%u", n->index, n->life);
+	if (rng_chance(&sim->change_rng, 500000))
+		snprintf(n->address, sizeof n->address, "n%u:%u", n->index, 7000 + n->life);
+}
+
+/* --- in the map --- */
+
+enum node_state sim_node_state(const struct sim_node *n)
+{
+	const struct map_node *node = maps_find(&n->sim->maps, &n->uuid);
+	return node ? node->state : (enum node_state)0;
+}
+
+bool sim_node_is_member(const struct sim_node *n)
+{
+	const struct sim_options *o = &n->sim->options;
+	enum node_state state = sim_node_state(n);
+	if (n->lost || n->left)
+		return false;
+	if (!o->membership || !n->sim->maps.newest)
+		return n->index < o->node_count - o->spare_count;
+	return state == NODE_JOINING || state == NODE_NORMAL || state == NODE_LEAVING;
+}
+
+bool sim_node_is_spare(const struct sim_node *n)
+{
+	return n->sim->maps.newest && !n->lost && !n->left && sim_node_state(n) == 0;
+}
