@@ -14,6 +14,8 @@ static enum store_table table_of(enum disk_table table)
 		return STORE_META;
 	case DISK_LEDGER:
 		return STORE_LEDGER;
+	case DISK_TREE:
+		return STORE_TREE;
 	}
 	KV_UNREACHABLE("no such table");
 }
@@ -27,6 +29,8 @@ static enum disk_table table_from(enum store_table table)
 		return DISK_HINT;
 	case STORE_LEDGER:
 		return DISK_LEDGER;
+	case STORE_TREE:
+		return DISK_TREE;
 	default:
 		KV_UNREACHABLE("no table that a core scans");
 	}
@@ -46,6 +50,9 @@ static void key_encode(const struct disk_key *key, struct buf *out)
 		return;
 	case DISK_HINT:
 		keyspace_hint_key(out, &parts);
+		return;
+	case DISK_TREE:
+		keyspace_tree_key(out, &parts);
 		return;
 	case DISK_META:
 		buf_append_slice(out, key->key);
@@ -70,6 +77,8 @@ struct disk_work *disk_work_scan(const struct disk_scan *scan)
 	work->bytes_max = scan->bytes_max;
 	if (scan->table == DISK_HINT)
 		keyspace_hint_partition_range(scan->target, scan->partition, &work->first, &work->end);
+	else if (scan->one_leaf)
+		keyspace_leaf_range(scan->partition, scan->leaf, &work->first, &work->end);
 	else
 		keyspace_data_range(scan->partition, &work->first, &work->end);
 	if (scan->has_after) {
@@ -143,14 +152,20 @@ void disk_work_carry_out(struct disk_work *work, struct store *store)
 	work->status = status == KV_NOT_FOUND ? KV_OK : status;
 }
 
+static bool key_parse(enum store_table table, struct slice key, struct keyspace_key *ret)
+{
+	if (table == STORE_HINT)
+		return keyspace_hint_parse(key, ret);
+	return table == STORE_TREE ? keyspace_tree_parse(key, ret) : keyspace_data_parse(key, ret);
+}
+
 void disk_work_rows(const struct disk_work *work, struct disk_row *rows)
 {
 	for (uint32_t i = 0; i < work->count; i++) {
 		const struct disk_span *span = &work->spans[i];
 		struct slice key = slice_of(work->bytes.data + span->key_at, span->key_size);
 		struct keyspace_key parts = {0};
-		bool parsed = work->table == STORE_HINT ? keyspace_hint_parse(key, &parts)
-							: keyspace_data_parse(key, &parts);
+		bool parsed = key_parse(work->table, key, &parts);
 		KV_ASSERT(parsed);
 		rows[i].key = (struct disk_key){.table = table_from(work->table),
 						.target = parts.target,
