@@ -22,6 +22,7 @@
 #include "replication/partition.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
+#include "replication/tree.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -76,6 +77,7 @@ struct node_core {
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
+	struct trees trees;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -135,6 +137,7 @@ enum disk_wait_kind {
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
 	WAIT_PARTITIONS,
+	WAIT_TREE_SCAN,
 };
 
 struct disk_wait {
