@@ -18,6 +18,9 @@
 #include "replication/detector.h"
 #include "replication/hints.h"
 #include "replication/ledger.h"
+#include "replication/move.h"
+#include "replication/move_source.h"
+#include "replication/move_status.h"
 #include "replication/node_core.h"
 #include "replication/partition.h"
 #include "replication/slot.h"
@@ -78,6 +81,9 @@ struct node_core {
 	struct staleness staleness;
 	struct ledger ledger;
 	struct trees trees;
+	struct moves moves;
+	struct move_source move_source;
+	struct move_reports move_reports;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -97,6 +103,9 @@ struct node_core {
 
 /** Queues a message to TO (or to this core). M lives in the actions' memory; id, opcode and body are set. */
 void core_send(struct node_core *core, node_id to, struct msg *m);
+
+/** Queues a message to core 0 of this node, which may be another one than this. */
+void core_send_first(struct node_core *core, struct msg *m);
 
 /** A zeroed message in the actions' memory. */
 struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool reply);
@@ -125,6 +134,9 @@ void core_observe(struct node_core *core, hlc_t seen);
 /** Starts a write of COUNT puts (copied as structs; slices live in the actions' memory). Returns its token. */
 uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count);
 
+/** Starts a write that removes all rows of PARTITION but its hints. Returns its token. */
+uint64_t core_drop(struct node_core *core, uint16_t partition);
+
 /** All writes up to TOKEN are durable. */
 void core_written(struct node_core *core, uint64_t token);
 
@@ -138,6 +150,7 @@ enum disk_wait_kind {
 	WAIT_LEDGER_PAGE,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_MOVE_PAGE, /* at the old member */
 };
 
 struct disk_wait {

@@ -202,3 +202,33 @@ void disk_apply(struct store *store, const struct disk_put *puts, uint32_t count
 	free(keys);
 	free(ops);
 }
+
+/* One batch a row: a crash may leave any part of the range behind. */
+static bool remove_range(struct store *store, enum store_table table, struct slice first, struct slice end)
+{
+	struct store_scan *scan;
+	struct store_row row;
+	enum kv_status status = store_scan_open(store, table, first, end, &scan);
+	if (status != KV_OK)
+		return false;
+	while (store_scan_next(store, scan, &row, &status)) {
+		struct store_op op = {.table = table, .remove = true, .key = row.key};
+		enum kv_status written = store_write(store, &op, 1, /* sync: */ false);
+		KV_ASSERT(written == KV_OK);
+	}
+	store_scan_close(store, scan);
+	return status == KV_OK;
+}
+
+bool disk_drop(struct store *store, uint16_t partition)
+{
+	static const enum store_table tables[] = {STORE_DATA, STORE_TREE, STORE_LEDGER};
+	struct buf first = BUF_INIT, end = BUF_INIT;
+	keyspace_data_range(partition, &first, &end); /* the same for all three: the partition comes first */
+	bool done = true;
+	for (size_t i = 0; done && i < ARRAY_SIZE(tables); i++)
+		done = remove_range(store, tables[i], buf_slice(&first), buf_slice(&end));
+	buf_release(&first);
+	buf_release(&end);
+	return done;
+}

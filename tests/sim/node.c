@@ -94,6 +94,9 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 	case ACT_WRITE:
 		node_write(n, core, a);
 		return;
+	case ACT_DROP:
+		node_drop(n, core, a);
+		return;
 	case ACT_SCAN:
 		node_read(n, core, a->scan.token, disk_work_scan(&a->scan.scan));
 		return;
