@@ -47,6 +47,11 @@
 	X(gclin, "a record built on a dropped one does not tell where its lineage was cut off")                    \
 	X(hintcount, "a hint for a replica that cannot be reached counts as its vote for a strong write")          \
 	X(nodeadline, "an operation goes on after its deadline")                                                   \
-	X(norid, "a client repeats a write as a new one, without its request id")
+	X(norid, "a client repeats a write as a new one, without its request id")                                  \
+	X(noepoch, "a replica takes requests of an older epoch of the partition")                                  \
+	X(nojoint, "while replicas change, one majority of old and new members together decides")                  \
+	X(nofloor, "a replica that joins does not raise its promise floor")                                        \
+	X(phasemix, "an operation keeps the answers it has when the replicas change")                              \
+	X(pushepoch, "a strong record read in an older epoch is pushed")
 
 #endif

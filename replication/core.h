@@ -19,6 +19,7 @@
 #include "replication/hints.h"
 #include "replication/ledger.h"
 #include "replication/node_core.h"
+#include "replication/partition.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
 #include "replication/tree.h"
@@ -59,6 +60,7 @@ struct node_core {
 	struct ilist held; /* of struct held_reply, in order of token: answers that wait for a write */
 
 	struct slots slots;
+	struct partitions partitions;
 	struct hmap reads;   /* of struct disk_wait, by token */
 	uint64_t token_last; /* reads and scans */
 
@@ -135,13 +137,14 @@ enum disk_wait_kind {
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
 	WAIT_TREE_SCAN,
+	WAIT_PARTITIONS,
 };
 
 struct disk_wait {
 	struct hmap_node node;
 	uint64_t token;
 	enum disk_wait_kind kind;
-	void *owner; /* slot, hint push, hint target or op; NULL for the ledger itself */
+	void *owner; /* slot, hint push, hint target or op; NULL for the ledger and the partitions */
 };
 
 /** Starts a read or scan for OWNER and returns its token. */

@@ -46,7 +46,10 @@ struct disk_row {
 	struct slice value;
 };
 
-/** All rows of a HINT target and partition, or of a DATA, LEDGER or TREE partition, from `after` (exclusive; empty key: the start). */
+/**
+ * All rows of a HINT target and partition, of a DATA, LEDGER or TREE partition, or of META, from `after` (exclusive; empty key:
+ * the start).
+ */
 struct disk_scan {
 	enum disk_table table;
 	uint16_t target;
