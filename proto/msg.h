@@ -286,6 +286,13 @@ struct msg_result {
 	struct slice cursor; /* empty: the partition is done */
 };
 
+/** How a PUSH is meant; a core asks its own replica only, so it never travels. */
+enum push_way {
+	PUSH_PLAIN = 0,   /* refused below the seal */
+	PUSH_IN_STEP = 1, /* another replica of the partition has it: refused below the drop floor only */
+	PUSH_PURGE = 2,   /* proven to be of no use any more: removes the record, if it is still this version */
+};
+
 /** Coordinator to replica: READ, PREPARE, ACCEPT, COPY, PUSH. */
 struct msg_replica {
 	uint16_t partition;
@@ -300,6 +307,7 @@ struct msg_replica {
 	const struct version *attempts;
 	struct record record; /* ACCEPT, COPY, PUSH */
 	uint64_t read_epoch;  /* PUSH: map epoch the copy was read in */
+	enum push_way way;    /* PUSH */
 	bool direct;          /* ACCEPT: no ballot was prepared for it */
 	struct version next;  /* ACCEPT: ballot to promise with the store; {0,0} none */
 };
@@ -321,8 +329,8 @@ struct msg_replica_reply {
 	enum replica_answer answer;
 	struct record record; /* RECORD, PROMISE */
 	struct version drop_floor;
-	struct version promise;      /* REJECT, ACK */
-	struct version stored;       /* REJECT, ACK, STORED, OLD: version now here */
+	struct version promise; /* REJECT, ACK; OLD: the seal, if that refused a version newer than the one here */
+	struct version stored;  /* REJECT, ACK, STORED, OLD: version now here */
 	bool above, no_promise, out; /* REJECT, as in docs/consistency.md */
 	struct version memory_floor; /* PROMISE */
 	uint32_t carrier_count;

@@ -75,11 +75,20 @@ void acceptor_promise_ahead(struct key_state *k, const struct partition_floors *
 			    struct version next, hlc_t limit, struct msg_replica_reply *ret);
 
 /**
- * PUSH of REC read in READ_EPOCH. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it.
+ * PUSH, but for PUSH_PURGE. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store the record.
  */
 enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
-				    const struct record *rec, uint64_t read_epoch, uint64_t config_epoch,
+				    const struct msg_replica *req, uint64_t config_epoch,
 				    struct msg_replica_reply *ret, bool *ret_weak);
+
+/**
+ * True if a replica that told TOLD stands in nobody's way to drop version VER of the key at FLOOR: it holds VER strongly, as
+ * a deletion or a value whose life ended by FLOOR; or something above FLOOR; or it has dropped it before. A fence is kept.
+ */
+bool acceptor_may_drop(const struct msg_replica_reply *told, struct version ver, struct version floor);
+
+/** PUSH_PURGE of VER: the key is absent from now on if VER is what is here and lies below the drop floor. True if it was. */
+bool acceptor_purge(struct key_state *k, const struct partition_floors *f, struct version ver);
 
 /**
  * Makes REC the key's record. The overwritten one, if strong, is remembered from NOW_US on. REC is copied as a struct:

@@ -250,7 +250,8 @@ bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
 		reply->drop = answer->drop_floor;
 		reply->fence = rec->fence;
 	}
-	op->drop_max = version_max(op->drop_max, reply->drop);
+	if (!MUTANT(gcnovirt))
+		op->drop_max = version_max(op->drop_max, reply->drop);
 	op->fence_max = MAX(op->fence_max, rec->fence);
 	if (!is_better(&op->best.rec, rec))
 		return true;
@@ -356,6 +357,21 @@ bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64
 	op->internal = true;
 	op->probe_id = probe_id;
 	op_get_start(core, op);
+	return true;
+}
+
+bool op_renew(struct node_core *core, uint32_t bucket, struct slice key)
+{
+	if (core->op_count >= core->config.ops_max || core->op_bytes >= OP_BYTES_MAX)
+		return false;
+	struct msg m = {.opcode = OP_GET};
+	m.request = (struct msg_request){.bucket = bucket, .key = key, .level = LEVEL_STRONG};
+	struct op *op = op_new(core, &op_get_class, &m, core->now.mono_us);
+	if (!op)
+		return false;
+	op->internal = true;
+	op->renew = true;
+	op_update_identity(core, op);
 	return true;
 }
 

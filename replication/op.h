@@ -78,6 +78,7 @@ struct op {
 
 	/* who asked */
 	bool internal;     /* nobody: it repairs */
+	bool renew;        /* internal: the record gets a new version even if a majority holds it */
 	uint64_t probe_id; /* internal: the hint's push that wants to know, or 0 */
 	bool remote;       /* another node forwarded it */
 	uint64_t client;   /* !remote */
@@ -273,6 +274,12 @@ extern const struct op_class op_get_class, op_put_class, op_direct_class, op_upd
  * hint_replay_probed. False, and nothing happens, if too much is in flight.
  */
 MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
+
+/**
+ * Gives the key's record a new version, its content as it is, by a ballot: what was stored weakly anywhere is then strong. What has
+ * expired is deleted. False, and nothing happens, if too much is in flight.
+ */
+MUST_USE bool op_renew(struct node_core *core, uint32_t bucket, struct slice key);
 
 /** The operation's turn among this core's ballots on the key has come. */
 void op_update_run(struct node_core *core, struct op *op);

@@ -153,7 +153,7 @@ static bool serve(struct node_core *core, struct slot *slot, const struct msg *r
 		break;
 	case OP_PUSH: {
 		uint64_t config_epoch = cluster_map_row(core->map, slot->partition).config_epoch;
-		if (acceptor_push(k, f, &r->record, r->read_epoch, config_epoch, ret, &weak) == ACCEPTOR_STORE)
+		if (acceptor_push(k, f, r, config_epoch, ret, &weak) == ACCEPTOR_STORE)
 			return store_record(core, slot, &r->record, weak);
 		break;
 	}
