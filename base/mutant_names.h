@@ -37,6 +37,9 @@
 	X(earlyreply, "a write is reported durable before the sync that covers it")                                \
 	X(syncignored, "a sync that failed is taken for a good one")                                               \
 	X(losedisk, "a node that lost its disk comes back empty under its old identity")                           \
+	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
+	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
+	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
 	X(hintcount, "a hint for a replica that cannot be reached counts as its vote for a strong write")          \
 	X(nodeadline, "an operation goes on after its deadline")                                                   \
 	X(norid, "a client repeats a write as a new one, without its request id")
