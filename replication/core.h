@@ -22,6 +22,7 @@
 #include "replication/move_source.h"
 #include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/partition.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
 #include "replication/turn.h"
@@ -61,6 +62,7 @@ struct node_core {
 	struct ilist held; /* of struct held_reply, in order of token: answers that wait for a write */
 
 	struct slots slots;
+	struct partitions partitions;
 	struct hmap reads;   /* of struct disk_wait, by token */
 	uint64_t token_last; /* reads and scans */
 
@@ -145,13 +147,14 @@ enum disk_wait_kind {
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
 	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_PARTITIONS,
 };
 
 struct disk_wait {
 	struct hmap_node node;
 	uint64_t token;
 	enum disk_wait_kind kind;
-	void *owner; /* slot, hint push, hint target or op; NULL for the ledger itself */
+	void *owner; /* slot, hint push, hint target or op; NULL for the ledger and the partitions */
 };
 
 /** Starts a read or scan for OWNER and returns its token. */

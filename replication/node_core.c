@@ -94,6 +94,7 @@ void node_core_free(struct node_core *core)
 	moves_release(core);
 	move_source_release(core);
 	move_status_release(core);
+	partitions_release(core);
 	replica_release(core);
 	free_waits(core);
 	slots_release(&core->slots);
@@ -150,6 +151,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
+	partitions_load(core);
 	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
 		const struct map_node *node = &core->map->desc.nodes[i];
 		if (node->index != core->self)
@@ -364,8 +366,10 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_PARTITIONS)
+		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
-		KV_UNREACHABLE("scans are for hints, the ledger, moves and clients");
+		KV_UNREACHABLE("scans are for hints, the ledger, moves, partitions and clients");
 }
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)

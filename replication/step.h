@@ -46,7 +46,7 @@ struct disk_row {
 	struct slice value;
 };
 
-/** All rows of a HINT target and partition, or of a DATA or LEDGER partition, from `after` (exclusive; empty key: the start). */
+/** All rows of a HINT target and partition, of a DATA or LEDGER partition, or of META, from `after` (exclusive; empty key: the start). */
 struct disk_scan {
 	enum disk_table table;
 	uint16_t target;

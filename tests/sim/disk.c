@@ -27,6 +27,8 @@ static enum disk_table table_from(enum store_table table)
 		return DISK_HINT;
 	case STORE_LEDGER:
 		return DISK_LEDGER;
+	case STORE_META:
+		return DISK_META;
 	default:
 		KV_UNREACHABLE("no table that a core scans");
 	}
@@ -70,6 +72,8 @@ struct disk_work *disk_work_scan(const struct disk_scan *scan)
 	work->bytes_max = scan->bytes_max;
 	if (scan->table == DISK_HINT)
 		keyspace_hint_partition_range(scan->target, scan->partition, &work->first, &work->end);
+	else if (scan->table == DISK_META)
+		buf_append_u8(&work->first, 0);
 	else
 		keyspace_data_range(scan->partition, &work->first, &work->end);
 	if (scan->has_after) {
@@ -143,14 +147,21 @@ void disk_work_carry_out(struct disk_work *work, struct store *store)
 	work->status = status == KV_NOT_FOUND ? KV_OK : status;
 }
 
+static bool key_parse(enum store_table table, struct slice bytes, struct keyspace_key *ret)
+{
+	*ret = (struct keyspace_key){.key = bytes};
+	if (table == STORE_META)
+		return true;
+	return table == STORE_HINT ? keyspace_hint_parse(bytes, ret) : keyspace_data_parse(bytes, ret);
+}
+
 void disk_work_rows(const struct disk_work *work, struct disk_row *rows)
 {
 	for (uint32_t i = 0; i < work->count; i++) {
 		const struct disk_span *span = &work->spans[i];
-		struct slice key = slice_of(work->bytes.data + span->key_at, span->key_size);
-		struct keyspace_key parts = {0};
-		bool parsed = work->table == STORE_HINT ? keyspace_hint_parse(key, &parts)
-							: keyspace_data_parse(key, &parts);
+		struct keyspace_key parts;
+		bool parsed =
+			key_parse(work->table, slice_of(work->bytes.data + span->key_at, span->key_size), &parts);
 		KV_ASSERT(parsed);
 		rows[i].key = (struct disk_key){.table = table_from(work->table),
 						.target = parts.target,
