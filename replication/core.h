@@ -25,6 +25,7 @@
 #include "replication/partition.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
+#include "replication/tree.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -82,6 +83,7 @@ struct node_core {
 	struct moves moves;
 	struct move_source move_source;
 	struct move_reports move_reports;
+	struct trees trees;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -148,6 +150,7 @@ enum disk_wait_kind {
 	WAIT_LEDGER_PAGE,
 	WAIT_MOVE_PAGE, /* at the old member */
 	WAIT_PARTITIONS,
+	WAIT_TREE_SCAN,
 };
 
 struct disk_wait {

@@ -22,10 +22,10 @@ struct moment {
 };
 
 /** Tables of the engine as the core sees them. */
-enum disk_table { DISK_DATA, DISK_HINT, DISK_META, DISK_LEDGER };
+enum disk_table { DISK_DATA, DISK_HINT, DISK_META, DISK_LEDGER, DISK_TREE };
 
 /** A key in one of them. The adapter turns it into bytes (storage/keyspace.h); META uses only `key`, the name; in
-    LEDGER `key` is the user's key with a version behind it (replication/ledger_row.h). */
+    LEDGER `key` is the user's key with a version behind it (replication/ledger_row.h); TREE uses only partition and leaf. */
 struct disk_key {
 	enum disk_table table;
 	uint16_t target; /* HINT only */
@@ -46,11 +46,14 @@ struct disk_row {
 	struct slice value;
 };
 
-/** All rows of a HINT target and partition, of a DATA or LEDGER partition, or of META, from `after` (exclusive; empty key: the start). */
+/** All rows of a HINT target and partition, of a DATA, LEDGER or TREE partition, or of META, from `after` (exclusive; empty key: the
+    start). */
 struct disk_scan {
 	enum disk_table table;
 	uint16_t target;
 	uint16_t partition;
+	bool one_leaf; /* DATA: only rows of `leaf` */
+	uint16_t leaf;
 	bool has_after;
 	struct disk_key after;
 	uint32_t rows_max;
