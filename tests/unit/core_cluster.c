@@ -204,7 +204,7 @@ void tell(struct cluster *c, node_id from, node_id to, const struct msg *m)
 static void frame_deliver(struct cluster *c, const struct frame *f)
 {
 	static const struct frame_limits limits = {
-		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = VALUE_SIZE_MAX};
+		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = PAGE_SIZE_MAX};
 	struct frame_header h;
 	assert_int_equal(frame_header_decode(f->bytes.data, &limits, &h), FRAME_OK);
 	struct arena arena = ARENA_INIT(codec_arena_max(h.meta_size));
@@ -525,7 +525,7 @@ struct msg kept_msg(const struct cluster *c, struct arena *arena)
 	assert_non_null(link);
 	const struct frame *f = container_of(link, struct frame, link);
 	static const struct frame_limits limits = {
-		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = VALUE_SIZE_MAX};
+		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = PAGE_SIZE_MAX};
 	struct frame_header h;
 	assert_int_equal(frame_header_decode(f->bytes.data, &limits, &h), FRAME_OK);
 	*arena = ARENA_INIT(codec_arena_max(h.meta_size));
