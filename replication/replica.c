@@ -276,7 +276,7 @@ void replica_request(struct node_core *core, node_id from, const struct msg *m, 
 		core->stats.replica_expired++;
 		return;
 	}
-	if (!is_placed_well(core, r) || BUGGIFY(core, replica_busy)) {
+	if (!is_placed_well(core, r) || !partitions_are_loaded(core) || BUGGIFY(core, replica_busy)) {
 		answer_plain(core, from, m, ANSWER_BUSY);
 		return;
 	}
