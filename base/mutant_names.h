@@ -7,6 +7,7 @@
 #define KV_BASE_MUTANT_NAMES_H
 
 #define MUTANT_NAMES(X)                                                                                            \
+	X(name, "the rule it breaks")                                                                              \
 	X(nowb, "a strong get answers the greatest record before a majority holds it")                             \
 	X(noweak, "a weak copy counts as a strong one")                                                            \
 	X(pushstrong, "a copy pushed below a newer promise is stored as a strong one")                             \
@@ -52,6 +53,9 @@
 	X(nofloor, "a replica that joins does not raise its promise floor")                                        \
 	X(phasemix, "an operation keeps the answers it has when the replicas change")                              \
 	X(pushepoch, "a strong record read in an older epoch is pushed")                                           \
+	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
+	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
+	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
 	X(noxfer, "a partition's new member says that all is there without copying anything")                      \
 	X(nosession, "what an earlier try of a move says counts for the present one")                              \
 	X(earlysource, "an old member tells its fence before the map that makes it one is in force there")         \

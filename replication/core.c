@@ -7,6 +7,11 @@ uint64_t core_next_id(struct node_core *core) { return ++core->id_last; }
 
 hlc_t core_clock(const struct node_core *core) { return hlc_peek(&core->clock, core->now.wall_us); }
 
+bool core_yields(const struct node_core *core)
+{
+	return core->op_count > core->config.ops_max / 4 || core->write_bytes > WRITE_BYTES_MAX / 8;
+}
+
 bool core_fresh_version(struct node_core *core, struct version *ret)
 {
 	hlc_t hlc;

@@ -119,6 +119,9 @@ MUST_USE bool core_fresh_version(struct node_core *core, struct version *ret);
 /** The cluster's clock now. */
 hlc_t core_clock(const struct node_core *core);
 
+/** True while clients keep this core so busy that background work waits. */
+bool core_yields(const struct node_core *core);
+
 /** True once physical time has passed every reading of the life before. */
 bool core_clock_is_current(const struct node_core *core);
 

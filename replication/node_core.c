@@ -95,6 +95,7 @@ void node_core_free(struct node_core *core)
 	moves_release(core);
 	move_source_release(core);
 	move_status_release(core);
+	trees_release(core);
 	replica_release(core);
 	free_waits(core);
 	slots_release(&core->slots);
@@ -160,6 +161,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	detector_set_map(core);
 	hints_set_map(core);
 	ledger_set_map(core);
+	trees_set_map(core);
 	move_status_set_map(core);
 	moves_set_map(core);
 	op_map_changed(core);
@@ -366,6 +368,8 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_SCAN)
+		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_PARTITIONS)
 		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
@@ -412,6 +416,7 @@ static void on_tick(struct node_core *core)
 	detector_tick(core);
 	hint_replay_tick(core);
 	ledger_tick(core);
+	trees_tick(core);
 	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
@@ -495,6 +500,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;
 	ret->peer_count = 0;

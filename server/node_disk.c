@@ -155,7 +155,7 @@ void node_disk_write(struct node *n, uint64_t token, const struct disk_put *puts
 
 void node_disk_drop(struct node *n, uint64_t token, uint16_t partition)
 {
-	static const enum store_table tables[] = {STORE_DATA, STORE_TREE, STORE_LEDGER};
+	static const enum store_table tables[] = {STORE_TREE, STORE_DATA, STORE_LEDGER};
 	struct node_write *w = xcalloc(1, sizeof *w + ARRAY_SIZE(tables) * sizeof w->ops[0]);
 	CLEANUP(buf_release) struct buf first = BUF_INIT, end = BUF_INIT;
 	w->node = n;

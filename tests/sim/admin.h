@@ -23,7 +23,7 @@ struct admin {
 	uint64_t turn; /* counts requests; older answers are void */
 	struct msg_change asked;
 	char address[16]; /* in it */
-	bool finishing;   /* only what ends the changes */
+	bool refused;     /* the last commit was */
 };
 
 /** Begins with the faults. Nothing happens in a run without changes. */

@@ -147,7 +147,7 @@ static uint32_t list_node(struct sim *sim, struct sim_node *n)
 bool check_ledger(struct sim *sim, struct verdict *v)
 {
 	for (uint32_t i = 0; i < sim->options.node_count; i++) {
-		if (sim->nodes[i].lost)
+		if (!sim_node_is_member(&sim->nodes[i]))
 			continue; /* its disk may be damaged, or gone */
 		struct ledger_check c = {.sim = sim, .v = v, .node = (uint16_t)i};
 		store_mem_foreach(sim->nodes[i].store, STORE_LEDGER, check_row, &c);

@@ -29,6 +29,19 @@
 	X(full_disks)                                                                                              \
 	X(corrupt_records)                                                                                         \
 	X(lost_disks)                                                                                              \
+	X(hellos_refused)                                                                                          \
+	X(maps) /* decided in runs */                                                                              \
+	X(changes_asked)                                                                                           \
+	X(changes_done)                                                                                            \
+	X(changes_add)                                                                                             \
+	X(changes_replace)                                                                                         \
+	X(changes_leave)                                                                                           \
+	X(changes_gone)                                                                                            \
+	X(changes_commit)                                                                                          \
+	X(changes_discard)                                                                                         \
+	X(changes_pause)                                                                                           \
+	X(changes_token)                                                                                           \
+	X(changes_address)                                                                                         \
 	X(clients_died)                                                                                            \
 	X(storms)                                                                                                  \
 	X(pauses)                                                                                                  \

@@ -171,7 +171,7 @@ void disk_work_rows(const struct disk_work *work, struct disk_row *rows)
 	for (uint32_t i = 0; i < work->count; i++) {
 		const struct disk_span *span = &work->spans[i];
 		struct slice key = slice_of(work->bytes.data + span->key_at, span->key_size);
-		struct keyspace_key parts;
+		struct keyspace_key parts = {0};
 		bool parsed = key_parse(work->table, key, &parts);
 		KV_ASSERT(parsed);
 		rows[i].key = (struct disk_key){.table = table_from(work->table),
@@ -222,7 +222,7 @@ static bool remove_range(struct store *store, enum store_table table, struct sli
 
 bool disk_drop(struct store *store, uint16_t partition)
 {
-	static const enum store_table tables[] = {STORE_DATA, STORE_TREE, STORE_LEDGER};
+	static const enum store_table tables[] = {STORE_TREE, STORE_DATA, STORE_LEDGER};
 	struct buf first = BUF_INIT, end = BUF_INIT;
 	keyspace_data_range(partition, &first, &end); /* the same for all three: the partition comes first */
 	bool done = true;

@@ -167,10 +167,17 @@ static bool draw_ask(struct sim *sim, struct sim_client *c, struct history_op *o
 	return true;
 }
 
+/* Clients know the map: they seldom ask a machine that is not part of the cluster. */
+static uint16_t draw_node(struct sim *sim)
+{
+	uint16_t index = (uint16_t)rng_below(&sim->rng, sim->options.node_count);
+	return sim->options.membership && percent(sim, 95) ? sim_node_left(sim, index) : index;
+}
+
 void draw_op(struct sim *sim, struct sim_client *c, struct history_op *op)
 {
 	const struct sim_options *o = &sim->options;
-	op->node = (uint16_t)rng_below(&sim->rng, o->node_count);
+	op->node = draw_node(sim);
 	op->key = (uint32_t)rng_below(&sim->rng, o->key_count);
 	if (draw_ask(sim, c, op))
 		return;

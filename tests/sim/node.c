@@ -160,7 +160,7 @@ static void on_frame(struct sim_node *n, const struct sim_event *event)
 {
 	struct sim *sim = n->sim;
 	const struct msg *m = sim_message(sim, event);
-	uint32_t core = wire_core(m, sim->options.partitions, sim->options.core_count);
+	uint32_t core = wire_core(m, node_core_partitions(n->cores[0].core), sim->options.core_count);
 	trace_add(&sim->trace, sim->now_us, TRACE_deliver, event->from, n->index, wire_label(m), m->id);
 	usec_t mono_us = sim_node_now(n).mono_us;
 	struct node_event ev = {0};

@@ -54,7 +54,8 @@ struct sim_node {
 	struct sim *sim;
 	uint16_t index; /* of the machine */
 	struct uuid uuid;
-	uint32_t life; /* identities so far */
+	uint32_t life;  /* identities so far */
+	uint32_t moves; /* to other addresses */
 	char name[16], address[16], zone[8];
 	char token[TOKEN_SIZE_MAX + 1]; /* with which an empty node asks to join; empty: it waits */
 	struct sim_links links;

@@ -20,6 +20,7 @@
 #define FORM_MAX_US   (60 * USEC_PER_SEC)
 #define WORK_MAX_US   (240 * USEC_PER_SEC)
 #define QUIET_MAX_US  (60 * USEC_PER_SEC)
+#define CHANGE_MAX_US (120 * USEC_PER_SEC) /* until what the operator began is finished */
 #define SETTLE_MAX_US (10 * USEC_PER_SEC)
 #define READ_ROUNDS   3u
 #define LIMITS_EVERY  512u /* events between two looks at the limits */
@@ -96,9 +97,11 @@ static struct sim_event *event_of_message(struct sim *sim, uint16_t from, uint16
 	return event;
 }
 
-void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, uint64_t token)
+/* M on its way: copies are lost, late or two. */
+static void send_copies(struct sim *sim, const struct sim_event *about, const struct msg *m)
 {
 	usec_t delays_us[2];
+	uint16_t from = about->from, to = about->node;
 	bool to_client = to >= sim->options.node_count, from_client = from >= sim->options.node_count;
 	bool may_repeat = !to_client && !from_client;
 	uint32_t copies = net_send(&sim->net, from, to, may_repeat, delays_us);
@@ -114,13 +117,33 @@ void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, 
 	uint32_t depth = from_client || to_client ? 0 : costs_send(&sim->costs, from);
 	for (uint32_t i = 0; i < copies; i++) {
 		struct sim_event *event = event_of_message(sim, from, to, m);
-		event->token = token;
+		event->token = about->token;
+		event->to_index = about->to_index;
+		event->said = about->said;
+		event->from_boot = about->from_boot;
 		event->cost = cost;
 		event->depth = depth;
 		if (copies == 2 && opcode_is_client(m->opcode) && !m->reply)
 			event->boot = sim->nodes[to].boot;
 		sim_at(sim, event, sim->now_us + delays_us[i]);
 	}
+}
+
+void sim_send(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, uint64_t token)
+{
+	const struct sim_event about = {.from = from, .node = to, .token = token};
+	send_copies(sim, &about, m);
+}
+
+void sim_send_peer(struct sim *sim, uint16_t from, uint16_t to, node_id to_index, const struct msg *m)
+{
+	const struct sim_node *sender = &sim->nodes[from];
+	const struct sim_event about = {.from = from,
+					.node = to,
+					.to_index = to_index,
+					.said = node_core_index(sender->cores[0].core),
+					.from_boot = sender->boot};
+	send_copies(sim, &about, m);
 }
 
 const struct msg *sim_message(struct sim *sim, const struct sim_event *event)
@@ -141,10 +164,19 @@ usec_t sim_patience_us(const struct sim *sim, usec_t us)
 
 uint16_t sim_node_left(const struct sim *sim, uint16_t index)
 {
-	KV_ASSERT(sim->lost_count < sim->options.node_count);
-	while (sim->nodes[index].lost)
+	for (uint32_t i = 0; i < sim->options.node_count && !sim_node_is_member(&sim->nodes[index]); i++)
 		index = (uint16_t)((index + 1) % sim->options.node_count);
 	return index;
+}
+
+bool sim_maps_are_known(const struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+		if (sim_node_is_member(n) && n->epoch != sim->maps.newest->desc.epoch)
+			return false;
+	}
+	return true;
 }
 
 static void sim_dispatch(struct sim *sim, struct sim_event *event)
@@ -157,7 +189,9 @@ static void sim_dispatch(struct sim *sim, struct sim_event *event)
 		sim_node_handle(&sim->nodes[event->node], event);
 		return;
 	case SIM_ANSWER:
-		if (sim->on_answer)
+		if (event->client == sim_admin_client(sim))
+			admin_on_answer(sim, event, sim_message(sim, event));
+		else if (sim->on_answer)
 			sim->on_answer(sim, event, sim_message(sim, event));
 		else
 			workload_on_answer(sim, event);
@@ -233,9 +267,11 @@ bool sim_until(struct sim *sim, bool (*cond)(const struct sim *sim), usec_t us)
 
 /* --- the cluster --- */
 
+static uint32_t first_count(const struct sim *sim) { return sim->options.node_count - sim->options.spare_count; }
+
 static void map_nodes(struct sim *sim, struct map_node *nodes)
 {
-	for (uint32_t i = 0; i < sim->options.node_count; i++) {
+	for (uint32_t i = 0; i < first_count(sim); i++) {
 		const struct sim_node *n = &sim->nodes[i];
 		nodes[i] = (struct map_node){
 			.index = (node_id)i,
@@ -244,6 +280,8 @@ static void map_nodes(struct sim *sim, struct map_node *nodes)
 			.name = slice_str(n->name),
 			.peer_address = slice_str(n->address),
 			.client_address = slice_str(n->address),
+			.zone = slice_str(n->zone),
+			.replaces = NODE_NONE,
 			.weight = 100,
 		};
 	}
@@ -258,7 +296,7 @@ static void cluster_seed(struct sim *sim)
 	node_id *rows = xcalloc((size_t)o->partitions * o->replicas, sizeof(rows[0]));
 	uint64_t *epochs = xcalloc(o->partitions, sizeof(epochs[0]));
 	struct placement_input input = {
-		.partitions = o->partitions, .replicas = o->replicas, .node_count = o->node_count, .nodes = nodes};
+		.partitions = o->partitions, .replicas = o->replicas, .node_count = first_count(sim), .nodes = nodes};
 	struct error err;
 	enum kv_status status = placement_plan(&input, rows, &err);
 	KV_ASSERT(status == KV_OK);
@@ -270,15 +308,17 @@ static void cluster_seed(struct sim *sim)
 		.epoch = 1,
 		.partitions = o->partitions,
 		.replicas = o->replicas,
-		.node_count = o->node_count,
+		.node_count = first_count(sim),
 		.nodes = nodes,
 		.rows = rows,
 		.config_epochs = epochs,
 		.voter_count = 3,
 		.voters = {0, 1, 2},
 	};
-	for (uint32_t i = 0; i < o->node_count; i++)
+	for (uint32_t i = 0; i < first_count(sim); i++) {
 		sim_node_seed_map(&sim->nodes[i], &map);
+		maps_saw(sim, &sim->nodes[i], &map);
+	}
 	free(rows);
 	free(epochs);
 }
@@ -290,7 +330,7 @@ static void form_asks(struct sim *sim, struct sim_event *event)
 	if (sim_node_is_ready(&sim->nodes[0]))
 		return;
 	struct slice addresses[SIM_NODES_MAX];
-	for (uint32_t i = 0; i < o->node_count; i++)
+	for (uint32_t i = 0; i < first_count(sim); i++)
 		addresses[i] = slice_str(sim->nodes[i].address);
 	struct msg m = {
 		.opcode = OP_CLUSTER_INIT,
@@ -300,7 +340,7 @@ static void form_asks(struct sim *sim, struct sim_event *event)
 				.name = slice_str("sim"),
 				.partitions = o->partitions,
 				.replicas = o->replicas,
-				.address_count = o->node_count,
+				.address_count = first_count(sim),
 				.addresses = addresses,
 				.deadline_ms = 4000,
 			},
@@ -314,17 +354,17 @@ static void form_asks(struct sim *sim, struct sim_event *event)
 static bool all_ready(const struct sim *sim)
 {
 	for (uint32_t i = 0; i < sim->options.node_count; i++)
-		if (!sim->nodes[i].lost && !sim_node_is_ready(&sim->nodes[i]))
+		if (sim_node_is_member(&sim->nodes[i]) && !sim_node_is_ready(&sim->nodes[i]))
 			return false;
 	return true;
 }
 
 static bool all_quiet(const struct sim *sim)
 {
-	if (!workload_is_done(sim))
+	if (!workload_is_done(sim) || !admin_is_done(sim))
 		return false;
 	for (uint32_t i = 0; i < sim->options.node_count; i++)
-		if (!sim->nodes[i].lost && !sim_node_is_quiet(&sim->nodes[i]))
+		if (sim_node_is_member(&sim->nodes[i]) && !sim_node_is_quiet(&sim->nodes[i]))
 			return false;
 	return true;
 }
@@ -369,33 +409,33 @@ static void copy_read(struct sim *sim, const struct sim_node *n, uint32_t key, c
 	replicas_add(&sim->replicas, &copy);
 }
 
+/* The machine where this identity lives and has its disk, or NULL. */
+static const struct sim_node *node_of(const struct sim *sim, const struct uuid *uuid)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		if (uuid_equal(&sim->nodes[i].uuid, uuid) && !sim->nodes[i].lost)
+			return &sim->nodes[i];
+	return NULL;
+}
+
 /* Reads all replicas' copies of all keys from their disks. */
 static void copies_collect(struct sim *sim)
 {
-	struct buf stored = BUF_INIT;
-	struct arena arena = ARENA_INIT(0);
-	struct map_desc map;
-	enum kv_status status = store_get(sim->nodes[sim_node_left(sim, 0)].store, STORE_META, slice_str(META_MAP),
-					  /* cache_only: */ false, &stored);
-	KV_ASSERT(status == KV_OK);
-	arena.limit = codec_arena_max(stored.size);
-	status = codec_map_decode(buf_slice(&stored), &arena, &map);
-	KV_ASSERT(status == KV_OK);
+	const struct map_desc *map = &sim->maps.newest->desc;
 	replicas_release(&sim->replicas);
 	for (uint32_t key = 0; key < sim->options.key_count; key++) {
 		char text[16];
 		struct keyspace_key at = {.key = value_key(key, text)};
 		uint64_t hash = key_hash(at.key);
-		at.partition = hash_partition(hash, map.partitions);
-		at.leaf = hash_leaf(hash, map.partitions);
-		for (uint32_t i = 0; i < map.replicas; i++) {
-			const struct sim_node *n = &sim->nodes[map.rows[(size_t)at.partition * map.replicas + i]];
-			if (!n->lost)
+		at.partition = hash_partition(hash, map->partitions);
+		at.leaf = hash_leaf(hash, map->partitions);
+		for (uint32_t i = 0; i < map->replicas; i++) {
+			node_id index = map->rows[(size_t)at.partition * map->replicas + i];
+			const struct sim_node *n = node_of(sim, &map->nodes[index].uuid);
+			if (n)
 				copy_read(sim, n, key, &at);
 		}
 	}
-	arena_release(&arena);
-	buf_release(&stored);
 }
 
 static bool copies_agree(struct sim *sim)
@@ -463,13 +503,15 @@ static void fail_liveness(struct sim *sim, const char *what)
 	buf_append_str(&text, workload_is_done(sim) ? "" : "; clients are busy");
 	for (uint32_t i = 0; i < sim->options.node_count; i++) {
 		const struct sim_node *n = &sim->nodes[i];
-		if (n->lost || sim_node_is_quiet(n))
+		if (!sim_node_is_member(n) || sim_node_is_quiet(n))
 			continue;
 		if (!sim_node_is_ready(n))
 			buf_printf(&text, "; node %u is %s", i, n->up ? "not ready" : "down");
 		for (uint32_t core = 0; n->up && core < sim->options.core_count; core++)
 			describe_core(n, core, &text);
 	}
+	if (sim->maps.newest && !admin_is_done(sim))
+		buf_append_str(&text, "; the cluster is still changing");
 	verdict_fail(&sim->verdict, "liveness", UINT32_MAX, "%s%s", what, buf_cstr(&text));
 	buf_release(&text);
 }
@@ -484,7 +526,7 @@ static bool sim_phases(struct sim *sim)
 	workload_start(sim);
 	sim_until(sim, workload_is_done, WORK_MAX_US);
 	faults_heal(sim);
-	if (!sim_until(sim, all_quiet, QUIET_MAX_US)) {
+	if (!sim_until(sim, all_quiet, QUIET_MAX_US + (sim->options.membership ? CHANGE_MAX_US : 0))) {
 		fail_liveness(sim, "not quiet after healing");
 		return false;
 	}
@@ -516,9 +558,10 @@ void sim_init(struct sim *sim, const struct sim_options *options)
 	rng_init(&sim->net_rng, hash_u64(options->seed + 2));
 	rng_init(&sim->fault_rng, hash_u64(options->seed + 3));
 	rng_init(&sim->disk_rng, hash_u64(options->seed + 4));
+	rng_init(&sim->change_rng, hash_u64(options->seed + 5));
 	sim->costs.counting = options->costs;
 	sim->frame_arena = (struct arena){.limit = FRAME_ARENA_MAX, .keep = SPARE_BYTES_MAX};
-	net_init(&sim->net, &sim->net_rng, options->node_count + options->client_count);
+	net_init(&sim->net, &sim->net_rng, options->node_count + options->client_count + options->membership);
 	/* Two clocks are apart by twice the skew and what they drift in a run; a hybrid clock runs ahead of its own
 	 * physical one by the drift it allows, which happens after a node starts at its old limit. */
 	usec_t skew_us = 2 * options->skew_max_us + 400 * (usec_t)options->drift_max_ppm +
@@ -544,6 +587,7 @@ void sim_release(struct sim *sim)
 	trace_release(&sim->trace);
 	arena_release(&sim->frame_arena);
 	history_release(&sim->history);
+	maps_release(&sim->maps);
 	replicas_release(&sim->replicas);
 }
 
@@ -573,6 +617,8 @@ void sim_explain(const struct sim *sim, struct buf *out)
 	if (v->key != UINT32_MAX)
 		buf_printf(out, ", key %u", v->key);
 	buf_printf(out, ": %s\n", v->message);
+	if (sim->options.membership)
+		maps_print(&sim->maps, out);
 	if (v->key != UINT32_MAX) {
 		buf_append_str(out, "history of the key:\n");
 		history_print(&sim->history, v->key, out);

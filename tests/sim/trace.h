@@ -36,6 +36,8 @@
 	X(durable, "node", "core", "token", "")                                                                    \
 	X(read, "node", "core", "token", "found")                                                                  \
 	X(scan, "node", "core", "token", "rows")                                                                   \
+	X(change, "node", "kind", "about", "turn")                                                                 \
+	X(changed, "node", "kind", "status", "turn")                                                               \
 	X(map, "node", "epoch", "", "")                                                                            \
 	X(invoke, "client", "node", "op", "attempt")                                                               \
 	X(answer, "client", "op", "status", "in_doubt")                                                            \

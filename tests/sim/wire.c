@@ -2,8 +2,8 @@
 #include "tests/sim/wire.h"
 
 #include "proto/codec.h"
-#include "proto/keyhash.h"
 #include "proto/opcode.h"
+#include "server/dispatch.h"
 
 void wire_encode(const struct msg *m, struct buf *out)
 {
@@ -39,6 +39,14 @@ bool wire_can_copy(const struct msg *m)
 	case BODY_ANSWER:
 	case BODY_HEARTBEAT:
 	case BODY_HINT:
+	case BODY_MAP:
+	case BODY_VOTE:
+	case BODY_JOIN:
+	case BODY_MOVE:
+	case BODY_TREE:
+	case BODY_GC:
+	case BODY_PROBE:
+	case BODY_CHANGE:
 		return true;
 	default:
 		return false;
@@ -92,6 +100,67 @@ static void copy_record(struct arena *arena, struct record *r)
 	r->lin = copy_of(arena, r->lin, r->lin_count * sizeof(r->lin[0]));
 }
 
+static void copy_node(struct arena *arena, struct map_node *node)
+{
+	copy_slice(arena, &node->name);
+	copy_slice(arena, &node->peer_address);
+	copy_slice(arena, &node->client_address);
+	copy_slice(arena, &node->zone);
+}
+
+static const struct map_desc *copy_map(struct arena *arena, const struct map_desc *map)
+{
+	if (!map)
+		return NULL;
+	struct map_desc *copy = copy_of(arena, map, sizeof(*map));
+	struct map_node *nodes = copy_of(arena, map->nodes, map->node_count * sizeof(map->nodes[0]));
+	for (uint32_t i = 0; i < map->node_count; i++)
+		copy_node(arena, &nodes[i]);
+	copy_slice(arena, &copy->name);
+	copy->nodes = nodes;
+	copy->rows = copy_of(arena, map->rows, (size_t)map->partitions * map->replicas * sizeof(map->rows[0]));
+	copy->config_epochs = copy_of(arena, map->config_epochs, map->partitions * sizeof(map->config_epochs[0]));
+	copy->moves = copy_of(arena, map->moves, map->move_count * sizeof(map->moves[0]));
+	return copy;
+}
+
+static void copy_change_of_cluster(struct arena *arena, struct msg *copy)
+{
+	switch (opcode_body(copy->opcode, copy->reply)) {
+	case BODY_MAP:
+		copy->map.map = copy_map(arena, copy->map.map);
+		break;
+	case BODY_VOTE:
+		copy->vote.map = copy_map(arena, copy->vote.map);
+		break;
+	case BODY_JOIN:
+		copy_slice(arena, &copy->join.token);
+		copy_slice(arena, &copy->join.message);
+		copy_node(arena, &copy->join.self);
+		break;
+	case BODY_MOVE:
+		copy_slice(arena, &copy->move.cursor);
+		copy_slice(arena, &copy->move.page);
+		copy_slice(arena, &copy->move.message);
+		break;
+	case BODY_TREE:
+		copy->tree.roots =
+			copy_of(arena, copy->tree.roots, copy->tree.root_count * sizeof(copy->tree.roots[0]));
+		copy_slice(arena, &copy->tree.cursor);
+		copy_slice(arena, &copy->tree.page);
+		break;
+	case BODY_GC:
+		copy_slice(arena, &copy->gc.page);
+		break;
+	case BODY_CHANGE:
+		copy_slice(arena, &copy->change.address);
+		copy_slice(arena, &copy->change.client_address);
+		break;
+	default: /* no pointers */
+		break;
+	}
+}
+
 struct msg *wire_copy(const struct msg *m, struct arena *arena)
 {
 	KV_ASSERT(wire_can_copy(m));
@@ -114,7 +183,8 @@ struct msg *wire_copy(const struct msg *m, struct arena *arena)
 		copy->answer.carriers =
 			copy_of(arena, m->answer.carriers, m->answer.carrier_count * sizeof(m->answer.carriers[0]));
 		break;
-	default: /* no pointers */
+	default:
+		copy_change_of_cluster(arena, copy);
 		break;
 	}
 	return copy;
@@ -124,18 +194,7 @@ struct msg *wire_copy(const struct msg *m, struct arena *arena)
 
 uint32_t wire_core(const struct msg *m, uint32_t partitions, uint32_t core_count)
 {
-	uint32_t of;
-	if (opcode_is_replica(m->opcode))
-		of = m->reply ? m->answer.partition : m->replica.partition;
-	else if (m->reply)
-		of = m->shard;
-	else if (opcode_has_page(m->opcode))
-		of = m->request.partition;
-	else if (opcode_is_client(m->opcode) && opcode_needs_key(m->opcode))
-		of = hash_partition(key_hash(m->request.key), partitions);
-	else
-		of = m->shard;
-	return of % core_count;
+	return dispatch_shard(m, partitions, core_count);
 }
 
 uint64_t wire_label(const struct msg *m)

@@ -31,12 +31,21 @@ static void client_schedule(struct sim *sim, struct sim_client *c, usec_t at_us)
 	sim_at(sim, event, at_us);
 }
 
+/* Not before the next tide, if this one is over. */
+static usec_t at_tide(const struct sim *sim, usec_t at_us)
+{
+	usec_t tide_us = sim->options.tide_us;
+	if (tide_us == 0 || sim->work.final || at_us % tide_us < sim->options.tide_active_us)
+		return at_us;
+	return (at_us / tide_us + 1) * tide_us + at_us % 1000;
+}
+
 static void client_think(struct sim *sim, struct sim_client *c)
 {
 	usec_t think_us = rng_between(&sim->rng, 0, 2 * sim->options.think_us);
 	if (rng_chance(&sim->rng, 300000))
 		think_us = rng_between(&sim->rng, 0, 100); /* bursts find what a steady pace does not */
-	client_schedule(sim, c, sim->now_us + (sim->work.final ? 1000 : think_us));
+	client_schedule(sim, c, at_tide(sim, sim->now_us + (sim->work.final ? 1000 : think_us)));
 }
 
 static bool percent(struct sim *sim, uint32_t pct) { return rng_below(&sim->rng, 100) < pct; }
@@ -235,6 +244,8 @@ static bool client_retry(struct sim *sim, struct sim_client *c)
 		return false;
 	uint32_t others = sim->options.node_count - 1;
 	op->node = (uint16_t)((op->node + 1 + rng_below(&sim->rng, others)) % sim->options.node_count);
+	if (sim->options.membership)
+		op->node = sim_node_left(sim, op->node);
 	sim->cover.ops_retried++;
 	client_send(sim, c);
 	return true;

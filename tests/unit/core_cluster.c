@@ -227,7 +227,8 @@ static void do_scan(struct cluster *c, node_id i, const struct job *job)
 	for (size_t k = 0; k < n->row_count; k++) {
 		const struct disk_key *key = &n->rows[k].key;
 		bool in_range = key->table == s->table && key->partition == s->partition &&
-				(s->table == DISK_DATA || key->target == s->target);
+				(s->table == DISK_DATA || key->target == s->target) &&
+				(!s->one_leaf || key->leaf == s->leaf);
 		struct disk_key after = s->after;
 		after.target = s->table == DISK_DATA ? 0 : s->target;
 		if (!in_range || (s->has_after && key_compare(key, &after) <= 0))

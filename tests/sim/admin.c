@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/admin.h"
+
+#include "tests/sim/faults.h"
+#include "tests/sim/sim.h"
+
+#define ASK_DEADLINE_MS 3000u
+#define FINISH_EVERY_US (200 * USEC_PER_MSEC)
+
+static bool percent(struct sim *sim, uint32_t pct) { return rng_below(&sim->change_rng, 100) < pct; }
+
+static struct sim_event *after(struct sim *sim, void (*fn)(struct sim *sim, struct sim_event *event), usec_t us)
+{
+	struct sim_event *event = sim_event_new(SIM_FAULT);
+	event->fault = fn;
+	sim_at(sim, event, sim->now_us + us);
+	return event;
+}
+
+/* A random machine of which FIT says that it fits, or NULL. */
+static struct sim_node *pick(struct sim *sim, bool (*fit)(const struct sim_node *n))
+{
+	struct sim_node *fits[SIM_NODES_MAX];
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		if (fit(&sim->nodes[i]))
+			fits[count++] = &sim->nodes[i];
+	return count ? fits[rng_below(&sim->change_rng, count)] : NULL;
+}
+
+static bool is_up_member(const struct sim_node *n) { return n->up && sim_node_is_member(n); }
+
+static bool is_up_spare(const struct sim_node *n) { return n->up && sim_node_is_spare(n); }
+
+/* --- asking --- */
+
+static void loses_patience(struct sim *sim, struct sim_event *event)
+{
+	if (sim->admin.turn == event->a)
+		sim->admin.busy = false;
+}
+
+static void ask(struct sim *sim, struct msg_change change)
+{
+	struct admin *a = &sim->admin;
+	struct sim_node *whom = pick(sim, is_up_member);
+	if (!whom || percent(sim, 5))
+		whom = &sim->nodes[rng_below(&sim->change_rng, sim->options.node_count)];
+	a->busy = true;
+	a->turn++;
+	change.deadline_ms = ASK_DEADLINE_MS;
+	a->asked = change;
+	struct msg m = {.opcode = OP_CLUSTER_CHANGE, .id = a->turn, .change = change};
+	sim->cover.changes_asked++;
+	trace_add(&sim->trace, sim->now_us, TRACE_change, whom->index, change.kind, change.node, a->turn);
+	sim_send(sim, sim_client_end(sim, sim_admin_client(sim)), whom->index, &m, a->turn);
+	after(sim, loses_patience, (ASK_DEADLINE_MS + 200) * USEC_PER_MSEC)->a = a->turn;
+}
+
+static void ask_kind(struct sim *sim, enum change_kind kind, node_id node)
+{
+	ask(sim, (struct msg_change){.kind = kind, .node = node});
+}
+
+/* An empty node; in place of a dead one, if REPLACED is one. */
+static void ask_add(struct sim *sim, const struct sim_node *n, node_id replaced)
+{
+	struct admin *a = &sim->admin;
+	snprintf(a->address, sizeof a->address, "%s", n->address);
+	sim->cover.changes_add += replaced == NODE_NONE;
+	sim->cover.changes_replace += replaced != NODE_NONE;
+	ask(sim, (struct msg_change){.kind = NODE_ADD, .node = replaced, .address = slice_str(a->address)});
+}
+
+static void ask_commit(struct sim *sim)
+{
+	uint64_t epoch = percent(sim, 50) ? sim->maps.newest->desc.epoch : 0;
+	sim->cover.changes_commit++;
+	ask(sim, (struct msg_change){.kind = CHANGE_COMMIT, .node = NODE_NONE, .epoch = epoch});
+}
+
+static void ask_discard(struct sim *sim)
+{
+	sim->cover.changes_discard++;
+	ask_kind(sim, CHANGE_DISCARD, NODE_NONE);
+}
+
+static void ask_gone(struct sim *sim, node_id node)
+{
+	sim->cover.changes_gone++;
+	ask_kind(sim, NODE_GONE, node);
+}
+
+/* --- what the map says --- */
+
+static bool is_staged(const struct map_node *node)
+{
+	return node->state == NODE_STAGED || node->leave_staged || node->gone_staged;
+}
+
+static bool anything_is_staged(const struct map_desc *d)
+{
+	for (uint32_t i = 0; i < d->node_count; i++)
+		if (d->nodes[i].state != NODE_REMOVED && is_staged(&d->nodes[i]))
+			return true;
+	return false;
+}
+
+static bool is_being_replaced(const struct map_desc *d, node_id node)
+{
+	for (uint32_t i = 0; i < d->node_count; i++)
+		if (d->nodes[i].state == NODE_STAGED && d->nodes[i].replaces == node)
+			return true;
+	return false;
+}
+
+/* A dead node about which nothing is staged, or NULL. */
+static const struct map_node *find_dead(const struct sim *sim)
+{
+	const struct map_desc *d = &sim->maps.newest->desc;
+	for (uint32_t i = 0; i < d->node_count; i++) {
+		const struct map_node *node = &d->nodes[i];
+		if (node->state != NODE_REMOVED && node->state != NODE_STAGED && !node->gone_staged &&
+		    maps_is_dead(&sim->maps, &node->uuid) && !is_being_replaced(d, node->index))
+			return node;
+	}
+	return NULL;
+}
+
+/* True if a node is staged whose disk is gone: its change cannot succeed. */
+static bool staged_is_dead(const struct sim *sim)
+{
+	const struct map_desc *d = &sim->maps.newest->desc;
+	for (uint32_t i = 0; i < d->node_count; i++)
+		if (d->nodes[i].state == NODE_STAGED && maps_is_dead(&sim->maps, &d->nodes[i].uuid))
+			return true;
+	return false;
+}
+
+/* --- what to do next --- */
+
+static bool removes_dead(struct sim *sim)
+{
+	const struct map_node *dead = find_dead(sim);
+	const struct sim_node *spare = pick(sim, is_up_spare);
+	bool enough = maps_live(&sim->maps) >= sim->options.replicas;
+	if (!dead)
+		return false;
+	if (spare && (!enough || percent(sim, 75)))
+		ask_add(sim, spare, dead->index);
+	else if (enough)
+		ask_gone(sim, dead->index);
+	else
+		return false;
+	return true;
+}
+
+/* A machine gets another address: its node says so by itself when it is back; at times the operator does. */
+static bool changes_address(struct sim *sim)
+{
+	struct sim_node *n = pick(sim, is_up_member);
+	if (!n || !faults_may_crash(sim, n))
+		return false;
+	const struct map_node *node = maps_find(&sim->maps, &n->uuid);
+	struct admin *a = &sim->admin;
+	sim_node_crash(n);
+	faults_restart_later(sim, n);
+	n->moves++;
+	snprintf(n->address, sizeof n->address, "n%u:%u", n->index, 8000 + n->moves);
+	sim->cover.changes_address++;
+	if (percent(sim, 50)) {
+		snprintf(a->address, sizeof a->address, "%s", n->address);
+		ask(sim, (struct msg_change){.kind = CHANGE_ADDRESS,
+					     .node = node->index,
+					     .address = slice_str(a->address),
+					     .client_address = slice_str(a->address)});
+	}
+	return true;
+}
+
+/* A node that is well is declared dead: for the cluster it is the same. */
+static bool gives_up(struct sim *sim)
+{
+	struct sim_node *n = pick(sim, is_up_member);
+	if (!n || !faults_may_lose(sim) || maps_live(&sim->maps) <= sim->options.replicas)
+		return false;
+	const struct map_node *node = maps_find(&sim->maps, &n->uuid);
+	maps_bury(&sim->maps, &n->uuid);
+	sim->lost_count++;
+	ask_gone(sim, node->index);
+	return true;
+}
+
+static bool grows_or_shrinks(struct sim *sim)
+{
+	struct admin *a = &sim->admin;
+	const struct sim_node *spare = pick(sim, is_up_spare);
+	struct sim_node *member = pick(sim, is_up_member);
+	if (a->left == 0)
+		return false;
+	a->left--;
+	if (spare && percent(sim, 60)) {
+		if (percent(sim, sim->options.token_pct))
+			ask_kind(sim, CHANGE_TOKEN, NODE_NONE);
+		else
+			ask_add(sim, spare, NODE_NONE);
+		return true;
+	}
+	/* At times more than the cluster can do without: it says so. */
+	if (!member || (maps_live(&sim->maps) <= sim->options.replicas && percent(sim, 80)))
+		return false;
+	sim->cover.changes_leave++;
+	ask_kind(sim, NODE_LEAVE, maps_find(&sim->maps, &member->uuid)->index);
+	return true;
+}
+
+static void ends_staging(struct sim *sim)
+{
+	if (staged_is_dead(sim) || percent(sim, sim->options.discard_pct))
+		ask_discard(sim);
+	else
+		ask_commit(sim);
+}
+
+static void does_something(struct sim *sim)
+{
+	const struct sim_options *o = &sim->options;
+	const struct map_desc *d = &sim->maps.newest->desc;
+	if (anything_is_staged(d) && percent(sim, 60)) {
+		ends_staging(sim);
+		return;
+	}
+	if (percent(sim, d->paused ? 60 : o->pause_pct)) {
+		sim->cover.changes_pause++;
+		ask_kind(sim, d->paused ? CHANGE_RESUME : CHANGE_PAUSE, NODE_NONE);
+		return;
+	}
+	if (percent(sim, 80) && removes_dead(sim))
+		return;
+	if (percent(sim, o->move_pct) && changes_address(sim))
+		return;
+	if (percent(sim, o->gone_pct) && gives_up(sim))
+		return;
+	(void)grows_or_shrinks(sim);
+}
+
+static void works(struct sim *sim, struct sim_event *event)
+{
+	if (sim->healed)
+		return;
+	if (!sim->admin.busy && sim->maps.newest)
+		does_something(sim);
+	after(sim, works, rng_between(&sim->change_rng, 0, 2 * sim->options.change_every_us));
+}
+
+/* --- the end --- */
+
+static bool finishes_something(struct sim *sim)
+{
+	struct admin *a = &sim->admin;
+	const struct map_desc *d = &sim->maps.newest->desc;
+	if (d->paused)
+		ask_kind(sim, CHANGE_RESUME, NODE_NONE);
+	else if (anything_is_staged(d) && (a->refused || staged_is_dead(sim)))
+		ask_discard(sim);
+	else if (anything_is_staged(d))
+		ask_commit(sim);
+	else
+		return removes_dead(sim);
+	return true;
+}
+
+static void finishes(struct sim *sim, struct sim_event *event)
+{
+	if (!sim->admin.busy)
+		(void)finishes_something(sim);
+	after(sim, finishes, FINISH_EVERY_US);
+}
+
+bool admin_is_done(const struct sim *sim)
+{
+	const struct maps *maps = &sim->maps;
+	if (!sim->options.membership)
+		return true;
+	return !sim->admin.busy && maps_are_settled(maps) && maps_dead_left(maps) == 0 && sim_maps_are_known(sim);
+}
+
+/* --- answers --- */
+
+/* An empty node is started with the token. */
+static void token_is_used(struct sim *sim, struct slice token)
+{
+	struct sim_node *n = pick(sim, is_up_spare);
+	if (!n || token.size >= sizeof n->token)
+		return;
+	memcpy(n->token, token.data, token.size);
+	n->token[token.size] = '\0';
+	sim->cover.changes_token++;
+	sim_node_crash(n);
+	faults_restart_later(sim, n);
+}
+
+void admin_on_answer(struct sim *sim, const struct sim_event *event, const struct msg *m)
+{
+	struct admin *a = &sim->admin;
+	if (!a->busy || event->token != a->turn)
+		return;
+	const struct msg_result *r = &m->result;
+	trace_add(&sim->trace, sim->now_us, TRACE_changed, event->from, a->asked.kind, r->status, a->turn);
+	a->busy = false;
+	a->refused = a->asked.kind == CHANGE_COMMIT && r->status != KV_OK && !r->in_doubt;
+	sim->cover.changes_done += r->status == KV_OK;
+	if (a->asked.kind == CHANGE_TOKEN && r->status == KV_OK && !sim->healed)
+		token_is_used(sim, r->value);
+}
+
+/* --- machines --- */
+
+static void comes_back(struct sim *sim, struct sim_event *event)
+{
+	struct sim_node *n = &sim->nodes[event->node];
+	if (n->up || !(n->lost || n->left))
+		return;
+	sim_node_renew(n);
+	sim_node_start(n);
+}
+
+void admin_machine_is_free(struct sim *sim, struct sim_node *n)
+{
+	if (!sim->options.membership)
+		return;
+	usec_t us = rng_between(&sim->change_rng, 0, sim->options.reborn_max_us);
+	after(sim, comes_back, sim->healed ? MIN(us, USEC_PER_SEC) : us)->node = n->index;
+}
+
+void admin_start(struct sim *sim)
+{
+	const struct sim_options *o = &sim->options;
+	sim->admin.left = o->change_count;
+	if (o->membership && o->change_every_us)
+		after(sim, works, rng_between(&sim->change_rng, 0, 2 * o->change_every_us));
+}
+
+void admin_heal(struct sim *sim)
+{
+	if (!sim->options.membership)
+		return;
+	after(sim, finishes, 0);
+}
