@@ -45,8 +45,17 @@
 	X(gcnovirt, "a reader does not take an absent reply for a deletion at its drop floor")                     \
 	X(gctime, "a replica drops tombstones by their age, asking nobody")                                        \
 	X(gclin, "a record built on a dropped one does not tell where its lineage was cut off")                    \
+	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
+	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
+	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
 	X(hintcount, "a hint for a replica that cannot be reached counts as its vote for a strong write")          \
 	X(nodeadline, "an operation goes on after its deadline")                                                   \
+	X(noxfer, "a partition's new member says that all is there without copying anything")                      \
+	X(nosession, "what an earlier try of a move says counts for the present one")                              \
+	X(earlysource, "an old member tells its fence before the map that makes it one is in force there")         \
+	X(onesource, "a new member takes the copy of one old member for the whole, without a check")               \
+	X(nodrop, "a node that becomes a member again keeps what it had")                                          \
+	X(dropearly, "a node that left a partition removes its copy before others know and have what it had")      \
 	X(norid, "a client repeats a write as a new one, without its request id")                                  \
 	X(noepoch, "a replica takes requests of an older epoch of the partition")                                  \
 	X(nojoint, "while replicas change, one majority of old and new members together decides")                  \

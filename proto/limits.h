@@ -105,6 +105,8 @@
 #define EXCHANGE_INTERVAL_US (60 * USEC_PER_SEC) /* roots are compared so often */
 #define EXCHANGE_SETTLE_US   (2 * USEC_PER_SEC)  /* leaves that differ now and then again are looked into */
 #define EXCHANGE_LEAVES_MAX  64u                 /* leaves looked into a round */
+#define TREE_SCANS_MAX       8u                  /* partitions whose trees are loaded or built at a time */
+#define TREE_BUILD_ROWS      256u                /* records a page, while building a tree */
 #define SCRUB_INTERVAL_MS    (14ull * 24 * 3600 * 1000)
 #define GC_INTERVAL_US       (30 * USEC_PER_SEC)  /* a partition is looked at for tombstones so often */
 #define GC_GRACE_MS          (4u * 3600u * 1000u) /* tombstones are at least so old: above HINT_AGE_MS */

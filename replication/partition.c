@@ -147,7 +147,7 @@ static void apply_floors(struct node_core *core, uint16_t partition)
 	if (p->joined == 0)
 		return;
 	if (!MUTANT(nofloor))
-		f->promise = version_max(f->promise, joined);
+		f->fence = version_max(f->fence, joined);
 	f->memory = version_max(f->memory, joined);
 }
 

@@ -37,10 +37,12 @@ struct tree_leaf {
 struct tree; /* of one partition (tree.c) */
 
 struct trees {
-	struct tree **of; /* private: of each partition, or NULL */
-	uint32_t count;   /* private: partitions of the map */
-	uint32_t loading; /* private: scans under way */
-	uint32_t hurried; /* private: one above a partition that a request waits for; 0 none */
+	struct tree **of;  /* private: of each partition, or NULL; and all below */
+	uint32_t count;    /* partitions of the map; 0 before there is one */
+	uint32_t waiting;  /* trees that are to be loaded */
+	uint32_t building; /* trees that are being built */
+	uint32_t scanning; /* scans under way */
+	uint32_t next;     /* partition that is looked at next */
 };
 
 /** What one copy of a key adds to its leaf's hash. The result never changes: it is on disk and on the wire. */
@@ -82,7 +84,8 @@ MUST_USE bool tree_totals(const struct node_core *core, uint16_t partition, uint
 
 /**
  * The partition's rows are being removed: call it in the same event, right after the ACT_DROP, which must remove the TREE
- * rows before the DATA rows, or with them. The tree is then empty and ready if the partition is this node's, otherwise gone.
+ * rows before the DATA rows, or with them. No slot may remember a record of the partition any more. The tree is then empty and
+ * ready if the partition is this node's, otherwise gone.
  */
 void tree_clear(struct node_core *core, uint16_t partition);
 
