@@ -120,6 +120,7 @@ node_id node_core_index(const struct node_core *core);
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
+	X(probes)      /* times that others were asked about a silent node */                                      \
 	X(clock_waits) /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {
