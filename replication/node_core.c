@@ -194,7 +194,7 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return error_set(err, KV_IDENTITY,
 				 "another process already runs as node identity %s: a copied data directory",
 				 theirs);
-	p->incarnation = hello->incarnation;
+	detector_hear_life(p, hello->incarnation);
 	p->boot_nonce = hello->boot_nonce;
 	return KV_OK;
 }
@@ -266,6 +266,14 @@ static void on_heartbeat(struct node_core *core, node_id from, const struct msg 
 		detector_heartbeat(core, from, m);
 }
 
+static void on_probe(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->reply)
+		probe_answered(core, from, m);
+	else
+		probe_asked(core, from, m);
+}
+
 static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
 {
 	if (m->reply)
@@ -319,6 +327,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		on_hint_open(core, from, m);
 	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
 		on_move(core, from, m);
+	else if (m->opcode == OP_PROBE)
+		on_probe(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
 		on_replica_answer(core, from, m);
 	else if (opcode_is_replica(m->opcode))
@@ -392,6 +402,7 @@ static void run_timers(struct node_core *core)
 	while ((item = iheap_first(&core->timers)) && item->key <= core->now.mono_us) {
 		struct op *op = container_of(item, struct op, timer);
 		iheap_remove(&core->timers, item);
+		op_note_silence(core, op);
 		op->class->timer(core, op);
 	}
 }
@@ -406,9 +417,21 @@ static void refill_repairs(struct node_core *core)
 	core->repair_refill_us = core->now.mono_us;
 }
 
-static void on_tick(struct node_core *core)
+static void watch_disk(struct node_core *core, uint32_t free_pct)
+{
+	usec_t oldest_us = 0;
+	if (core->write_done < core->write_issued)
+		oldest_us = core->now.mono_us -
+			    core->write_sizes[(core->write_done + 1) % core->write_sizes_capacity].since_us;
+	if (free_pct != 0)
+		core->disk.state.free_pct = MIN(free_pct, 100u);
+	disk_watch_tick(&core->disk, core->now.mono_us, oldest_us);
+}
+
+static void on_tick(struct node_core *core, const struct node_event *ev)
 {
 	reserve_clock(core);
+	watch_disk(core, ev->tick.disk_free_pct);
 	form_tick(core);
 	if (!core->map)
 		return;
@@ -466,9 +489,11 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 	core->out = out;
 	switch (event->kind) {
 	case EV_REQUEST:
+		health_waited(core, event->request.arrived_us);
 		request_from_client(core, event);
 		break;
 	case EV_MESSAGE:
+		health_waited(core, event->message.arrived_us);
 		on_message(core, event->message.from, event->message.msg, event->message.arrived_us);
 		break;
 	case EV_READ_DONE:
@@ -485,7 +510,7 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 		form_map_saved(core);
 		break;
 	case EV_TICK:
-		on_tick(core);
+		on_tick(core, event);
 		break;
 	}
 	run_timers(core);

@@ -150,6 +150,7 @@ void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32
 	op->phase = phase;
 	op->phase_us = core->now.mono_us;
 	op->rounds++;
+	op->asked = 0;
 	op->asked_hlc = core_clock(core);
 	quorum_init(&op->quorum, op->row.count, need);
 	for (uint32_t i = 0; i < op->row.count; i++) {
@@ -180,6 +181,7 @@ struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode)
 void op_send(struct node_core *core, struct op *op, uint32_t position, struct msg *m)
 {
 	KV_ASSERT(position < op->row.count);
+	op->asked |= 1u << position;
 	core_send(core, op->row.nodes[position], m);
 }
 
@@ -472,21 +474,49 @@ static uint16_t phase_opcode(enum op_phase phase)
 	KV_UNREACHABLE("phases are these");
 }
 
+void op_note_silence(struct node_core *core, const struct op *op)
+{
+	if (core->now.mono_us < op->phase_us + core->config.replica_timeout_us)
+		return;
+	if (op->phase == PHASE_FORWARDING)
+		detector_request_failed(core, op->forward_to);
+	if (phase_opcode(op->phase) == 0)
+		return;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->asked & 1u << i && !quorum_has(&op->quorum, i))
+			detector_request_failed(core, op->row.nodes[i]);
+	}
+}
+
+const char *op_unreachable_text(const struct node_core *core, const struct op *op, const char *text)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (detector_link_is_bad(core, op->row.nodes[i]))
+			return "this node does not reach replicas of the key that are alive; use another node";
+	}
+	return text;
+}
+
 void op_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
 	if (!op || m->opcode != phase_opcode(op->phase))
 		return;
 	int position = row_position(&op->row, from);
-	if (position >= 0)
-		op->class->answer(core, op, (uint32_t)position, m);
+	if (position < 0)
+		return;
+	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);
+	op->class->answer(core, op, (uint32_t)position, m);
 }
 
 void op_forward_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
-	if (op && op->phase == PHASE_FORWARDING && op->opcode == m->opcode && op->forward_to == from)
-		op->class->answer(core, op, 0, m);
+	if (!op || op->phase != PHASE_FORWARDING || op->opcode != m->opcode || op->forward_to != from)
+		return;
+	bool plain_read = m->opcode == OP_GET && op->level != LEVEL_STRONG;
+	detector_request_answered(core, from, plain_read, core->now.mono_us - op->phase_us);
+	op->class->answer(core, op, 0, m);
 }
 
 static void end_for_new_row(struct node_core *core, struct op *op)

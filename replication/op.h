@@ -118,6 +118,7 @@ struct op {
 	struct version drop_max; /* greatest drop floor told */
 	uint64_t fence_max;      /* greatest fence told */
 	hlc_t asked_hlc;         /* cluster time carried by the phase's messages */
+	uint32_t asked;          /* bits: replicas that messages of this phase went to */
 	uint32_t fetch_tried;    /* bits: replicas asked again for the value */
 	uint32_t rejected;       /* bits: answered REJECT, or refused by clock */
 	uint32_t out;            /* bits: DIRECT: rejected, and the attempt never was there */
@@ -206,6 +207,12 @@ MUST_USE bool op_wait(struct node_core *core, struct op *op, usec_t us);
 
 /** Waits a random while and calls the class's timer in PHASE_BACKOFF; false if the deadline comes first. */
 MUST_USE bool op_back_off(struct node_core *core, struct op *op);
+
+/** The operation's timer is due: whoever was asked a whole time-out ago and has not answered is told of to the detector. */
+void op_note_silence(struct node_core *core, const struct op *op);
+
+/** What a client is told where too few replicas can be reached: TEXT, unless others reach them. */
+const char *op_unreachable_text(const struct node_core *core, const struct op *op, const char *text);
 
 /** Number of replicas that requests can be sent to. */
 uint32_t op_reachable(const struct node_core *core, const struct op *op);
