@@ -27,7 +27,6 @@ struct partition_floors {
 	struct version memory; /* volatile: copies up to it may have been forgotten */
 	struct version seal;   /* durable: nothing up to it is stored any more */
 	struct version drop;   /* durable: tombstones up to it were dropped */
-	struct version drop;   /* durable: all up to it was on all replicas; tombstones among it may be gone */
 };
 
 void key_state_release(struct key_state *k);

@@ -122,8 +122,8 @@ node_id node_core_index(const struct node_core *core);
 	X(ledger_expired)                                                                                          \
 	X(trees_building)  /* gauge: partitions whose hash tree is not ready */                                    \
 	X(records_corrupt) /* stored records that do not match their checksum */                                   \
+	X(probes)          /* times that others were asked about a silent node */                                  \
 	X(clock_waits)     /* requests refused because the clock's limit was not durable yet */
-	X(probes)      /* times that others were asked about a silent node */                                      \
 
 struct core_stats {
 #define CORE_COUNTER_FIELD_(name) uint64_t name;

@@ -10,6 +10,7 @@
 #ifndef KV_SIM_MAPS_H
 #define KV_SIM_MAPS_H
 
+#include "base/buf.h"
 #include "replication/cluster_map.h"
 
 struct sim;
