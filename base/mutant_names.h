@@ -46,6 +46,7 @@
 	X(gcnovirt, "a reader does not take an absent reply for a deletion at its drop floor")                     \
 	X(gctime, "a replica drops tombstones by their age, asking nobody")                                        \
 	X(gclin, "a record built on a dropped one does not tell where its lineage was cut off")                    \
+	X(losedisk2, "a node that lost its disk comes back under its old identity once it has copied all")         \
 	X(hintcount, "a hint for a replica that cannot be reached counts as its vote for a strong write")          \
 	X(nodeadline, "an operation goes on after its deadline")                                                   \
 	X(noepoch, "a replica takes requests of an older epoch of the partition")                                  \

@@ -7,10 +7,12 @@ static void newest_copy(const struct replicas *r, uint32_t key, struct stamp *re
 {
 	for (uint32_t i = 0; i < r->count; i++) {
 		const struct replica_copy *copy = &r->copies[i];
-		if (copy->key != key || stamp_compare(copy->ver, *ret_ver) <= 0)
+		bool none = stamp_is_none(copy->ver);
+		struct stamp ver = none ? copy->floor : copy->ver;
+		if (copy->key != key || stamp_compare(ver, *ret_ver) <= 0)
 			continue;
-		*ret_ver = copy->ver;
-		*ret_org = copy->org;
+		*ret_ver = ver;
+		*ret_org = none ? ver : copy->org;
 	}
 }
 

@@ -12,6 +12,7 @@ struct replica_copy {
 	uint32_t key;
 	uint16_t node;
 	struct stamp ver, org;
+	struct stamp floor; /* without a copy: a deletion up to it may have been here and was forgotten */
 	bool tombstone;
 	bool weak;
 	uint64_t value; /* its content; 0 for tombstones and absent copies */

@@ -147,22 +147,14 @@ static bool take(struct arguments *ret, int option, const char *text)
 bool arguments_parse(int argc, char **argv, struct arguments *ret)
 {
 	static const struct option options[] = {
-		{"seed", required_argument, NULL, OPT_SEED},
-		{"count", required_argument, NULL, OPT_COUNT},
-		{"nodes", required_argument, NULL, OPT_NODES},
-		{"membership", no_argument, NULL, OPT_MEMBERSHIP},
-		{"mutant", required_argument, NULL, OPT_MUTANT},
-		{"list-mutants", no_argument, NULL, OPT_LIST},
-		{"keep-going", no_argument, NULL, OPT_KEEP},
-		{"verbose", no_argument, NULL, OPT_VERBOSE},
-		{"shrink", required_argument, NULL, OPT_SHRINK},
-		{"without", required_argument, NULL, OPT_WITHOUT},
-		{"ops", required_argument, NULL, OPT_OPS},
-		{"clients", required_argument, NULL, OPT_CLIENTS},
-		{"keys", required_argument, NULL, OPT_KEYS},
-		{"skip", required_argument, NULL, OPT_SKIP},
-		{"help", no_argument, NULL, OPT_HELP},
-		{NULL, 0, NULL, 0},
+		{"seed", required_argument, NULL, OPT_SEED},     {"count", required_argument, NULL, OPT_COUNT},
+		{"nodes", required_argument, NULL, OPT_NODES},   {"membership", no_argument, NULL, OPT_MEMBERSHIP},
+		{"mutant", required_argument, NULL, OPT_MUTANT}, {"list-mutants", no_argument, NULL, OPT_LIST},
+		{"keep-going", no_argument, NULL, OPT_KEEP},     {"verbose", no_argument, NULL, OPT_VERBOSE},
+		{"shrink", required_argument, NULL, OPT_SHRINK}, {"without", required_argument, NULL, OPT_WITHOUT},
+		{"ops", required_argument, NULL, OPT_OPS},       {"clients", required_argument, NULL, OPT_CLIENTS},
+		{"keys", required_argument, NULL, OPT_KEYS},     {"skip", required_argument, NULL, OPT_SKIP},
+		{"help", no_argument, NULL, OPT_HELP},           {NULL, 0, NULL, 0},
 	};
 	*ret = (struct arguments){.seed = 1, .count = 1, .mutant = MUTANT_NONE, .shrink_s = 20};
 	optind = 1;

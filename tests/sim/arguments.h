@@ -10,7 +10,7 @@
 
 struct arguments {
 	uint64_t seed, count;
-	uint32_t nodes; /* 0: as the seed draws */
+	uint32_t nodes;  /* 0: as the seed draws */
 	bool membership; /* the cluster changes */
 	enum mutant mutant;
 	bool verbose, keep_going, list_mutants, help;

@@ -44,7 +44,8 @@ bool faults_may_lose(const struct sim *sim)
 {
 	const struct maps *maps = &sim->maps;
 	uint32_t lost = sim->options.membership ? maps_dead_left(maps) : sim->lost_count;
-	bool voters_stand = !sim->options.membership || (maps->newest && lost < (maps->newest->desc.voter_count - 1) / 2);
+	bool voters_stand =
+		!sim->options.membership || (maps->newest && lost < (maps->newest->desc.voter_count - 1) / 2);
 	return lost < (sim->options.replicas - 1) / 2 && voters_stand;
 }
 

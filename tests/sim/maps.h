@@ -31,9 +31,9 @@ struct maps_partition {
 struct maps {
 	uint64_t *hashes; /* private: of the map of each epoch, from 1 on; 0: none was seen */
 	uint64_t capacity;
-	struct cluster_map *newest;       /* read-only; NULL before the first */
-	struct maps_partition *owners;    /* private: of each partition */
-	struct uuid dead[MAPS_DEAD_MAX];  /* private */
+	struct cluster_map *newest;      /* read-only; NULL before the first */
+	struct maps_partition *owners;   /* private: of each partition */
+	struct uuid dead[MAPS_DEAD_MAX]; /* private */
 	uint32_t dead_count;
 	uint32_t partitions; /* private */
 };

@@ -32,7 +32,7 @@ struct disk_write {
 	uint32_t core;
 	uint64_t token;
 	struct buf map; /* the cluster map, for all cores; empty: another write */
-	uint32_t cost; /* request that caused it */
+	uint32_t cost;  /* request that caused it */
 };
 
 struct disk_queue {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Identities of a simulated node: how one ends, what comes after it, and what the cluster's map makes of it. */
 #include "base/mutant.h"
+#include "replication/record.h"
+#include "replication/version.h"
 #include "storage/store_mem.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/node_inside.h"
-
-/* --- the end of one --- */
 
 /* The disk of a node that is down is gone for ever. */
 void node_lost(struct sim_node *n, enum kv_status why)
@@ -18,19 +18,55 @@ void node_lost(struct sim_node *n, enum kv_status why)
 	admin_machine_is_free(sim, n);
 }
 
-/* The mutant: an empty disk under the old identity, as an operator might make it. */
-static void come_back_empty(struct sim_node *n)
+/* --- mutants: the old identity comes back --- */
+
+static bool keep_row(void *arg, struct slice key, struct slice value)
 {
-	struct arena arena = ARENA_INIT(0);
-	struct map_desc map;
-	bool has_map = node_get_map(n, &arena, &map);
-	KV_ASSERT(has_map);
-	store_close(n->store);
-	n->store = store_mem_new(n->boot);
-	sim_node_seed_map(n, &map);
-	arena_release(&arena);
-	faults_restart_later(n->sim, n);
+	struct store *to = arg;
+	struct store_op op = {.table = STORE_META, .key = key, .value = value};
+	enum kv_status status = store_write(to, &op, 1, /* sync: */ false);
+	KV_ASSERT(status == KV_OK);
+	return true;
 }
+
+/* Takes a record over unless a newer one is there. */
+static bool merge_row(void *arg, struct slice key, struct slice value)
+{
+	struct store *to = arg;
+	struct buf there = BUF_INIT, here = BUF_INIT; /* records are read where they are aligned */
+	struct record theirs, ours = {0};
+	buf_append_slice(&here, value);
+	enum kv_status read = store_get(to, STORE_DATA, key, /* cache_only: */ false, &there);
+	bool good = record_decode(buf_slice(&here), &theirs) == KV_OK &&
+		    (read != KV_OK || record_decode(buf_slice(&there), &ours) == KV_OK);
+	KV_ASSERT(good);
+	if (version_less(ours.ver, theirs.ver)) {
+		struct store_op op = {.table = STORE_DATA, .key = key, .value = value};
+		enum kv_status status = store_write(to, &op, 1, /* sync: */ false);
+		KV_ASSERT(status == KV_OK);
+	}
+	buf_release(&there);
+	buf_release(&here);
+	return true;
+}
+
+/* Without its records, as an operator might make it; or with those that all other replicas have. */
+static void come_back(struct sim_node *n, bool caught_up)
+{
+	struct sim *sim = n->sim;
+	struct store *fresh = store_mem_new(n->boot);
+	store_mem_foreach(n->store, STORE_META, keep_row, fresh);
+	for (uint32_t i = 0; caught_up && i < sim->options.node_count; i++)
+		if (i != n->index && !sim->nodes[i].lost)
+			store_mem_foreach(sim->nodes[i].store, STORE_DATA, merge_row, fresh);
+	store_close(n->store);
+	n->store = fresh;
+	enum kv_status status = store_mem_sync(n->store);
+	KV_ASSERT(status == KV_OK);
+	faults_restart_later(sim, n);
+}
+
+/* --- the end of one --- */
 
 void sim_node_lose_disk(struct sim_node *n)
 {
@@ -41,10 +77,10 @@ void sim_node_lose_disk(struct sim_node *n)
 	if (was_up)
 		sim_node_crash(n);
 	sim->cover.lost_disks++;
-	if (MUTANT(losedisk)) {
+	if (MUTANT(losedisk) || MUTANT(losedisk2)) {
 		trace_add(&sim->trace, sim->now_us, TRACE_lose, n->index, KV_OK, 0, 0);
 		if (was_up)
-			come_back_empty(n);
+			come_back(n, MUTANT(losedisk2));
 		return;
 	}
 	node_lost(n, KV_OK);

@@ -5,10 +5,12 @@
 
 #include "proto/codec.h"
 #include "proto/keyhash.h"
+#include "replication/partition.h"
 #include "replication/placement.h"
 #include "replication/record.h"
 #include "storage/keyspace.h"
 #include "tests/sim/check_ledger.h"
+#include "tests/sim/check_settled.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/value.h"
@@ -20,6 +22,7 @@
 #define FORM_MAX_US   (60 * USEC_PER_SEC)
 #define WORK_MAX_US   (240 * USEC_PER_SEC)
 #define QUIET_MAX_US  (60 * USEC_PER_SEC)
+#define CLEAN_MAX_US  (60 * USEC_PER_SEC)
 #define CHANGE_MAX_US (120 * USEC_PER_SEC) /* until what the operator began is finished */
 #define SETTLE_MAX_US (10 * USEC_PER_SEC)
 #define READ_ROUNDS   3u
@@ -295,8 +298,10 @@ static void cluster_seed(struct sim *sim)
 	map_nodes(sim, nodes);
 	node_id *rows = xcalloc((size_t)o->partitions * o->replicas, sizeof(rows[0]));
 	uint64_t *epochs = xcalloc(o->partitions, sizeof(epochs[0]));
-	struct placement_input input = {
-		.partitions = o->partitions, .replicas = o->replicas, .node_count = first_count(sim), .nodes = nodes};
+	struct placement_input input = {.partitions = o->partitions,
+					.replicas = o->replicas,
+					.node_count = first_count(sim),
+					.nodes = nodes};
 	struct error err;
 	enum kv_status status = placement_plan(&input, rows, &err);
 	KV_ASSERT(status == KV_OK);
@@ -406,6 +411,11 @@ static void copy_read(struct sim *sim, const struct sim_node *n, uint32_t key, c
 	}
 	buf_release(&name);
 	buf_release(&bytes);
+	const struct node_core *core = n->cores[at->partition % sim->options.core_count].core;
+	if (stamp_is_none(copy.ver) && core && partitions_are_loaded(core)) {
+		struct version drop = partition_at((struct node_core *)core, at->partition)->drop;
+		copy.floor = (struct stamp){.hi = drop.hlc, .lo = drop.id};
+	}
 	replicas_add(&sim->replicas, &copy);
 }
 
@@ -443,6 +453,19 @@ static bool copies_agree(struct sim *sim)
 	struct verdict v = {0};
 	copies_collect(sim);
 	return check_agree(&sim->replicas, &v);
+}
+
+/* A cluster that changed leaves nothing lying about; after a while all tombstones are purged. */
+static void sim_settle(struct sim *sim)
+{
+	struct verdict v = {0};
+	for (usec_t us = 0; us < CLEAN_MAX_US && !check_settled(sim, &v) && !sim->verdict.violated;
+	     us += USEC_PER_SEC) {
+		sim_until(sim, NULL, USEC_PER_SEC);
+		v = (struct verdict){0};
+	}
+	if (!sim->verdict.violated)
+		check_settled(sim, &sim->verdict);
 }
 
 /* Closing reads repair what they find different; after a few rounds all replicas must agree. */
@@ -534,6 +557,8 @@ static bool sim_phases(struct sim *sim)
 		fail_liveness(sim, "not quiet after the closing reads");
 		return false;
 	}
+	if (sim->options.membership)
+		sim_settle(sim);
 	return !sim->verdict.violated;
 }
 

@@ -40,13 +40,13 @@ struct sim_event {
 	struct iheap_item item;
 	struct sim_event *next; /* private: unused ones */
 	enum sim_event_kind kind;
-	uint16_t node;    /* FRAME, DISK, SYNC, TICK: who handles it. FAULT: the victim */
-	uint16_t from;    /* FRAME, ANSWER: end of the network it came from */
-	uint32_t core;    /* DISK, TICK */
-	node_id to_index; /* FRAME of a node: whom of its map it means, */
-	node_id said;     /* who it says it is, */
+	uint16_t node;      /* FRAME, DISK, SYNC, TICK: who handles it. FAULT: the victim */
+	uint16_t from;      /* FRAME, ANSWER: end of the network it came from */
+	uint32_t core;      /* DISK, TICK */
+	node_id to_index;   /* FRAME of a node: whom of its map it means, */
+	node_id said;       /* who it says it is, */
 	uint32_t from_boot; /* and its start */
-	uint32_t client;  /* CLIENT, ANSWER, and FRAME of a client */
+	uint32_t client;    /* CLIENT, ANSWER, and FRAME of a client */
 	uint32_t boot;    /* start of the node it is for, 0 if any: DISK, SYNC, both copies of a repeated forward */
 	uint64_t token;   /* DISK: the core's; FRAME and ANSWER of a client: the request; CLIENT: its turn */
 	uint32_t cost;    /* FRAME, ANSWER, DISK: the request that caused it, 0 if not counted; see costs.h */
@@ -61,10 +61,10 @@ struct sim_event {
 
 struct sim {
 	struct sim_options options;
-	struct rng rng;       /* of the clients */
-	struct rng net_rng;   /* of the network */
-	struct rng fault_rng; /* of what goes wrong and when */
-	struct rng disk_rng;  /* of the disks' delays and the nodes' seeds */
+	struct rng rng;        /* of the clients */
+	struct rng net_rng;    /* of the network */
+	struct rng fault_rng;  /* of what goes wrong and when */
+	struct rng disk_rng;   /* of the disks' delays and the nodes' seeds */
 	struct rng change_rng; /* of the operator and of what changes of the cluster need */
 	usec_t now_us;
 	struct iheap queue;

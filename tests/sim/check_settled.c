@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/check_settled.h"
+
+#include "replication/record.h"
+#include "replication/tree.h"
+#include "storage/keyspace.h"
+#include "storage/store_mem.h"
+#include "tests/sim/sim.h"
+
+/** One partition at one node, added up from the rows on its disk. */
+struct held {
+	bool any;
+	uint32_t tombstones;
+	uint64_t hash; /* of the whole: leaf and hash of each key */
+	uint64_t leaves[LEAVES_PER_PARTITION];
+	uint32_t keys[LEAVES_PER_PARTITION];
+};
+
+struct settled {
+	struct sim *sim;
+	struct verdict *v;
+	const struct sim_node *node;
+	struct held *held; /* of each partition */
+};
+
+static bool add_row(void *arg, struct slice name, struct slice value)
+{
+	struct settled *s = arg;
+	struct keyspace_key at;
+	struct record rec;
+	struct buf bytes = BUF_INIT; /* records are read where they are aligned */
+	buf_append_slice(&bytes, value);
+	bool read = keyspace_data_parse(name, &at) && record_decode(buf_slice(&bytes), &rec) == KV_OK;
+	KV_ASSERT(read);
+	struct held *held = &s->held[at.partition];
+	uint64_t hash = tree_hash(at.bucket, at.key, rec.ver, rec.tombstone);
+	held->any = true;
+	held->tombstones += rec.tombstone;
+	held->hash ^= hash;
+	held->leaves[at.leaf] ^= hash;
+	held->keys[at.leaf]++;
+	buf_release(&bytes);
+	return true;
+}
+
+static bool check_tree(struct settled *s, uint16_t partition)
+{
+	const struct sim_node *n = s->node;
+	const struct node_core *core = n->cores[partition % s->sim->options.core_count].core;
+	const struct tree_leaf *leaves = tree_leaves(core, partition);
+	if (!leaves)
+		return verdict_fail(s->v, "tree", UINT32_MAX, "node %u: the tree of partition %u is not ready",
+				    n->index, partition);
+	for (uint32_t i = 0; i < LEAVES_PER_PARTITION; i++)
+		if (leaves[i].hash != s->held[partition].leaves[i] || leaves[i].keys != s->held[partition].keys[i])
+			return verdict_fail(s->v, "tree", UINT32_MAX,
+					    "node %u: leaf %u of partition %u is not that of its records", n->index,
+					    i, partition);
+	return true;
+}
+
+static bool check_partition(struct settled *s, uint16_t partition, node_id self, uint64_t *hash)
+{
+	const struct held *held = &s->held[partition];
+	struct row row = cluster_map_row(s->sim->maps.newest, partition);
+	if (row_position(&row, self) < 0)
+		return !held->any ||
+		       verdict_fail(s->v, "cleanup", UINT32_MAX, "node %u still holds records of partition %u",
+				    s->node->index, partition);
+	if (held->tombstones)
+		return verdict_fail(s->v, "purge", UINT32_MAX, "node %u still holds %u tombstones of partition %u",
+				    s->node->index, held->tombstones, partition);
+	if (*hash != UINT64_MAX && *hash != held->hash)
+		return verdict_fail(s->v, "agree", UINT32_MAX, "node %u holds other records of partition %u",
+				    s->node->index, partition);
+	*hash = held->hash;
+	return check_tree(s, partition);
+}
+
+static bool check_node(struct settled *s, uint64_t *hashes)
+{
+	uint32_t partitions = s->sim->options.partitions;
+	node_id self = maps_find(&s->sim->maps, &s->node->uuid)->index;
+	memset(s->held, 0, partitions * sizeof s->held[0]);
+	store_mem_foreach(s->node->store, STORE_DATA, add_row, s);
+	for (uint16_t p = 0; p < partitions; p++)
+		if (!check_partition(s, p, self, &hashes[p]))
+			return false;
+	return true;
+}
+
+bool check_settled(struct sim *sim, struct verdict *v)
+{
+	uint32_t partitions = sim->options.partitions;
+	struct settled s = {.sim = sim, .v = v, .held = xcalloc(partitions, sizeof s.held[0])};
+	uint64_t *hashes = xcalloc(partitions, sizeof hashes[0]);
+	memset(hashes, 0xFF, partitions * sizeof hashes[0]);
+	bool good = true;
+	for (uint32_t i = 0; good && i < sim->options.node_count; i++) {
+		s.node = &sim->nodes[i];
+		if (sim_node_is_member(s.node))
+			good = check_node(&s, hashes);
+	}
+	free(hashes);
+	free(s.held);
+	return good;
+}
