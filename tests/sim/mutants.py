@@ -19,6 +19,12 @@ import sys
 
 # Noticed only after many seeds: for scripts/soak.
 SLOW = {'failshort', 'prepver'}
+# What only a cluster that changes can show: hunted with --membership.
+MEMBERSHIP = {
+    'noepoch', 'nojoint', 'noxfer', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'onesource', 'nodrop',
+    'dropearly', 'gcnoall', 'gcnoseal', 'gcnosync', 'gcweak', 'gcabsent', 'gcnovirt', 'gctime', 'gclin', 'losedisk2',
+    'treehalf', 'treetwice', 'treeunready',
+}
 
 
 def list_mutants(kvsim):
@@ -29,7 +35,8 @@ def list_mutants(kvsim):
 
 def hunt(kvsim, name, first, seeds):
     """What noticed the mutant and after how many seeds, and the CPU seconds that took; (None, None, seconds) if nothing."""
-    done = subprocess.run([kvsim, '--mutant', name, '--seed', str(first), '--count', str(seeds), '--shrink', '0'],
+    kind = ['--membership'] if name in MEMBERSHIP else []
+    done = subprocess.run([kvsim, '--mutant', name, '--seed', str(first), '--count', str(seeds), '--shrink', '0'] + kind,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     found = re.search(r'^FIRST seed=\d+ run=(\d+) check=(\S+)$', done.stdout, re.MULTILINE)
     speed = re.search(r'^SPEED ([0-9.]+) CPU seconds', done.stdout, re.MULTILINE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs many seeds of the simulator on all processors and adds up what they reached.
 
-usage: seeds.py KVSIM COUNT [--first N] [--jobs N] [--batch N] [--nodes M]
+usage: seeds.py KVSIM COUNT [--first N] [--jobs N] [--batch N] [--nodes M] [--membership]
 
 Prints each failing seed with the command that replays it, and figures for docs/testing.md. Fails if a seed violates a check
 or a COVER mark was never hit.
@@ -17,11 +17,9 @@ import sys
 import time
 
 
-def run_batch(kvsim, first, count, nodes):
+def run_batch(kvsim, first, count, more):
     command = [kvsim, '--seed', str(first), '--count', str(count), '--keep-going', '--shrink', '0']
-    if nodes:
-        command += ['--nodes', str(nodes)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    done = subprocess.run(command + more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
     text = done.stdout
     cover = re.search(r'^COVER (.*)$', text, re.MULTILINE)
     marks = re.search(r'^MARKS \d+, never hit \d+:(.*)$', text, re.MULTILINE)
@@ -42,15 +40,18 @@ def arguments():
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
     parser.add_argument('--batch', type=int, default=500)
     parser.add_argument('--nodes', type=int, default=0)
+    parser.add_argument('--membership', action='store_true')
     return parser.parse_intermixed_args()
 
 
 def main():
     args = arguments()
     began = time.monotonic()
+    more = ['--nodes', str(args.nodes)] if args.nodes else []
+    more += ['--membership'] if args.membership else []
     total, missed, cpu, failed = collections.Counter(), None, 0.0, []
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        batches = [pool.submit(run_batch, args.kvsim, first, min(args.batch, args.first + args.count - first), args.nodes)
+        batches = [pool.submit(run_batch, args.kvsim, first, min(args.batch, args.first + args.count - first), more)
                    for first in range(args.first, args.first + args.count, args.batch)]
         for future in concurrent.futures.as_completed(batches):
             counters, never, seconds, seeds, checks = future.result()
@@ -59,7 +60,7 @@ def main():
             cpu += seconds
             failed += seeds
             for seed in seeds:
-                print(f'seed {seed} violated a check; again: kvsim --seed {seed}', flush=True)
+                print(f'seed {seed} violated a check; again: kvsim --seed {seed} {" ".join(more)}', flush=True)
             for check in checks:
                 print(f'  {check}', flush=True)
             print(f'{total["runs"]} runs, {len(failed)} failed', file=sys.stderr, flush=True)

@@ -5,44 +5,9 @@
  */
 #include "tests/support/test.h"
 
-#include <inttypes.h>
-
-#include "base/cover.h"
-#include "tests/sim/runner.h"
+#include "tests/sim/batch.h"
 
 #define SEEDS_DEFAULT 2000u
-
-static uint64_t environment_number(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-	return text && text[0] ? strtoull(text, NULL, 10) : otherwise;
-}
-
-/* Lines that begin with # are comments in TAP. */
-static void print_comment(struct buf *text)
-{
-	const char *line = buf_cstr(text);
-	while (*line) {
-		size_t size = strcspn(line, "\n");
-		printf("# %.*s\n", (int)size, line);
-		line += size + (line[size] == '\n');
-	}
-	fflush(stdout);
-}
-
-static bool seed_is_clean(uint64_t seed, struct cover *cover)
-{
-	struct run_result result;
-	struct sim_options options;
-	sim_options_draw(seed, 0, &options);
-	runner_check(&options, cover, &result);
-	if (!result.clean) {
-		printf("# seed %" PRIu64 " failed; again: kvsim --seed %" PRIu64 " --verbose\n", seed, seed);
-		print_comment(&result.text);
-	}
-	buf_release(&result.text);
-	return result.clean;
-}
 
 static void check_reached(const struct cover *c)
 {
@@ -73,27 +38,14 @@ static void check_reached(const struct cover *c)
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(reached); i++)
 		assert_true(reached[i] > 0);
-	for (size_t i = 0; i < cover_mark_count(); i++)
-		if (!cover_mark_at(i)->hit)
-			printf("# COVER mark %s was never hit\n", cover_mark_at(i)->name);
+	batch_print_marks();
 }
 
 static void a_batch_of_seeds_is_clean(void **state)
 {
-	uint64_t first = environment_number("KV_SIM_FIRST", 1);
-	uint64_t count = environment_number("KV_SIM_SEEDS", SEEDS_DEFAULT);
+	uint64_t count = batch_number("KV_SIM_SEEDS", SEEDS_DEFAULT);
 	struct cover cover = {0};
-	uint64_t failed = 0;
-	for (uint64_t i = 0; i < count; i++)
-		failed += !seed_is_clean(first + i, &cover);
-	struct buf text = BUF_INIT;
-	buf_append_str(&text, "COVER ");
-	struct buf counters = BUF_INIT;
-	cover_print(&cover, &counters);
-	buf_append_slice(&text, buf_slice(&counters));
-	print_comment(&text);
-	buf_release(&counters);
-	buf_release(&text);
+	uint64_t failed = batch_run(batch_number("KV_SIM_FIRST", 1), count, /* membership= */ false, &cover);
 	assert_int_equal(failed, 0);
 	/* A batch that lost no unsynced write, met no partition or no undecided outcome proves little. */
 	if (count >= SEEDS_DEFAULT) {
@@ -109,7 +61,7 @@ static void seeds_that_once_failed_are_clean(void **state)
 					 1361, 1405, 1458, 2046, 25347, 255, 450, 479, 799, 802};
 	struct cover cover = {0};
 	for (size_t i = 0; i < ARRAY_SIZE(seeds); i++)
-		assert_true(seed_is_clean(seeds[i], &cover));
+		assert_true(batch_seed_is_clean(seeds[i], /* membership= */ false, &cover));
 }
 
 static void one_seed_gives_one_run(void **state)

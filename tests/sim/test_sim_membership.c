@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulator as a test, on clusters that change: nodes that join, leave, die and are replaced while everything else goes
+ * wrong. KV_SIM_MEMBERSHIP_SEEDS and KV_SIM_MEMBERSHIP_FIRST choose another batch.
+ */
+#include "tests/support/test.h"
+
+#include "tests/sim/batch.h"
+
+#define SEEDS_DEFAULT 2000u
+
+static void check_reached(const struct cover *c)
+{
+	const uint64_t reached[] = {
+		c->maps,           c->changes_add,     c->changes_replace, c->changes_leave,   c->changes_gone,
+		c->changes_commit, c->changes_discard, c->changes_pause,   c->changes_token,   c->changes_address,
+		c->lost_disks,     c->corrupt_records, c->hellos_refused,  c->crashes_in_step, c->cuts,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(reached); i++)
+		assert_true(reached[i] > 0);
+	batch_print_marks();
+}
+
+static void a_batch_of_seeds_whose_clusters_change_is_clean(void **state)
+{
+	uint64_t count = batch_number("KV_SIM_MEMBERSHIP_SEEDS", batch_number("KV_SIM_SEEDS", SEEDS_DEFAULT));
+	uint64_t first = batch_number("KV_SIM_MEMBERSHIP_FIRST", 1);
+	struct cover cover = {0};
+	assert_int_equal(batch_run(first, count, /* membership= */ true, &cover), 0);
+	if (count >= SEEDS_DEFAULT)
+		check_reached(&cover);
+}
+
+static void one_seed_gives_one_run(void **state)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct sim_options options;
+		struct run_result first, second;
+		struct cover cover = {0};
+		batch_options(seed, /* membership= */ true, &options);
+		runner_run(&options, RUNNER_BRIEF, &cover, &first);
+		runner_run(&options, RUNNER_BRIEF, &cover, &second);
+		assert_true(first.hash == second.hash);
+		assert_true(first.events == second.events);
+		buf_release(&first.text);
+		buf_release(&second.text);
+	}
+}
+
+/* What the seed drew before stays, so that a seed of a fixed cluster means the same run as ever. */
+static void changes_are_drawn_beside_the_rest(void **state)
+{
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct sim_options fixed, changing;
+		batch_options(seed, /* membership= */ false, &fixed);
+		batch_options(seed, /* membership= */ true, &changing);
+		assert_false(fixed.membership);
+		assert_int_equal(fixed.spare_count, 0);
+		assert_int_equal(changing.node_count - changing.spare_count, fixed.node_count);
+		assert_int_equal(changing.op_count, fixed.op_count);
+		assert_int_equal(changing.crash_every_us, fixed.crash_every_us);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(changes_are_drawn_beside_the_rest),
+		cmocka_unit_test(one_seed_gives_one_run),
+		cmocka_unit_test(a_batch_of_seeds_whose_clusters_change_is_clean),
+	};
+	return test_run("sim_membership", tests);
+}
