@@ -162,12 +162,14 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 	ret->stored = k->rec.ver;
 	if (version_at_most(rec->ver, k->rec.ver))
 		return ACCEPTOR_ANSWER;
-	struct version floor = COVER_IF(req->way == PUSH_IN_STEP, push_in_step) ? f->drop : seal_of(f);
+	bool in_step = COVER_IF(req->way == PUSH_IN_STEP, push_in_step) || req->transfer;
+	struct version floor = in_step ? f->drop : seal_of(f);
 	if (COVER_IF(version_at_most(rec->ver, floor), push_sealed)) {
 		ret->promise = floor;
 		return ACCEPTOR_ANSWER;
 	}
-	if (rec->strong && req->read_epoch < config_epoch)
+	bool outdated = rec->strong && req->read_epoch < config_epoch;
+	if (COVER_IF(outdated, push_outdated) && !MUTANT(pushepoch))
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;
 	ret->stored = rec->ver;

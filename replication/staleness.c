@@ -160,14 +160,14 @@ static bool majority_told(const struct op *op)
 	uint32_t told = 0;
 	for (uint32_t i = 0; i < op->row.count; i++)
 		told |= op->replies[i].valid ? 1u << i : 0;
-	return quorum_count(told & op->row.old) >= quorum_majority(quorum_count(op->row.old));
+	return row_old_majority(&op->row, told);
 }
 
 /** Position of this node's own copy, or -1; one that is still being made is none. */
 static int own_position(const struct node_core *core, const struct op *op)
 {
 	int own = row_position(&op->row, core->self);
-	return own >= 0 && op->row.old & 1u << own ? own : -1;
+	return own >= 0 && (op->row.old & 1u << own) ? own : -1;
 }
 
 void staleness_read_over(struct node_core *core, const struct op *op)
@@ -197,7 +197,7 @@ static usec_t checked_us(const struct staleness *s, uint64_t hash)
 	return k->hash == hash ? k->read_us : 0;
 }
 
-usec_t staleness_known_us(const struct node_core *core, const struct op *op)
+usec_t staleness_known_us(struct node_core *core, const struct op *op)
 {
 	const struct staleness *s = &core->staleness;
 	uint64_t hash = hash_of(op);
@@ -207,6 +207,8 @@ usec_t staleness_known_us(const struct node_core *core, const struct op *op)
 	usec_t joined_us = s->joined_us ? s->joined_us[op->partition] : 0;
 	/* Earlier lives of this core were over when it started, before any read of this one. */
 	usec_t check_us = MAX(s->own_lost_us, (usec_t)(core->config.incarnation > 1));
+	/* Who has left the row may owe something still, and is not asked about it. */
+	check_us = MAX(check_us, partition_at(core, op->partition)->row_us);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct staleness_peer *p = &s->peers[op->row.nodes[i]];
 		if (op->row.nodes[i] == core->self)
