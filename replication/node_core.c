@@ -55,6 +55,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	moves_init(core);
+	move_source_init(core);
 	return core;
 }
 
@@ -89,6 +91,11 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
+	trees_release(core);
+	moves_release(core);
+	move_source_release(core);
+	move_status_release(core);
+	partitions_release(core);
 	replica_release(core);
 	free_waits(core);
 	slots_release(&core->slots);
@@ -145,6 +152,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
+	partitions_load(core);
 	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
 		const struct map_node *node = &core->map->desc.nodes[i];
 		if (node->index != core->self)
@@ -153,6 +161,9 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	detector_set_map(core);
 	hints_set_map(core);
 	ledger_set_map(core);
+	trees_set_map(core);
+	move_status_set_map(core);
+	moves_set_map(core);
 	op_map_changed(core);
 }
 
@@ -234,7 +245,7 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && hint_replay_push_done(core, m))
+	if (m->opcode == OP_PUSH && (hint_replay_push_done(core, m) || moves_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -261,6 +272,22 @@ static void on_hint_open(struct node_core *core, node_id from, const struct msg 
 		hint_replay_granted(core, from, m);
 	else
 		hints_grant(core, from, m);
+}
+
+static void on_move(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->move.partition >= core->map->desc.partitions)
+		return;
+	if (m->opcode == OP_MOVE_REPORT)
+		moves_reported(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN && m->reply)
+		moves_opened(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN)
+		move_source_opened(core, from, m);
+	else if (m->reply)
+		moves_pulled(core, from, m);
+	else
+		move_source_pulled(core, from, m);
 }
 
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
@@ -290,6 +317,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		on_heartbeat(core, from, m);
 	else if (m->opcode == OP_HINT_OPEN)
 		on_hint_open(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
+		on_move(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
 		on_replica_answer(core, from, m);
 	else if (opcode_is_replica(m->opcode))
@@ -333,12 +362,18 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		hint_replay_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_SCAN)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_MOVE_PAGE)
+		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_SCAN)
+		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_PARTITIONS)
+		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
-		KV_UNREACHABLE("scans are for hints, the ledger and clients");
+		KV_UNREACHABLE("scans are for hints, the ledger, trees, moves, partitions and clients");
 }
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
@@ -346,6 +381,7 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	core_written(core, ev->write.token);
 	clock_written(core);
 	replica_written(core);
+	moves_written(core);
 }
 
 /* ---- time ---- */
@@ -380,6 +416,8 @@ static void on_tick(struct node_core *core)
 	detector_tick(core);
 	hint_replay_tick(core);
 	ledger_tick(core);
+	trees_tick(core);
+	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
 }
@@ -462,6 +500,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;
 	ret->peer_count = 0;

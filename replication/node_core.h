@@ -120,7 +120,9 @@ node_id node_core_index(const struct node_core *core);
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
-	X(clock_waits) /* requests refused because the clock's limit was not durable yet */
+	X(trees_building)  /* gauge: partitions whose hash tree is not ready */                                    \
+	X(records_corrupt) /* stored records that do not match their checksum */                                   \
+	X(clock_waits)     /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {
 #define CORE_COUNTER_FIELD_(name) uint64_t name;
