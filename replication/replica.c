@@ -3,7 +3,6 @@
 
 #include "base/mutant.h"
 #include "proto/keyhash.h"
-#include "replication/form.h"
 
 /** An answer that waits until a write is durable. */
 struct held_reply {
@@ -213,7 +212,7 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 		return ANSWER_EPOCH;
 	}
 	if (req->epoch > core->map->desc.epoch) {
-		form_pull_map(core, from);
+		map_spread_pull(core, from);
 		return ANSWER_BUSY;
 	}
 	/* A READ is judged by its sender's clock, which is taken over here: one that cannot be is refused. */
