@@ -308,3 +308,23 @@ const struct map_node *cluster_map_find(const struct cluster_map *map, const str
 	}
 	return NULL;
 }
+
+static bool row_names(const node_id *row, uint32_t count, node_id node)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (row[i] == node)
+			return true;
+	}
+	return false;
+}
+
+bool cluster_map_holds(const struct map_desc *map, node_id node)
+{
+	if (row_names(map->rows, map->partitions * map->replicas, node))
+		return true;
+	for (uint32_t i = 0; i < map->move_count; i++) {
+		if (row_names(map->moves[i].new_row, map->moves[i].new_count, node))
+			return true;
+	}
+	return false;
+}

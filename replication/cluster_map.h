@@ -54,6 +54,9 @@ bool row_same_members(const struct row *a, const struct row *b);
 /** Position of NODE in the row, or -1. */
 int row_position(const struct row *row, node_id node);
 
+/** True if NODE is in any row, or in the new row of a move. */
+bool cluster_map_holds(const struct map_desc *map, node_id node);
+
 /** Node with this index or identity, or NULL. */
 const struct map_node *cluster_map_node(const struct cluster_map *map, node_id index);
 const struct map_node *cluster_map_find(const struct cluster_map *map, const struct uuid *uuid);

@@ -18,8 +18,13 @@
 #include "replication/detector.h"
 #include "replication/disk_watch.h"
 #include "replication/health.h"
+#include "replication/driver.h"
 #include "replication/hints.h"
 #include "replication/ledger.h"
+#include "replication/map_acceptor.h"
+#include "replication/map_register.h"
+#include "replication/map_spread.h"
+#include "replication/membership.h"
 #include "replication/move.h"
 #include "replication/move_source.h"
 #include "replication/move_status.h"
@@ -99,9 +104,11 @@ struct node_core {
 	usec_t reserved_until_us;
 	uint64_t reserved_asker; /* hash of the address of who formed it */
 	usec_t guest_until_us;   /* then NODE_GUEST's link is given up; 0: there is none */
-	bool saving_map;         /* one is being made durable; another waits its turn */
-	usec_t map_push_us;      /* next time to offer the map to nodes that lack it */
-	usec_t map_pull_us;      /* next time to ask for a newer one */
+	struct map_acceptor map_acceptor;
+	struct map_register map_register;
+	struct map_spread map_spread;
+	struct membership membership;
+	struct driver driver;
 
 	usec_t repair_refill_us;
 	uint32_t repair_tokens;
@@ -161,9 +168,10 @@ enum disk_wait_kind {
 	WAIT_SCAN,
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
+	WAIT_MAP_VOTE,
+	WAIT_MOVE_PAGE, /* at the old member */
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
-	WAIT_MOVE_PAGE, /* at the old member */
 };
 
 struct disk_wait {

@@ -10,48 +10,53 @@
 #ifndef KV_REPLICATION_DRIVER_H
 #define KV_REPLICATION_DRIVER_H
 
-#include "proto/msg.h"
 #include "replication/map_draft.h"
 
 struct node_core;
 
+/** How the new members of a move of the map are doing. */
+enum move_health {
+	MOVE_RUNS = 0,
+	MOVE_ARRIVED = 1, /* each of them has all */
+	MOVE_STUCK = 2,   /* one of them has not got on for MOVE_STUCK_US */
+};
+
 /** What the driver knows beside the map. Nodes are indices of it. */
 struct driver_view {
 	bool live[NODES_MAX];    /* answers */
-	bool voting[NODES_MAX];  /* has not been silent for long: fit to stay a voter */
+	bool fit[NODES_MAX];     /* has not been silent for long: may stay a voter */
 	bool drained[NODES_MAX]; /* owes others nothing */
 	uint64_t seed;           /* of the sessions of new moves */
-	const uint8_t *done;     /* of each move of the map: all new members have all */
-	const uint8_t *stuck;    /* of each move: no progress for MOVE_STUCK_US */
-	const node_id *plan;     /* rows that placement_plan gave for driver_plan_input; NULL: there is no plan */
+	const enum move_health *moves; /* one a move of the map */
+	const node_id *plan; /* rows that driver_plan gave for the map; NULL: none, nothing is started */
 };
 
-/**
- * Makes DRAFT, a copy of the map in force, the next map. Returns false if there is nothing to do; DRAFT is then as it was.
- */
+/** Makes DRAFT, a fresh copy of the map in force, the next map. False if there is nothing to do. */
 MUST_USE bool driver_next(struct map_draft *draft, const struct driver_view *view);
 
 /**
  * The rows to move towards: where each partition is or is moving to, planned anew for the nodes as they are. RET_ROWS has room
- * for partitions x replicas. KV_INVALID if nodes are too few; RET_ROWS is then untouched.
+ * for partitions x replicas. KV_INVALID if nodes are too few; RET_ROWS is then not to be used.
  */
 MUST_USE enum kv_status driver_plan(const struct map_desc *map, node_id *ret_rows, struct error *err);
 
+/** Partitions that have to move to other nodes by PLAN and have no move yet. */
+uint32_t driver_count_waiting(const struct map_desc *map, const node_id *plan);
+
 struct driver {
-	usec_t next_us;           /* when a map may be proposed again */
-	uint64_t plan_epoch;      /* of plan; 0: none */
-	node_id *plan;            /* or NULL: nodes are too few */
-	uint32_t waiting;         /* partitions that have to move and have not begun */
-	struct move_watch *watch; /* of the moves of the map */
-	uint32_t watch_count;
-	usec_t silent_us[NODES_MAX]; /* since when a node does not answer; 0: it does */
+	usec_t next_us;      /* when a map may be proposed again */
+	uint64_t plan_epoch; /* of the map that plan is for; 0: none */
+	bool plan_is_good;
+	node_id *plan;
+	uint32_t waiting;
+	usec_t heard_us[NODES_MAX]; /* when a node was last seen to answer; 0: never yet */
 };
 
 void driver_tick(struct node_core *core);
 void driver_map_changed(struct node_core *core);
 void driver_release(struct node_core *core);
 
-/** Partitions that have to move and have not begun, as this node's map and plan say. */
+/** Partitions that have to move and have not begun, as this node's map says. Plans, if it has not since the map came. */
 uint32_t driver_waiting(struct node_core *core);
 
 #endif

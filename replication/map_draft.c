@@ -132,26 +132,6 @@ void map_draft_end(struct map_draft *d, uint32_t partition, bool arrived)
 	index_moves(d);
 }
 
-static bool row_names(const node_id *row, uint32_t count, node_id node)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (row[i] == node)
-			return true;
-	}
-	return false;
-}
-
-bool map_draft_holds(const struct map_draft *d, node_id node)
-{
-	if (row_names(d->rows, d->desc.partitions * d->desc.replicas, node))
-		return true;
-	for (uint32_t i = 0; i < d->desc.move_count; i++) {
-		if (row_names(d->moves[i].new_row, d->moves[i].new_count, node))
-			return true;
-	}
-	return false;
-}
-
 /** Whoever is staged to take NODE's place takes it. */
 static void retire(struct map_draft *d, node_id node)
 {
@@ -169,7 +149,7 @@ uint32_t map_draft_commit(struct map_draft *d)
 		if (node->state == NODE_STAGED) {
 			if (node->replaces != NODE_NONE && node->replaces < d->desc.node_count)
 				retire(d, node->replaces);
-			node->replaces = NODE_NONE;
+			node->replaces = 0;
 			node->state = NODE_JOINING;
 			changed++;
 		} else if (node->gone_staged) {

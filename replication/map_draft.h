@@ -42,9 +42,6 @@ void map_draft_end(struct map_draft *d, uint32_t partition, bool arrived);
 /** The move of a partition, or NULL. */
 const struct map_move *map_draft_move_of(const struct map_draft *d, uint32_t partition);
 
-/** True if NODE is in any row or in the old or new row of a move. */
-bool map_draft_holds(const struct map_draft *d, node_id node);
-
 /** What was staged begins: JOINING, LEAVING, REMOVED. Returns how many nodes changed. */
 uint32_t map_draft_commit(struct map_draft *d);
 

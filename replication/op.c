@@ -3,7 +3,7 @@
 
 #include "base/mutant.h"
 #include "proto/keyhash.h"
-#include "replication/form.h"
+#include "replication/map_spread.h"
 #include "replication/hint_replay.h"
 #include "replication/level.h"
 #include "replication/receipt.h"
@@ -495,7 +495,7 @@ void op_replica_answer(struct node_core *core, node_id from, const struct msg *m
 	/* The replicas have changed, and that replica knows it first: with the map the operation begins anew. */
 	if (m->answer.answer == ANSWER_EPOCH && m->answer.config_epoch > op->row.config_epoch) {
 		COVER(op_hears_of_epoch);
-		form_pull_map(core, from);
+		map_spread_pull(core, from);
 		return;
 	}
 	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);

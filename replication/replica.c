@@ -3,7 +3,6 @@
 
 #include "base/mutant.h"
 #include "proto/keyhash.h"
-#include "replication/form.h"
 
 /** An answer that waits until a write is durable. */
 struct held_reply {
@@ -209,7 +208,7 @@ static enum replica_answer refuse_row(struct node_core *core, node_id from, cons
 	const struct msg_replica *r = &req->replica;
 	if (req->epoch > core->map->desc.epoch) {
 		COVER(replica_behind);
-		form_pull_map(core, from);
+		map_spread_pull(core, from);
 		return ANSWER_BUSY;
 	}
 	struct row row = cluster_map_row(core->map, r->partition);
