@@ -63,6 +63,11 @@
 	X(onesource, "a new member takes the copy of one old member for the whole, without a check")               \
 	X(nodrop, "a node that becomes a member again keeps what it had")                                          \
 	X(dropearly, "a node that left a partition removes its copy before others know and have what it had")      \
-	X(norid, "a client repeats a write as a new one, without its request id")
+	X(norid, "a client repeats a write as a new one, without its request id")                                  \
+	X(mapearly, "a node takes the next cluster map for decided when it has accepted it")                       \
+	X(mapforget, "a restart forgets what the node voted for as the next cluster map")                          \
+	X(mapvoters, "whoever proposes a map asks the voters it names, not those of the map before")               \
+	X(mapfresh, "whoever proposes a map does not finish the one it finds accepted")                            \
+	X(mapnojoint, "a map with other voters is done before they have it")
 
 #endif

@@ -50,7 +50,8 @@ static bool end_moves(struct map_draft *d, const struct driver_view *view)
 	for (uint32_t i = d->desc.move_count; i-- > 0;) {
 		const struct map_move *move = &d->moves[i];
 		bool arrived = view->moves[i] == MOVE_ARRIVED && !is_pointless(d, move);
-		bool give_up = !arrived && (d->desc.paused || view->moves[i] == MOVE_STUCK || is_pointless(d, move));
+		bool give_up =
+			!arrived && (d->desc.paused || view->moves[i] == MOVE_STUCK || is_pointless(d, move));
 		if (!arrived && !give_up)
 			continue;
 		if (arrived)
@@ -85,8 +86,9 @@ static bool settle_nodes(struct map_draft *d, const struct driver_view *view)
 	bool changed = false;
 	for (uint32_t i = 0; i < d->desc.node_count; i++) {
 		struct map_node *node = &d->nodes[i];
-		bool joined = node->state == NODE_JOINING &&
-			      (is_in_a_row(d, node->index) || (view->plan && !is_planned(d, view->plan, node->index)));
+		bool joined =
+			node->state == NODE_JOINING &&
+			(is_in_a_row(d, node->index) || (view->plan && !is_planned(d, view->plan, node->index)));
 		bool left = node->state == NODE_LEAVING && view->live[i] && view->drained[i] &&
 			    !cluster_map_holds(&d->desc, node->index) && !is_voter(&d->desc, node->index);
 		if (joined)

@@ -23,12 +23,12 @@ enum move_health {
 
 /** What the driver knows beside the map. Nodes are indices of it. */
 struct driver_view {
-	bool live[NODES_MAX];    /* answers */
-	bool fit[NODES_MAX];     /* has not been silent for long: may stay a voter */
-	bool drained[NODES_MAX]; /* owes others nothing */
-	uint64_t seed;           /* of the sessions of new moves */
+	bool live[NODES_MAX];          /* answers */
+	bool fit[NODES_MAX];           /* has not been silent for long: may stay a voter */
+	bool drained[NODES_MAX];       /* owes others nothing */
+	uint64_t seed;                 /* of the sessions of new moves */
 	const enum move_health *moves; /* one a move of the map */
-	const node_id *plan; /* rows that driver_plan gave for the map; NULL: none, nothing is started */
+	const node_id *plan;           /* rows that driver_plan gave for the map; NULL: none, nothing is started */
 };
 
 /** Makes DRAFT, a fresh copy of the map in force, the next map. False if there is nothing to do. */

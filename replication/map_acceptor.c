@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/map_acceptor.h"
 
+#include "base/bytes.h"
 #include "base/mutant.h"
 #include "replication/core.h"
 #include "replication/map_image.h"
@@ -19,10 +20,7 @@ struct held_vote {
 	struct cluster_map *value; /* msg.vote.map, or NULL */
 };
 
-static struct disk_key row_key(void)
-{
-	return (struct disk_key){.table = DISK_META, .key = slice_str(VOTE_ROW)};
-}
+static struct disk_key row_key(void) { return (struct disk_key){.table = DISK_META, .key = slice_str(VOTE_ROW)}; }
 
 void map_acceptor_init(struct node_core *core) { ilist_init(&core->map_acceptor.held); }
 

@@ -84,11 +84,10 @@ static void send_votes(struct node_core *core)
 	for (uint32_t i = 0; i < r->target_count; i++) {
 		if (r->yes & 1u << i)
 			continue;
-		struct msg *m =
-			core_msg(core, accepting ? OP_MAP_ACCEPT : OP_MAP_PREPARE, r->message_id, /* reply= */ false);
-		m->vote = (struct msg_vote){.ballot = r->ballot,
-					    .epoch = r->base + 1,
-					    .map = accepting ? &r->proposed->desc : NULL};
+		struct msg *m = core_msg(core, accepting ? OP_MAP_ACCEPT : OP_MAP_PREPARE, r->message_id,
+					 /* reply= */ false);
+		m->vote = (struct msg_vote){
+			.ballot = r->ballot, .epoch = r->base + 1, .map = accepting ? &r->proposed->desc : NULL};
 		core_send(core, r->targets[i], m);
 	}
 	r->resend_us = core->now.mono_us + VOTE_RESEND_US;
@@ -114,9 +113,9 @@ static void begin_round(struct node_core *core)
 	const struct map_desc *asked = MUTANT(mapvoters) ? &r->wanted->desc : &core->map->desc;
 	give_back(core, &r->proposed);
 	r->found = VERSION_NONE;
-	r->ballot = (struct version){
-		.hlc = ++r->round_max,
-		.id = (uint64_t)core->self << 48 | (core->config.incarnation & ((UINT64_C(1) << 48) - 1))};
+	r->ballot = (struct version){.hlc = ++r->round_max,
+				     .id = (uint64_t)core->self << 48 |
+					   (core->config.incarnation & ((UINT64_C(1) << 48) - 1))};
 	r->old_count = asked->voter_count;
 	memcpy(r->old_voters, asked->voters, sizeof r->old_voters);
 	r->target_count = 0;

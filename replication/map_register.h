@@ -42,7 +42,7 @@ enum map_phase {
 };
 
 struct map_register {
-	enum map_phase phase;      /* read-only */
+	enum map_phase phase;         /* read-only */
 	struct cluster_map *wanted;   /* what was asked for */
 	struct cluster_map *proposed; /* wanted or what was found; NULL: not known yet */
 	map_verdict_fn *verdict;
@@ -55,7 +55,7 @@ struct map_register {
 	uint64_t message_id;  /* of this phase's messages */
 	uint32_t target_count;
 	node_id targets[2 * VOTERS_MAX];
-	uint32_t yes;                    /* bits by position in targets */
+	uint32_t yes; /* bits by position in targets */
 	uint32_t old_count;
 	node_id old_voters[VOTERS_MAX]; /* of the map that is to be followed */
 	usec_t resend_us, deadline_us, give_up_us;

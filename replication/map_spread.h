@@ -14,10 +14,10 @@
 struct node_core;
 
 struct map_spread {
-	bool saving;        /* a map is being made durable; another waits its turn */
-	usec_t offer_us;    /* next time to offer the map to nodes that lack it */
-	usec_t pull_us;     /* next time to ask for a newer one */
-	bool asked;         /* somebody pushed the map that is being saved and wants to know */
+	bool saving;     /* a map is being made durable; another waits its turn */
+	usec_t offer_us; /* next time to offer the map to nodes that lack it */
+	usec_t pull_us;  /* next time to ask for a newer one */
+	bool asked;      /* somebody pushed the map that is being saved and wants to know */
 	node_id asker;
 	uint64_t ask_id;
 	uint32_t ask_shard;

@@ -50,7 +50,8 @@ void membership_release(struct node_core *core)
 
 bool membership_is_busy(const struct node_core *core)
 {
-	for (struct ilink *l = ilist_first(&core->membership.changes); l; l = ilist_next(&core->membership.changes, l)) {
+	for (struct ilink *l = ilist_first(&core->membership.changes); l;
+	     l = ilist_next(&core->membership.changes, l)) {
 		if (container_of(l, struct change, link)->phase != CHANGE_RESERVING)
 			return true;
 	}
@@ -118,9 +119,10 @@ static void change_decided(struct node_core *core, void *owner, enum map_verdict
 	if (verdict == MAP_DONE)
 		change_end(core, c, KV_OK, "");
 	else if (verdict == MAP_OPEN)
-		change_end(core, c, KV_IN_DOUBT,
-			   "no majority of the nodes that decide on the map answered in time; the change may or may not have "
-			   "been made: look at 'kvctl status', and ask again");
+		change_end(
+			core, c, KV_IN_DOUBT,
+			"no majority of the nodes that decide on the map answered in time; the change may or may not have "
+			"been made: look at 'kvctl status', and ask again");
 	else if (verdict == MAP_FAILED)
 		change_end(core, c, KV_UNAVAILABLE,
 			   "no majority of the nodes that decide on the map can be reached; nothing was changed");
@@ -216,7 +218,8 @@ static void send_reserve(struct node_core *core, struct change *c)
 static node_id free_index(const struct node_core *core)
 {
 	uint32_t index = core->map->desc.node_count;
-	for (struct ilink *l = ilist_first(&core->membership.changes); l; l = ilist_next(&core->membership.changes, l)) {
+	for (struct ilink *l = ilist_first(&core->membership.changes); l;
+	     l = ilist_next(&core->membership.changes, l)) {
 		const struct change *c = container_of(l, struct change, link);
 		if (c->index != NODE_NONE)
 			index = MAX(index, c->index + 1u);
@@ -291,7 +294,8 @@ bool membership_reserved(struct node_core *core, const struct msg *m)
 	const struct msg_init *in = &m->init;
 	if (!core->map || !uuid_equal(&in->cluster, &core->map->desc.cluster))
 		return false;
-	for (struct ilink *l = ilist_first(&core->membership.changes); l; l = ilist_next(&core->membership.changes, l)) {
+	for (struct ilink *l = ilist_first(&core->membership.changes); l;
+	     l = ilist_next(&core->membership.changes, l)) {
 		struct change *c = container_of(l, struct change, link);
 		if (c->phase != CHANGE_RESERVING || c->index != in->index)
 			continue;
@@ -316,13 +320,14 @@ void membership_told(struct node_core *core, node_id from, const struct msg *m)
 	const struct msg_change *in = &m->change;
 	if (in->kind != CHANGE_ADDRESS || in->node != from)
 		return;
-	for (struct ilink *l = ilist_first(&core->membership.changes); l; l = ilist_next(&core->membership.changes, l)) {
+	for (struct ilink *l = ilist_first(&core->membership.changes); l;
+	     l = ilist_next(&core->membership.changes, l)) {
 		const struct change *c = container_of(l, struct change, link);
 		if (c->origin == FROM_NODE && c->order.node == from)
 			return; /* asked again */
 	}
-	struct change *c = change_new(core, FROM_NODE, CHANGE_ADDRESS,
-				      core->now.mono_us + CHANGE_DEADLINE_MS * USEC_PER_MSEC);
+	struct change *c =
+		change_new(core, FROM_NODE, CHANGE_ADDRESS, core->now.mono_us + CHANGE_DEADLINE_MS * USEC_PER_MSEC);
 	if (!c)
 		return;
 	c->order.node = from;
@@ -343,13 +348,14 @@ void membership_join(struct node_core *core, const struct msg *m)
 				"the node asked is not part of a cluster itself");
 		return;
 	}
-	for (struct ilink *l = ilist_first(&core->membership.changes); l; l = ilist_next(&core->membership.changes, l)) {
+	for (struct ilink *l = ilist_first(&core->membership.changes); l;
+	     l = ilist_next(&core->membership.changes, l)) {
 		const struct change *c = container_of(l, struct change, link);
 		if (c->order.kind == NODE_ADD && uuid_equal(&c->order.self.uuid, &in->self.uuid))
 			return; /* asked again */
 	}
-	struct change *c = change_new(core, FROM_NEWCOMER, NODE_ADD,
-				      core->now.mono_us + CHANGE_DEADLINE_MS * USEC_PER_MSEC);
+	struct change *c =
+		change_new(core, FROM_NEWCOMER, NODE_ADD, core->now.mono_us + CHANGE_DEADLINE_MS * USEC_PER_MSEC);
 	if (!c)
 		return;
 	c->message_id = m->id;
@@ -420,7 +426,8 @@ static void tell_address(struct node_core *core)
 {
 	struct membership *s = &core->membership;
 	const struct map_node *self = cluster_map_node(core->map, core->self);
-	if (!self || self->state == NODE_REMOVED || core->now.mono_us < s->address_us || address_is_told(core, self))
+	if (!self || self->state == NODE_REMOVED || core->now.mono_us < s->address_us ||
+	    address_is_told(core, self))
 		return;
 	COVER(address_changed);
 	s->address_us = core->now.mono_us + JOIN_RETRY_US;
@@ -450,8 +457,9 @@ static void change_tick(struct node_core *core, struct change *c)
 {
 	bool late = core->now.mono_us >= c->deadline_us;
 	if (c->phase == CHANGE_RESERVING && late)
-		change_end(core, c, KV_UNAVAILABLE,
-			   "the node to be added did not answer in time; check that it runs and its peer address is reachable");
+		change_end(
+			core, c, KV_UNAVAILABLE,
+			"the node to be added did not answer in time; check that it runs and its peer address is reachable");
 	else if (c->phase == CHANGE_RESERVING && c->index < core->map->desc.node_count)
 		start_reserve(core, c); /* another node has the index by now */
 	else if (c->phase == CHANGE_RESERVING && core->now.mono_us >= c->resend_us)

@@ -19,7 +19,7 @@ struct node_core;
 struct change;
 
 struct membership {
-	struct ilist changes;    /* of struct change, in the order they came */
+	struct ilist changes; /* of struct change, in the order they came */
 	uint32_t count;
 	struct change *proposed; /* the one whose map is in the register, or NULL */
 	usec_t join_us;          /* a node without a map: when it asks again to be admitted */

@@ -43,8 +43,8 @@ static bool enough_stay(const struct map_desc *map, struct error *err)
 	}
 	if (usable >= map->replicas)
 		return true;
-	(void)!error_set(err, KV_REFUSED, "%u nodes would be left for %u replicas of each key: add others first", usable,
-			 map->replicas);
+	(void)!error_set(err, KV_REFUSED, "%u nodes would be left for %u replicas of each key: add others first",
+			 usable, map->replicas);
 	return false;
 }
 
@@ -61,10 +61,11 @@ static bool majorities_stay(const struct map_desc *map, struct error *err)
 			alive += !dead[row[i]];
 		if (alive >= quorum_majority(map->replicas))
 			continue;
-		(void)!error_set(err, KV_REFUSED,
-				 "partition %u would have %u of %u replicas left, no majority: what was acknowledged may be "
-				 "lost; 'kvctl unsafe recover' does that",
-				 p, alive, map->replicas);
+		(void)!error_set(
+			err, KV_REFUSED,
+			"partition %u would have %u of %u replicas left, no majority: what was acknowledged may be "
+			"lost; 'kvctl unsafe recover' does that",
+			p, alive, map->replicas);
 		return false;
 	}
 	return true;
@@ -98,7 +99,8 @@ static bool may_be_given_up(const struct map_desc *map, const struct change_orde
 	if (o->node >= map->node_count)
 		(void)refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
 	else if (map->nodes[o->node].state == NODE_STAGED)
-		(void)refuse_node(err, KV_REFUSED, o->node, "is only staged: 'kvctl cluster discard' takes that back");
+		(void)refuse_node(err, KV_REFUSED, o->node,
+				  "is only staged: 'kvctl cluster discard' takes that back");
 	else if (o->live[o->node])
 		(void)refuse_node(err, KV_REFUSED, o->node,
 				  "answers: let it give its data away with 'kvctl node remove', or stop it first");
@@ -146,7 +148,8 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 	if (replaces && !may_be_given_up(map, o, err))
 		return CHANGE_REFUSED;
 	for (uint32_t i = 0; replaces && i < map->node_count; i++) {
-		if (map->nodes[i].state == NODE_STAGED && map->nodes[i].replaces == o->node && &map->nodes[i] != known)
+		if (map->nodes[i].state == NODE_STAGED && map->nodes[i].replaces == o->node &&
+		    &map->nodes[i] != known)
 			return refuse_node(err, KV_REFUSED, o->node, "is already being replaced");
 	}
 	enum change_effect effect = CHANGE_DRAFTED;
@@ -179,7 +182,8 @@ static enum change_effect leave(struct map_draft *d, const struct change_order *
 		return refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
 	struct map_node *node = &d->nodes[o->node];
 	if (node->state == NODE_STAGED)
-		return refuse_node(err, KV_REFUSED, o->node, "is only staged: 'kvctl cluster discard' takes that back");
+		return refuse_node(err, KV_REFUSED, o->node,
+				   "is only staged: 'kvctl cluster discard' takes that back");
 	if (node->leave_staged || node->state == NODE_LEAVING || node->state == NODE_REMOVED)
 		return CHANGE_NOTHING;
 	if (node->gone_staged)
@@ -213,7 +217,8 @@ static enum change_effect commit(struct map_draft *d, const struct change_order 
 	if (!staged)
 		return refuse(err, KV_INVALID, "nothing is staged: add, remove or replace a node first");
 	if (o->epoch != 0 && o->epoch != d->desc.epoch - 1)
-		return refuse(err, KV_CONFLICT, "the cluster has changed since that plan was made: look at it again");
+		return refuse(err, KV_CONFLICT,
+			      "the cluster has changed since that plan was made: look at it again");
 	if (!enough_stay(&d->desc, err) || !majorities_stay(&d->desc, err))
 		return CHANGE_REFUSED;
 	(void)map_draft_commit(d);

@@ -10,17 +10,17 @@
 /** A change as it is carried out. Slices are the caller's. */
 struct change_order {
 	enum change_kind kind;
-	bool by_token;         /* ADD: the node asked itself, with the token whose hash is token_hash */
-	node_id node;          /* NODE_NONE: none. ADD: whom it replaces */
-	struct map_node self;  /* ADD: the node, without index and state */
+	bool by_token;        /* ADD: the node asked itself, with the token whose hash is token_hash */
+	node_id node;         /* NODE_NONE: none. ADD: whom it replaces */
+	struct map_node self; /* ADD: the node, without index and state */
 	struct slice address, client_address; /* ADDRESS */
 	uint32_t weight;
-	uint64_t token_hash;   /* TOKEN, ADD by token */
-	uint64_t expires_ms;   /* TOKEN */
-	uint64_t epoch;        /* COMMIT: of the map that was planned on; 0: any */
-	uint64_t now_ms;       /* on the cluster's clock */
+	uint64_t token_hash;    /* TOKEN, ADD by token */
+	uint64_t expires_ms;    /* TOKEN */
+	uint64_t epoch;         /* COMMIT: of the map that was planned on; 0: any */
+	uint64_t now_ms;        /* on the cluster's clock */
 	bool may_have_happened; /* an earlier try is open */
-	const bool *live;      /* by index: nodes that answer here */
+	const bool *live;       /* by index: nodes that answer here */
 };
 
 enum change_effect {

@@ -28,7 +28,9 @@ static void describe_map(struct cluster *c)
 				   .nodes = c->map_nodes,
 				   .rows = c->rows,
 				   .config_epochs = c->epochs,
-				   .voter_count = 1};
+				   .voter_count = 3,
+				   .voters = {0, 1, 2},
+				   .paused = true}; /* node 3 stays without partitions */
 	c->map.cluster.bytes[0] = 9;
 }
 
