@@ -171,7 +171,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
 	core->self = self ? self->index : NODE_NONE;
 	if (!self || self->state == NODE_REMOVED) {
-		stop_removed(core, before);
+		stop_removed(core, before ? &before->desc : NULL);
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));

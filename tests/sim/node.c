@@ -51,7 +51,7 @@ static usec_t node_time_of(const struct sim_node *n, usec_t mono_us)
 void sim_node_stop(struct sim_node *n, enum kv_status status, struct slice why)
 {
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_stop, n->index, status, 0, 0);
-	n->dying = n->leaving = status == KV_IDENTITY && sim_node_state(n) == NODE_REMOVED;
+	n->dying = n->leaving = (status == KV_IDENTITY || status == KV_OK) && sim_node_state(n) == NODE_REMOVED;
 	if (!n->leaving)
 		verdict_fail(&n->sim->verdict, "stop", UINT32_MAX, "node %u stopped itself: %s, %.*s", n->index,
 			     status_name(status), (int)why.size, (const char *)why.data);
