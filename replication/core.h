@@ -16,6 +16,7 @@
 #include "base/rng.h"
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
+#include "replication/gc.h"
 #include "replication/hints.h"
 #include "replication/ledger.h"
 #include "replication/move.h"
@@ -84,6 +85,7 @@ struct node_core {
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
+	struct gc gc;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -154,6 +156,7 @@ enum disk_wait_kind {
 	WAIT_MOVE_PAGE, /* at the old member */
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_GC_SCAN,
 };
 
 struct disk_wait {

@@ -27,6 +27,8 @@ static void set_defaults(struct core_config *c)
 	c->hints_max = c->hints_max ? c->hints_max : HINT_KEYS_MAX;
 	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
 	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
+	c->gc_grace_ms = c->gc_grace_ms ? c->gc_grace_ms : GC_GRACE_MS;
+	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : GC_INTERVAL_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
 	c->value_size_max = c->value_size_max ? c->value_size_max : VALUE_SIZE_DEFAULT_MAX;
 }
@@ -57,6 +59,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	turns_init(&core->turns);
 	moves_init(core);
 	move_source_init(core);
+	gc_member_init(core);
 	return core;
 }
 
@@ -95,6 +98,7 @@ void node_core_free(struct node_core *core)
 	moves_release(core);
 	move_source_release(core);
 	move_status_release(core);
+	gc_release(core);
 	partitions_release(core);
 	replica_release(core);
 	free_waits(core);
@@ -164,6 +168,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	trees_set_map(core);
 	move_status_set_map(core);
 	moves_set_map(core);
+	gc_set_map(core);
 	op_map_changed(core);
 }
 
@@ -247,6 +252,8 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 	const struct msg_replica_reply *a = &m->answer;
 	if (m->opcode == OP_PUSH && (hint_replay_push_done(core, m) || moves_push_done(core, m)))
 		return;
+	if (from == core->self && gc_member_answered(core, m))
+		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
 		refused.answer = (struct msg_replica_reply){.partition = a->partition, .answer = ANSWER_CLOCK};
@@ -290,6 +297,16 @@ static void on_move(struct node_core *core, node_id from, const struct msg *m)
 		move_source_pulled(core, from, m);
 }
 
+static void on_gc(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->gc.partition >= core->map->desc.partitions)
+		return;
+	if (m->reply)
+		gc_answered(core, from, m);
+	else
+		gc_member_asked(core, from, m);
+}
+
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
 {
 	core_observe(core, m->hlc);
@@ -319,6 +336,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		on_hint_open(core, from, m);
 	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
 		on_move(core, from, m);
+	else if (m->opcode == OP_GC)
+		on_gc(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
 		on_replica_answer(core, from, m);
 	else if (opcode_is_replica(m->opcode))
@@ -370,6 +389,8 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_TREE_SCAN)
 		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_GC_SCAN)
+		gc_scan_done(core, ev->scan.token, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_PARTITIONS)
 		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
@@ -382,6 +403,7 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	clock_written(core);
 	replica_written(core);
 	moves_written(core);
+	gc_member_written(core);
 }
 
 /* ---- time ---- */
@@ -418,6 +440,7 @@ static void on_tick(struct node_core *core)
 	ledger_tick(core);
 	trees_tick(core);
 	moves_tick(core);
+	gc_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
 }
@@ -500,6 +523,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->gc_blocked = core->gc.blocked;
 	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;

@@ -56,7 +56,7 @@ static const char sealed_text[] =
 	"the write's time lies so far back that deletions since are forgotten; read the cluster's clock anew";
 
 /** True if this node's replica of the key refuses the version for good. */
-static bool put_is_sealed(const struct node_core *core, const struct op *op)
+static bool put_is_sealed(struct node_core *core, const struct op *op)
 {
 	return row_position(&op->row, core->self) >= 0 &&
 	       version_at_most(op->version, slots_floors(&core->slots, op->partition)->seal);
