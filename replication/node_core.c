@@ -150,8 +150,9 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 {
 	if (core->map && core->map->desc.epoch >= desc->epoch)
 		return;
-	if (core->map)
-		actions_hold_map(core->out, core->map); /* answers may still point to it */
+	struct cluster_map *before = core->map;
+	if (before)
+		actions_hold_map(core->out, before); /* answers may still point to it */
 	core->map = cluster_map_new(desc);
 	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
 	core->self = self ? self->index : NODE_NONE;
@@ -160,7 +161,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
-	partitions_load(core);
+	partitions_set_map(core, before);
 	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
 		const struct map_node *node = &core->map->desc.nodes[i];
 		if (node->index != core->self)

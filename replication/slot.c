@@ -187,6 +187,21 @@ void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 	}
 }
 
+void slots_drop(struct slots *s, uint16_t partition)
+{
+	struct ilink *link = ilist_first(&s->by_age);
+	while (link) {
+		struct slot *slot = container_of(link, struct slot, age_link);
+		link = ilist_next(&s->by_age, link);
+		if (slot->partition != partition)
+			continue;
+		if (slot->state == SLOT_LOADING)
+			slot->dropped = true; /* whoever waits for it is judged again then */
+		else
+			slot_free(s, slot);
+	}
+}
+
 struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m)
 {
 	const struct msg_replica *src = &m->replica;

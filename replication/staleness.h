@@ -12,7 +12,8 @@
  * What a node acknowledged and did not hint before it crashed is lost to it. So for a node that was started again, told times
  * cover its present life only, and a key is trusted once a majority of its replicas was read in that life and this node's copy
  * was found the newest (or, where this node itself was started again, in its own life): then every write that a majority stored in
- * earlier lives is here. Writes acknowledged with acks=1 by a node that then crashed are not covered.
+ * earlier lives is here. The same where the row has changed: a former replica may have left something behind. Writes acknowledged
+ * with acks=1 by a node that then crashed, or left the row, are not covered. A new member's own copy is trusted for nothing.
  */
 #ifndef KV_REPLICATION_STALENESS_H
 #define KV_REPLICATION_STALENESS_H
@@ -72,7 +73,7 @@ void staleness_write_over(struct node_core *core, const struct op *op);
 void staleness_read_over(struct node_core *core, const struct op *op);
 
 /** This node's copy of the operation's key has every write acknowledged before this (monotonic) time; 0: not known. */
-usec_t staleness_known_us(const struct node_core *core, const struct op *op);
+usec_t staleness_known_us(struct node_core *core, const struct op *op);
 
 /** What is answered to a read: the most that its value is old, in ms, rounded up; 0: not known. */
 uint32_t staleness_of_read(const struct node_core *core, const struct op *op);
