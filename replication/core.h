@@ -22,6 +22,7 @@
 #include "replication/move_source.h"
 #include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/pace.h"
 #include "replication/partition.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
@@ -80,6 +81,7 @@ struct node_core {
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
+	struct pace pace;
 	struct moves moves;
 	struct move_source move_source;
 	struct move_reports move_reports;

@@ -55,6 +55,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	pace_init(core);
 	moves_init(core);
 	move_source_init(core);
 	return core;
@@ -379,6 +380,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
 	core_written(core, ev->write.token);
+	pace_written(core);
 	clock_written(core);
 	replica_written(core);
 	moves_written(core);
@@ -417,6 +419,8 @@ static void on_tick(struct node_core *core)
 	hint_replay_tick(core);
 	ledger_tick(core);
 	trees_tick(core);
+	pace_tick(core);
+	move_source_tick(core);
 	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);

@@ -306,6 +306,8 @@ void replica_loaded(struct node_core *core, struct slot *slot, bool found, struc
 	KV_ASSERT(slot->state == SLOT_LOADING);
 	KV_ASSERT(!slot->bytes && version_is_none(slot->key_state.rec.ver));
 	slot->state = SLOT_READY;
+	found &= !slot->dropped;
+	slot->dropped = false;
 	if (found) {
 		slot->bytes = blob_new(bytes);
 		KV_ASSERT(slot->bytes);
