@@ -17,6 +17,7 @@
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
 #include "replication/hints.h"
+#include "replication/leaving.h"
 #include "replication/ledger.h"
 #include "replication/move.h"
 #include "replication/move_source.h"
@@ -83,6 +84,7 @@ struct node_core {
 	struct ledger ledger;
 	struct pace pace;
 	struct moves moves;
+	struct leaving leaving;
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
@@ -154,6 +156,7 @@ enum disk_wait_kind {
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
 	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
 };

@@ -6,6 +6,7 @@
 #include "replication/exchange.h"
 #include "replication/leaving.h"
 #include "replication/move_copy.h"
+#include "replication/quorum.h"
 
 enum {
 	RETRY_MIN_US = 100 * 1000,
@@ -47,7 +48,8 @@ struct move *moves_find(struct node_core *core, uint16_t partition, const struct
 
 void move_fails(struct node_core *core, struct move *move, const char *why)
 {
-	usec_t wait_us = MIN((usec_t)RETRY_MIN_US << MIN(move->failed, (uint32_t)RETRY_SHIFT_MAX), (usec_t)RETRY_MAX_US);
+	usec_t wait_us =
+		MIN((usec_t)RETRY_MIN_US << MIN(move->failed, (uint32_t)RETRY_SHIFT_MAX), (usec_t)RETRY_MAX_US);
 	move->failed++;
 	move->retries++;
 	move->message = why;
@@ -59,7 +61,7 @@ uint64_t moves_empty(struct node_core *core, uint16_t partition, const struct uu
 	struct partition *p = partition_at(core, partition);
 	struct partition_floors *f = slots_floors(&core->slots, partition);
 	if (!MUTANT(nodrop) || uuid_is_zero(session)) {
-		slots_forget(&core->slots, partition);
+		slots_drop(&core->slots, partition);
 		ledger_forget(core, partition);
 		core_drop(core, partition);
 		tree_clear(core, partition);
@@ -106,11 +108,6 @@ static void ask_old_members(struct node_core *core, struct move *move)
 	}
 }
 
-static bool old_majority(const struct row *row, uint32_t bits)
-{
-	return quorum_count(bits & row->old) >= quorum_majority(quorum_count(row->old));
-}
-
 /** A majority has answered: joins, or goes on where a former life stopped. */
 static void opened(struct node_core *core, struct move *move)
 {
@@ -152,7 +149,7 @@ void moves_opened(struct node_core *core, node_id from, const struct msg *m)
 	move->drop = version_max(move->drop, m->move.drop);
 	move->keys = MAX(move->keys, m->move.keys);
 	move->bytes = MAX(move->bytes, m->move.bytes);
-	if (old_majority(&row, move->opened) && core->now.mono_us >= move->next_us - RETRY_MAX_US)
+	if (row_old_majority(&row, move->opened) && move->failed == 0)
 		opened(core, move);
 }
 
@@ -161,7 +158,7 @@ static void open_again(struct node_core *core, struct move *move)
 	struct row row = cluster_map_row(core->map, move->partition);
 	if (core->now.mono_us < move->next_us)
 		return;
-	if (old_majority(&row, move->opened)) {
+	if (row_old_majority(&row, move->opened)) {
 		opened(core, move);
 		return;
 	}
@@ -175,16 +172,17 @@ static uint32_t peers_to_check(const struct node_core *core, const struct move *
 {
 	uint32_t all = 0;
 	for (uint32_t i = 0; i < row->count; i++) {
-		if (row->old & 1u << i && row->nodes[i] != core->self && detector_state(core, row->nodes[i]) == PEER_UP)
+		if (row->old & 1u << i && row->nodes[i] != core->self &&
+		    detector_state(core, row->nodes[i]) == PEER_UP)
 			all |= 1u << i;
 	}
-	if (!old_majority(row, all))
+	if (!row_old_majority(row, all))
 		return 0;
 	if (move->failed == 0)
 		return all;
 	/* One that answers heartbeats may be of no use still: others make a majority without it. */
 	uint32_t some = 0;
-	for (uint32_t k = 0; k < row->count && !old_majority(row, some); k++)
+	for (uint32_t k = 0; k < row->count && !row_old_majority(row, some); k++)
 		some |= all & 1u << (k + move->failed) % row->count;
 	return some;
 }
@@ -344,7 +342,8 @@ static void end_moves(struct node_core *core)
 		if (is_new_member(core, &row) && uuid_equal(&row.move->session, &move->session))
 			continue;
 		bool final = row_position(&row, core->self) >= 0;
-		COVER_IF(final, move_final);
+		if (COVER_IF(final, move_final))
+			staleness_doubt(core, move->partition);
 		COVER_IF(!final, move_given_up);
 		move_free(core, move);
 	}

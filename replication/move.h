@@ -55,16 +55,16 @@ struct move {
 	uint64_t keys, bytes; /* to copy, as the fullest old member has it */
 
 	/* copying */
-	node_id source;      /* NODE_NONE: to be chosen */
-	uint32_t tried;      /* old members that failed as sources since one did not */
-	uint64_t pull_id;    /* 0: no page is asked for */
-	usec_t pull_us;      /* give up waiting for it */
-	struct blob *page;   /* being stored; NULL none */
+	node_id source;    /* NODE_NONE: to be chosen */
+	uint32_t tried;    /* old members that failed as sources since one did not */
+	uint64_t pull_id;  /* 0: no page is asked for */
+	usec_t pull_us;    /* give up waiting for it */
+	struct blob *page; /* being stored; NULL none */
 	struct move_row *rows;
 	uint32_t row_count, row_next, rows_out; /* rows_out: pushed and not answered */
-	uint64_t row_id;     /* message id of the first in this pass */
-	bool rows_again;     /* some were refused for now */
-	uint64_t page_epoch; /* it was read in */
+	uint64_t row_id;                        /* message id of the first in this pass */
+	bool rows_again;                        /* some were refused for now */
+	uint64_t page_epoch;                    /* it was read in */
 	bool page_last;
 	struct blob *page_end; /* cursor behind it */
 	struct blob *cursor;   /* what is asked for next; NULL: the start */

@@ -5,9 +5,9 @@
 #include "replication/page.h"
 
 enum {
-	ROWS_OUT_MAX = 64,      /* rows of a page pushed and not durable */
-	SAVE_BYTES = 8 << 20,   /* the cursor is saved so often */
-	BUSY_US = 20 * 1000,    /* until rows that were refused for now are pushed again */
+	ROWS_OUT_MAX = 64,    /* rows of a page pushed and not durable */
+	SAVE_BYTES = 8 << 20, /* the cursor is saved so often */
+	BUSY_US = 20 * 1000,  /* until rows that were refused for now are pushed again */
 	PULL_TIMEOUT_US = 10 * 1000 * 1000,
 };
 
@@ -197,7 +197,7 @@ static bool push_row(struct node_core *core, struct move *move, uint32_t i)
 	r->key = row.key;
 	r->hinted = true;
 	r->read_epoch = move->page_epoch;
-	r->way = PUSH_IN_STEP; /* the seal is for what comes late, not for what was there before */
+	r->transfer = true;
 	actions_hold(core->out, move->page);
 	move->rows[i].state = ROW_PUSHED;
 	move->rows_out++;
@@ -253,7 +253,10 @@ static void push_rows(struct node_core *core, struct move *move)
 	page_done(core, move);
 }
 
-static bool is_paged(const struct move *move) { return move->rows || move->page || move->page_end || move->page_last; }
+static bool is_paged(const struct move *move)
+{
+	return move->rows || move->page || move->page_end || move->page_last;
+}
 
 void move_copy_go_on(struct node_core *core, struct move *move)
 {

@@ -64,8 +64,8 @@ static enum kv_status judge(struct node_core *core, node_id node, const struct m
 	return joins && holds ? KV_OK : KV_STALE;
 }
 
-static struct msg *answer_to(struct node_core *core, uint16_t opcode, uint64_t id, uint32_t shard, uint16_t partition,
-			     const struct uuid *session, enum kv_status status)
+static struct msg *answer_to(struct node_core *core, uint16_t opcode, uint64_t id, uint32_t shard,
+			     uint16_t partition, const struct uuid *session, enum kv_status status)
 {
 	struct msg *reply = core_msg(core, opcode, id, /* reply= */ true);
 	reply->shard = shard;
@@ -88,7 +88,8 @@ static hlc_t promised_most(struct node_core *core, uint16_t partition)
 void move_source_opened(struct node_core *core, node_id from, const struct msg *m)
 {
 	enum kv_status status = judge(core, from, m);
-	struct msg *reply = answer_to(core, OP_MOVE_OPEN, m->id, m->shard, m->move.partition, &m->move.session, status);
+	struct msg *reply =
+		answer_to(core, OP_MOVE_OPEN, m->id, m->shard, m->move.partition, &m->move.session, status);
 	if (status == KV_OK) {
 		const struct partition *p = partition_at(core, m->move.partition);
 		reply->move.fence = promised_most(core, m->move.partition);
@@ -173,14 +174,16 @@ void move_source_pulled(struct node_core *core, node_id from, const struct msg *
 		add_page(core, from, m);
 	else
 		core_send(core, from,
-			  answer_to(core, OP_MOVE_PULL, m->id, m->shard, m->move.partition, &m->move.session, status));
+			  answer_to(core, OP_MOVE_PULL, m->id, m->shard, m->move.partition, &m->move.session,
+				    status));
 }
 
 /** The move that the page is for is still in the map. */
 static bool is_wanted(const struct node_core *core, const struct move_page *page)
 {
 	struct row row = cluster_map_row(core->map, page->partition);
-	return !page->dropped && ((row.move && uuid_equal(&row.move->session, &page->session)) || MUTANT(earlysource));
+	return !page->dropped &&
+	       ((row.move && uuid_equal(&row.move->session, &page->session)) || MUTANT(earlysource));
 }
 
 void move_source_scan_done(struct node_core *core, struct move_page *page, const struct disk_row *rows,
@@ -190,7 +193,8 @@ void move_source_scan_done(struct node_core *core, struct move_page *page, const
 		page_free(core, page);
 		return;
 	}
-	struct msg *reply = answer_to(core, OP_MOVE_PULL, page->id, page->shard, page->partition, &page->session, KV_OK);
+	struct msg *reply =
+		answer_to(core, OP_MOVE_PULL, page->id, page->shard, page->partition, &page->session, KV_OK);
 	reply->move.page = page_of_rows(core->out, rows, count);
 	reply->move.done = done;
 	if (!done && count > 0)

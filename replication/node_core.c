@@ -5,6 +5,7 @@
 #include "replication/core.h"
 #include "replication/form.h"
 #include "replication/hint_replay.h"
+#include "replication/move_copy.h"
 #include "replication/op.h"
 #include "replication/replica.h"
 #include "replication/request.h"
@@ -94,6 +95,7 @@ void node_core_free(struct node_core *core)
 	ledger_release(core);
 	trees_release(core);
 	moves_release(core);
+	leaving_release(core);
 	move_source_release(core);
 	move_status_release(core);
 	partitions_release(core);
@@ -143,8 +145,9 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 {
 	if (core->map && core->map->desc.epoch >= desc->epoch)
 		return;
-	if (core->map)
-		actions_hold_map(core->out, core->map); /* answers may still point to it */
+	struct cluster_map *before = core->map;
+	if (before)
+		actions_hold_map(core->out, before); /* answers may still point to it */
 	core->map = cluster_map_new(desc);
 	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
 	core->self = self ? self->index : NODE_NONE;
@@ -153,7 +156,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
-	partitions_load(core);
+	partitions_set_map(core, before);
 	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
 		const struct map_node *node = &core->map->desc.nodes[i];
 		if (node->index != core->self)
@@ -246,7 +249,8 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && (hint_replay_push_done(core, m) || moves_push_done(core, m)))
+	if (m->opcode == OP_PUSH &&
+	    (hint_replay_push_done(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -365,6 +369,8 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_MOVE_PAGE)
 		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_LEAVING)
+		leaving_scan_done(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)

@@ -3,13 +3,16 @@
 
 #include "replication/core.h"
 
-#define PACE_SLOW_FACTOR  2u                       /* commits that take so many times the usual are slow */
-#define PACE_SLOW_MIN_US  (4 * USEC_PER_MSEC)      /* and no faster than this */
+#define PACE_SLOW_FACTOR  2u                  /* commits that take so many times the usual are slow */
+#define PACE_SLOW_MIN_US  (4 * USEC_PER_MSEC) /* and no faster than this */
 #define PACE_JUDGE_US     (500 * USEC_PER_MSEC)
 #define PACE_RAISE_US     (5 * USEC_PER_SEC)
 #define PACE_LONG_STEP_US (100 * USEC_PER_MSEC)
 
-enum { SHORT_SHIFT = 4, LONG_SHIFT = 12 }; /* weights: a sixteenth a sample; a 4096th each 100 ms, about seven minutes */
+enum {
+	SHORT_SHIFT = 4,
+	LONG_SHIFT = 12
+}; /* weights: a sixteenth a sample; a 4096th each 100 ms, about seven minutes */
 
 void pace_init(struct node_core *core) { core->pace.rate = MOVE_RATE_MAX; }
 
@@ -33,7 +36,8 @@ void pace_written(struct node_core *core)
 	struct pace *p = &core->pace;
 	if (p->probe_token == 0 || core->write_done < p->probe_token)
 		return;
-	uint64_t took_us = MAX(core->now.mono_us - p->probe_us, (usec_t)1) << 8; /* a fixed point for slow averages */
+	uint64_t took_us = MAX(core->now.mono_us - p->probe_us, (usec_t)1)
+			   << 8; /* a fixed point for slow averages */
 	p->probe_token = 0;
 	p->short_us = p->short_us ? smooth(p->short_us, took_us, SHORT_SHIFT) : took_us;
 	if (p->long_us == 0)

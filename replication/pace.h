@@ -16,15 +16,15 @@ struct node_core;
 enum pace_way { PACE_IN, PACE_OUT, PACE_WAYS };
 
 struct pace {
-	uint64_t rate;             /* read-only: bytes a second, each way */
-	int64_t left[PACE_WAYS];   /* bytes that may be copied now; below 0: overdrawn */
-	usec_t filled_us;          /* bytes were added then */
-	usec_t judged_us;          /* a slow core was slowed down then */
-	usec_t raised_us;          /* or let go faster */
-	uint64_t probe_token;      /* a write whose time is taken; 0 none */
-	usec_t probe_us;           /* when it was handed out */
+	uint64_t rate;              /* read-only: bytes a second, each way */
+	int64_t left[PACE_WAYS];    /* bytes that may be copied now; below 0: overdrawn */
+	usec_t filled_us;           /* bytes were added then */
+	usec_t judged_us;           /* a slow core was slowed down then */
+	usec_t raised_us;           /* or let go faster */
+	uint64_t probe_token;       /* a write whose time is taken; 0 none */
+	usec_t probe_us;            /* when it was handed out */
 	uint64_t short_us, long_us; /* commit time, smoothed over a second or so and over minutes; 0: not known */
-	usec_t long_at_us;         /* the long one was moved then */
+	usec_t long_at_us;          /* the long one was moved then */
 };
 
 void pace_init(struct node_core *core);

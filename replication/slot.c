@@ -181,25 +181,6 @@ struct version slots_promised(const struct slots *s, uint16_t partition)
 	return most;
 }
 
-void slots_forget(struct slots *s, uint16_t partition)
-{
-	struct ilink *link = ilist_first(&s->by_age);
-	while (link) {
-		struct slot *slot = container_of(link, struct slot, age_link);
-		link = ilist_next(&s->by_age, link);
-		if (slot->partition != partition)
-			continue;
-		if (COVER_IF(slot->state != SLOT_LOADING, slot_forgotten)) {
-			slot_free(s, slot);
-			continue;
-		}
-		struct parked *p;
-		while ((p = slots_unpark(s, slot)))
-			free(p);
-		slot->dropped = true;
-	}
-}
-
 void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 {
 	struct ilink *link = ilist_first(&s->by_age);
@@ -214,6 +195,21 @@ void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 			continue;
 		s->evicted += COVER_IF(!old, slot_evicted);
 		evict(s, slot);
+	}
+}
+
+void slots_drop(struct slots *s, uint16_t partition)
+{
+	struct ilink *link = ilist_first(&s->by_age);
+	while (link) {
+		struct slot *slot = container_of(link, struct slot, age_link);
+		link = ilist_next(&s->by_age, link);
+		if (slot->partition != partition)
+			continue;
+		if (slot->state == SLOT_LOADING)
+			slot->dropped = true; /* whoever waits for it is judged again then */
+		else
+			slot_free(s, slot);
 	}
 }
 
