@@ -21,6 +21,16 @@ static struct slice keep_text(struct node_core *core, struct slice text)
 	return copy;
 }
 
+static void keep_seeds(struct node_core *core, const struct core_config *config)
+{
+	KV_ASSERT(config->join_seed_count <= JOIN_SEEDS_MAX);
+	struct slice *seeds = arena_alloc(&core->texts, (config->join_seed_count + 1) * sizeof *seeds);
+	KV_ASSERT(seeds);
+	for (uint32_t i = 0; i < config->join_seed_count; i++)
+		seeds[i] = keep_text(core, config->join_seeds[i]);
+	core->config.join_seeds = seeds;
+}
+
 static void set_defaults(struct core_config *c)
 {
 	c->ops_max = c->ops_max ? c->ops_max : OPS_MAX;
@@ -44,6 +54,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	core->config.peer_address = keep_text(core, config->peer_address);
 	core->config.client_address = keep_text(core, config->client_address);
 	core->config.zone = keep_text(core, config->zone);
+	core->config.join_token = keep_text(core, config->join_token);
+	keep_seeds(core, config);
 	rng_init(&core->rng, config->seed);
 	hlc_init(&core->clock, config->hlc_limit);
 	core->boot_limit = config->hlc_limit;
@@ -184,6 +196,11 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return KV_OK; /* it has no map yet and may only be told one */
 	const struct map_node *node = cluster_map_find(core->map, &hello->node);
 	uuid_format(&hello->node, theirs);
+	if (!node && hello->map_epoch > core->map->desc.epoch)
+		return error_set(err, KV_NOT_READY,
+				 "node identity %s is not in map %llu, which is this node's; it asks for map %llu",
+				 theirs, (unsigned long long)core->map->desc.epoch,
+				 (unsigned long long)hello->map_epoch);
 	if (!node || node->state == NODE_REMOVED)
 		return error_set(err, KV_IDENTITY,
 				 "node identity %s is not part of the cluster; it may not come back under it",
