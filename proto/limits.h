@@ -41,6 +41,7 @@
 #define NAME_SIZE_MAX        64u
 #define VOTERS_MAX           5u
 #define TOKENS_MAX           16u /* join tokens at a time */
+#define JOIN_SEEDS_MAX       16u /* nodes that one without a cluster asks to be admitted */
 
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
@@ -98,6 +99,7 @@
 #define MOVE_RATE_MAX        (50u << 20) /* bytes a second a core takes in */
 #define MOVE_RATE_MIN        (1u << 20)
 #define CHANGE_DEADLINE_MS   10000u
+#define RECOVERY_EPOCHS      1000u /* that a map by kvd --unsafe-recover is above the one it was made of */
 #define TOKEN_TTL_DEFAULT_MS (3600u * 1000u)
 #define TOKEN_SIZE_MAX       128u
 

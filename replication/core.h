@@ -18,11 +18,13 @@
 #include "replication/detector.h"
 #include "replication/exchange.h"
 #include "replication/hints.h"
+#include "replication/leaving.h"
 #include "replication/ledger.h"
 #include "replication/move.h"
 #include "replication/move_source.h"
 #include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/pace.h"
 #include "replication/partition.h"
 #include "replication/repair.h"
 #include "replication/scrub.h"
@@ -84,7 +86,9 @@ struct node_core {
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
+	struct pace pace;
 	struct moves moves;
+	struct leaving leaving;
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
@@ -160,6 +164,7 @@ enum disk_wait_kind {
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
 	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
 	WAIT_TREE_KEYS,

@@ -5,6 +5,7 @@
 #include "replication/core.h"
 #include "replication/form.h"
 #include "replication/hint_replay.h"
+#include "replication/move_copy.h"
 #include "replication/op.h"
 #include "replication/replica.h"
 #include "replication/request.h"
@@ -18,6 +19,16 @@ static struct slice keep_text(struct node_core *core, struct slice text)
 	struct slice copy = arena_copy(&core->texts, text);
 	KV_ASSERT(copy.data);
 	return copy;
+}
+
+static void keep_seeds(struct node_core *core, const struct core_config *config)
+{
+	KV_ASSERT(config->join_seed_count <= JOIN_SEEDS_MAX);
+	struct slice *seeds = arena_alloc(&core->texts, (config->join_seed_count + 1) * sizeof *seeds);
+	KV_ASSERT(seeds);
+	for (uint32_t i = 0; i < config->join_seed_count; i++)
+		seeds[i] = keep_text(core, config->join_seeds[i]);
+	core->config.join_seeds = seeds;
 }
 
 static void set_defaults(struct core_config *c)
@@ -45,6 +56,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	core->config.peer_address = keep_text(core, config->peer_address);
 	core->config.client_address = keep_text(core, config->client_address);
 	core->config.zone = keep_text(core, config->zone);
+	core->config.join_token = keep_text(core, config->join_token);
+	keep_seeds(core, config);
 	rng_init(&core->rng, config->seed);
 	hlc_init(&core->clock, config->hlc_limit);
 	core->boot_limit = config->hlc_limit;
@@ -59,6 +72,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	turns_init(&core->turns);
 	exchanges_init(core);
 	tree_served_init(core);
+	pace_init(core);
 	moves_init(core);
 	move_source_init(core);
 	return core;
@@ -101,6 +115,7 @@ void node_core_free(struct node_core *core)
 	scrub_release(core);
 	trees_release(core);
 	moves_release(core);
+	leaving_release(core);
 	move_source_release(core);
 	move_status_release(core);
 	partitions_release(core);
@@ -190,6 +205,11 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return KV_OK; /* it has no map yet and may only be told one */
 	const struct map_node *node = cluster_map_find(core->map, &hello->node);
 	uuid_format(&hello->node, theirs);
+	if (!node && hello->map_epoch > core->map->desc.epoch)
+		return error_set(err, KV_NOT_READY,
+				 "node identity %s is not in map %llu, which is this node's; it asks for map %llu",
+				 theirs, (unsigned long long)core->map->desc.epoch,
+				 (unsigned long long)hello->map_epoch);
 	if (!node || node->state == NODE_REMOVED)
 		return error_set(err, KV_IDENTITY,
 				 "node identity %s is not part of the cluster; it may not come back under it",
@@ -255,7 +275,8 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && (hint_replay_push_done(core, m) || moves_push_done(core, m)))
+	if (m->opcode == OP_PUSH &&
+	    (hint_replay_push_done(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -390,6 +411,8 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_MOVE_PAGE)
 		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_LEAVING)
+		leaving_scan_done(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
@@ -409,6 +432,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
 	core_written(core, ev->write.token);
+	pace_written(core);
 	clock_written(core);
 	replica_written(core);
 	moves_written(core);
@@ -450,6 +474,8 @@ static void on_tick(struct node_core *core)
 	exchanges_tick(core);
 	repair_tick(core);
 	scrub_tick(core);
+	pace_tick(core);
+	move_source_tick(core);
 	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
