@@ -106,7 +106,7 @@ static bool ask_about_key(struct node_core *core, struct gc_task *t)
 	t->vers[t->count] = row.ver;
 	struct msg *m = core_msg(core, check ? OP_READ : OP_PUSH, t->id, /* reply= */ false);
 	if (!check) {
-		m->replica.way = PUSH_PURGE;
+		m->replica.purge = true;
 		m->replica.record = (struct record){.ver = row.ver, .tombstone = true};
 	}
 	ask(core, t, m, row.bucket, row.key);
@@ -124,7 +124,7 @@ static bool push_record(struct node_core *core, struct gc_task *t)
 		return false;
 	}
 	struct msg *m = core_msg(core, OP_PUSH, t->id, /* reply= */ false);
-	m->replica.way = PUSH_IN_STEP;
+	m->replica.transfer = true;
 	m->replica.read_epoch = t->epoch;
 	m->replica.record = rec;
 	m->replica.record.weak = false;

@@ -233,6 +233,8 @@ void gc_session_go(struct node_core *core, struct gc_session *s)
 		begin_step(core, s, GC_SEALING);
 }
 
+static void renewed(struct node_core *core, void *owner, bool complete) {}
+
 /** Leaves in the page what all replicas let go; gives weak copies a new version. */
 static void keep_free_rows(struct node_core *core, struct gc_session *s)
 {
@@ -248,7 +250,7 @@ static void keep_free_rows(struct node_core *core, struct gc_session *s)
 		}
 		s->found = MIN(s->found, row.ver.hlc);
 		if (COVER_IF(check == GC_WEAK, gc_weak) && renewals < GC_RENEWALS_MAX &&
-		    op_renew(core, row.bucket, row.key)) {
+		    op_stabilize(core, row.bucket, row.key, /* every= */ true, renewed, NULL)) {
 			renewals++;
 			core->stats.gc_renewed++;
 		}

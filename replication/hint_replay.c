@@ -148,6 +148,7 @@ static void start_push(struct node_core *core, struct hint_target *t, struct hin
 			       .bucket = p->bucket,
 			       .key = blob_slice(p->key)};
 	actions_hold(core->out, p->key);
+	p->epoch = cluster_map_row(core->map, p->partition).config_epoch;
 	p->read_token = core_read(core, WAIT_HINT_READ, p, &key);
 }
 
@@ -385,10 +386,18 @@ static void send_push(struct node_core *core, struct hint_push *p, const struct 
 	m->replica.bucket = p->bucket;
 	m->replica.key = blob_slice(p->key);
 	m->replica.hinted = true;
-	m->replica.read_epoch = core->map->desc.epoch;
+	m->replica.read_epoch = p->epoch;
+	m->epoch = cluster_map_row(core->map, p->partition).config_epoch;
 	m->replica.deadline_ms = (uint32_t)(core->config.replica_timeout_us / USEC_PER_MSEC);
 	actions_hold(core->out, p->key);
 	core_send(core, p->target->node, m);
+}
+
+static void settle_for_good(struct node_core *core, struct hint_push *p)
+{
+	if (!version_is_none(p->ver))
+		settle(core, p);
+	end_push(core, p);
 }
 
 void hint_replay_read_done(struct node_core *core, struct hint_push *p, bool found, struct slice bytes)
@@ -397,6 +406,13 @@ void hint_replay_read_done(struct node_core *core, struct hint_push *p, bool fou
 	p->read_token = 0;
 	if (found && record_decode(actions_copy_slice(core->out, bytes), &rec) != KV_OK) {
 		core_stop(core, KV_CORRUPT, "a stored record does not match its checksum; replace this node");
+		return;
+	}
+	/* Whom the row no longer names has no need of it, and who has left the row may not push what strong operations wrote. */
+	struct row row = cluster_map_row(core->map, p->partition);
+	bool left = found && rec.strong && row_position(&row, core->self) < 0;
+	if (row_position(&row, p->target->node) < 0 || COVER_IF(left, hint_of_left)) {
+		settle_for_good(core, p);
 		return;
 	}
 	if (!version_less(rec.ver, p->ver) && found) {

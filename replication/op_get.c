@@ -23,23 +23,32 @@ static bool session_has_forgotten(const struct op *op)
 	return op->session.overflowed && version_is_none(op->session.seen);
 }
 
-static uint32_t get_need(const struct op *op)
+/** Who is asked. New members do not have all that was acknowledged yet, so only what both sets decide asks them, or who repairs. */
+static uint32_t get_asked(const struct op *op)
 {
-	if (is_session(op) && session_has_forgotten(op))
-		return op->row.count;
-	if (op->level == LEVEL_BOUNDED && op->wide)
-		return MAX(op_need(op), op_majority(op));
-	return op_need(op);
+	return is_strong(op) || op->internal ? op_everyone(op) : op->row.old;
+}
+
+static struct need get_need(const struct op *op)
+{
+	uint32_t old = quorum_count(op->row.old), majority = quorum_majority(old);
+	if (is_strong(op))
+		return op_majority(op);
+	if (op->internal)
+		return need_all(&op->row);
+	if (op->acks == ACKS_ALL || (is_session(op) && session_has_forgotten(op)))
+		return need_old(old);
+	return need_old(op->acks == ACKS_MAJORITY || (op->level == LEVEL_BOUNDED && op->wide) ? majority : 1);
 }
 
 /** Position that is asked for the value: this node's own copy if it has one, else the first that can be reached. */
-static uint32_t value_position(const struct node_core *core, const struct op *op)
+static uint32_t value_position(struct node_core *core, const struct op *op)
 {
 	int own = row_position(&op->row, core->self);
-	if (own >= 0)
+	if (own >= 0 && (get_asked(op) & 1u << own) && partition_serves(core, op->partition))
 		return (uint32_t)own;
 	for (uint32_t i = 0; i < op->row.count; i++) {
-		if (detector_is_reachable(core, op->row.nodes[i]))
+		if ((op->row.old & 1u << i) && detector_is_reachable(core, op->row.nodes[i]))
 			return i;
 	}
 	return 0;
@@ -64,7 +73,7 @@ static void get_again(struct node_core *core, struct op *op)
 		return;
 	}
 	/* A session waits for a replica to come back as it waits for the write. */
-	bool hopeless = !is_session(op) && op_reachable(core, op) < get_need(op);
+	bool hopeless = !is_session(op) && !row_meets(&op->row, op_reachable(core, op), get_need(op));
 	if (hopeless || !op_back_off(core, op))
 		get_unavailable(core, op);
 }
@@ -72,6 +81,7 @@ static void get_again(struct node_core *core, struct op *op)
 void op_get_start(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->opcode == OP_GET);
+	op->class = &op_get_class;
 	get_read(core, op);
 }
 
@@ -93,13 +103,12 @@ static void get_read(struct node_core *core, struct op *op)
 	op->wide |= is_too_old(core, op);
 	op_begin(core, op, PHASE_READING, get_need(op));
 	uint32_t own = value_position(core, op);
-	uint32_t asked = op_everyone(op);
-	if (!is_strong(op) && !op->wide && get_need(op) == 1) {
+	uint32_t asked = get_asked(op);
+	if (!is_strong(op) && !op->internal && !op->wide && op->quorum.need.old == 1)
 		asked = 1u << own;
-		for (uint32_t i = 0; i < op->row.count; i++) {
-			if (i != own)
-				quorum_add(&op->quorum, i, /* yes= */ false);
-		}
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (!(asked & 1u << i))
+			quorum_add(&op->quorum, i, /* yes= */ false);
 	}
 	if (quorum_verdict(&op->quorum) == QUORUM_IMPOSSIBLE) {
 		get_unavailable(core, op);
@@ -155,7 +164,7 @@ static void get_repair(struct node_core *core, struct op *op)
 		m->replica.record.weak = false;
 		m->replica.record.fence = op->fence_max;
 		m->replica.record.lin = actions_copy(core->out, best->lin, best->lin_count * sizeof best->lin[0]);
-		m->replica.read_epoch = op->epoch;
+		m->replica.read_epoch = op->row.config_epoch;
 		m->replica.deadline_ms = 0;
 		m->id = core_next_id(core); /* nobody waits for the answer */
 		actions_hold(core->out, op->best.value);
@@ -238,15 +247,27 @@ static void get_copy(struct node_core *core, struct op *op)
 	op_send_all(core, op, op_everyone(op) & ~holders, m);
 }
 
+/** Some replica holds the greatest record weakly. */
+static bool has_weak_copy(const struct op *op)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		const struct op_reply *r = &op->replies[i];
+		if (r->valid && !r->strong && version_equal(r->ver, op->best.rec.ver))
+			return true;
+	}
+	return false;
+}
+
 /** Enough replicas have told their record: can it be answered? */
 static void get_evaluate(struct node_core *core, struct op *op)
 {
 	struct version m = op->best.rec.ver;
 	bool gone = version_at_most(m, op->drop_max);
-	bool stable =
-		!is_strong(op) || gone || MUTANT(nowb) || quorum_count(op_strong_holders(op, m)) >= op_majority(op);
+	bool stable = !is_strong(op) || gone || MUTANT(nowb) || row_majority(&op->row, op_strong_holders(op, m));
 	if (!gone && value_is_missing(op))
 		get_fetch(core, op);
+	else if (op->every && !gone && COVER_IF(has_weak_copy(op), stabilize_weak))
+		op_update_identity(core, op);
 	else if (stable && !(is_strong(op) && !gone && BUGGIFY(core, strong_get_copies)))
 		get_answer(core, op);
 	else if (is_strong(op) && BUGGIFY(core, strong_get_ballot))
@@ -259,6 +280,8 @@ static void get_evaluate(struct node_core *core, struct op *op)
 static enum quorum_verdict get_verdict(const struct op *op)
 {
 	enum quorum_verdict verdict = quorum_verdict(&op->quorum);
+	if (op->every && op->phase == PHASE_READING && verdict == QUORUM_REACHED && !quorum_complete(&op->quorum))
+		return QUORUM_PENDING;
 	if (verdict != QUORUM_REACHED || !is_session(op) || level_session_is_met(op))
 		return verdict;
 	return quorum_complete(&op->quorum) ? QUORUM_IMPOSSIBLE : QUORUM_PENDING;
@@ -268,7 +291,7 @@ static enum quorum_verdict get_verdict(const struct op *op)
 static void get_hurry(struct node_core *core, struct op *op)
 {
 	usec_t soon_us = MIN(core->now.mono_us + RETRY_BACKOFF_MAX_US, op->deadline_us);
-	if (is_session(op) && quorum_count(op->quorum.yes) >= op_majority(op) && !session_has_forgotten(op))
+	if (is_session(op) && row_old_majority(&op->row, op->quorum.yes) && !session_has_forgotten(op))
 		op_set_timer(core, op, soon_us);
 }
 
@@ -279,7 +302,7 @@ static void get_advance(struct node_core *core, struct op *op)
 		get_hurry(core, op);
 		return;
 	case QUORUM_IMPOSSIBLE:
-		if (op->phase == PHASE_COPYING && op->rejected && op_reachable(core, op) >= op_majority(op))
+		if (op->phase == PHASE_COPYING && op->rejected && op_reaches_majority(core, op))
 			op_update_identity(core, op);
 		else
 			get_again(core, op);
@@ -336,4 +359,4 @@ static void get_on_timer(struct node_core *core, struct op *op)
 		get_again(core, op);
 }
 
-const struct op_class op_get_class = {.answer = get_on_answer, .timer = get_on_timer};
+const struct op_class op_get_class = {.answer = get_on_answer, .timer = get_on_timer, .restart = op_get_start};
