@@ -57,6 +57,8 @@
 	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
 	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
 	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
+	X(treeahead, "a hash tree is told to others before the records it tells of are durable")                   \
+	X(exchangeold, "of two versions of a key that replicas hold, an exchange spreads the older one")           \
 	X(noxfer, "a partition's new member says that all is there without copying anything")                      \
 	X(nosession, "what an earlier try of a move says counts for the present one")                              \
 	X(earlysource, "an old member tells its fence before the map that makes it one is in force there")         \

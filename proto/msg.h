@@ -286,13 +286,6 @@ struct msg_result {
 	struct slice cursor; /* empty: the partition is done */
 };
 
-/** How a PUSH is meant; a core asks its own replica only, so it never travels. */
-enum push_way {
-	PUSH_PLAIN = 0,   /* refused below the seal */
-	PUSH_IN_STEP = 1, /* another replica of the partition has it: refused below the drop floor only */
-	PUSH_PURGE = 2,   /* proven to be of no use any more: removes the record, if it is still this version */
-};
-
 /** Coordinator to replica: READ, PREPARE, ACCEPT, COPY, PUSH. */
 struct msg_replica {
 	uint16_t partition;
@@ -302,13 +295,13 @@ struct msg_replica {
 	bool want_value;      /* READ: answer the value, not only its hash */
 	bool hinted;          /* PUSH: replay of a hint */
 	bool transfer; /* PUSH: of a move or a tombstone session. Only from a core to itself, never on the wire */
+	bool purge; /* PUSH: removes the record, if it is still this version. Only from a core to itself as well */
 	struct version ballot; /* PREPARE */
 	struct request_id rid; /* PREPARE: look this request up */
 	uint32_t attempt_count;
 	const struct version *attempts;
 	struct record record; /* ACCEPT, COPY, PUSH */
 	uint64_t read_epoch;  /* PUSH: epoch of the row the copy was read under */
-	enum push_way way;    /* PUSH */
 	bool direct;          /* ACCEPT: no ballot was prepared for it */
 	struct version next;  /* ACCEPT: ballot to promise with the store; {0,0} none */
 };
@@ -521,8 +514,8 @@ struct msg_tree {
 	struct slice cursor;
 	bool done;
 	struct slice
-		page; /* reply: LEAVES: a u64 a leaf, little-endian; KEYS: keys and versions, replication/page.h;
-			      travels as the frame's value */
+		page; /* reply: LEAVES: a u64 a leaf, little-endian, then a bit a leaf: it holds weak copies; KEYS:
+			      keys and versions, replication/page.h; travels as the frame's value */
 	enum kv_status status;
 };
 

@@ -153,22 +153,20 @@ enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct pa
 }
 
 enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
-				    const struct msg_replica *req, uint64_t config_epoch,
+				    const struct record *rec, const struct push_way *way,
 				    struct msg_replica_reply *ret, bool *ret_weak)
 {
-	const struct record *rec = &req->record;
-	KV_ASSERT(!version_is_none(rec->ver) && req->way != PUSH_PURGE);
+	KV_ASSERT(!version_is_none(rec->ver));
 	ret->answer = ANSWER_OLD;
 	ret->stored = k->rec.ver;
 	if (version_at_most(rec->ver, k->rec.ver))
 		return ACCEPTOR_ANSWER;
-	bool in_step = COVER_IF(req->way == PUSH_IN_STEP, push_in_step) || req->transfer;
-	struct version floor = in_step ? f->drop : seal_of(f);
+	struct version floor = way->transfer ? f->drop : seal_of(f);
 	if (COVER_IF(version_at_most(rec->ver, floor), push_sealed)) {
 		ret->promise = floor;
 		return ACCEPTOR_ANSWER;
 	}
-	bool outdated = rec->strong && req->read_epoch < config_epoch;
+	bool outdated = rec->strong && way->read_epoch < way->config_epoch;
 	if (COVER_IF(outdated, push_outdated) && !MUTANT(pushepoch))
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;

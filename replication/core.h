@@ -19,7 +19,10 @@
 #include "replication/disk_watch.h"
 #include "replication/health.h"
 #include "replication/driver.h"
+#include "replication/exchange.h"
+#include "replication/gc.h"
 #include "replication/hints.h"
+#include "replication/leaving.h"
 #include "replication/ledger.h"
 #include "replication/map_acceptor.h"
 #include "replication/map_register.h"
@@ -29,10 +32,14 @@
 #include "replication/move_source.h"
 #include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/pace.h"
 #include "replication/partition.h"
+#include "replication/repair.h"
+#include "replication/scrub.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
 #include "replication/tree.h"
+#include "replication/tree_serve.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -96,9 +103,17 @@ struct node_core {
 	struct staleness staleness;
 	struct ledger ledger;
 	struct trees trees;
+	struct pace pace;
 	struct moves moves;
+	struct leaving leaving;
 	struct move_source move_source;
 	struct move_reports move_reports;
+	struct trees trees;
+	struct gc gc;
+	struct tree_served served;
+	struct exchanges exchanges;
+	struct repair repair;
+	struct scrub scrub;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -170,8 +185,12 @@ enum disk_wait_kind {
 	WAIT_LEDGER_PAGE,
 	WAIT_MAP_VOTE,
 	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_GC_SCAN,
+	WAIT_TREE_KEYS,
+	WAIT_EXCHANGE_SCAN,
 };
 
 struct disk_wait {

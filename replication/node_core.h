@@ -29,17 +29,24 @@ struct core_config {
 		join_token; /* a node without a map asks SEEDS to be admitted with it; empty: it waits to be added */
 	uint32_t seed_count;                /* at most JOIN_SEEDS_MAX */
 	struct slice seeds[JOIN_SEEDS_MAX]; /* peer addresses of nodes of the cluster */
+	uint32_t join_seed_count;       /* at most JOIN_SEEDS_MAX */
+	const struct slice *join_seeds; /* without a map: whom to ask, in turn, to be admitted; peer host:port */
+	struct slice join_token;        /* its text, or empty */
 	hlc_t hlc_limit;            /* greatest limit any core of this node ever made durable; 0 on first start */
 	const struct map_desc *map; /* durable map, or NULL before the node is part of a cluster */
 	uint32_t value_size_max;
-	uint32_t ops_max;          /* client operations in flight; 0 = OPS_MAX */
-	uint32_t slots_max;        /* keys with volatile state; 0 = SLOTS_MAX */
-	uint64_t hints_max;        /* pending hints a target; 0 = HINT_KEYS_MAX */
-	uint32_t hint_rate;        /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
-	usec_t replica_timeout_us; /* 0 = REPLICA_TIMEOUT_US */
-	usec_t tick_us;            /* at least that often an EV_TICK; 0 = TICK_US */
-	uint32_t checked_max;      /* keys whose own copy is known to be the newest; 0 = STALENESS_KEYS_MAX */
-	uint64_t buggify_seed;     /* simulations only: unlikely paths are taken now and then; 0 = never */
+	uint32_t ops_max;            /* client operations in flight; 0 = OPS_MAX */
+	uint32_t slots_max;          /* keys with volatile state; 0 = SLOTS_MAX */
+	uint64_t hints_max;          /* pending hints a target; 0 = HINT_KEYS_MAX */
+	uint32_t hint_rate;          /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
+	usec_t replica_timeout_us;   /* 0 = REPLICA_TIMEOUT_US */
+	usec_t tick_us;              /* at least that often an EV_TICK; 0 = TICK_US */
+	uint32_t checked_max;        /* keys whose own copy is known to be the newest; 0 = STALENESS_KEYS_MAX */
+	usec_t exchange_interval_us; /* between two comparisons with a node; 0 = EXCHANGE_INTERVAL_US */
+	usec_t exchange_settle_us;   /* 0 = EXCHANGE_SETTLE_US */
+	uint32_t gc_grace_ms;        /* least age of what is collected; 0 = GC_GRACE_MS */
+	usec_t gc_interval_us;       /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US */
+	uint64_t buggify_seed;       /* simulations only: unlikely paths are taken now and then; 0 = never */
 };
 
 /** A core that has not started; never NULL. */
@@ -85,31 +92,31 @@ node_id node_core_index(const struct node_core *core);
 
 /** Counters since start and gauges of now. One table, so that names in status, metrics and docs agree. */
 #define CORE_COUNTERS(X)                                                                                           \
-	X(ops_started)    /* client operations coordinated here */                                                 \
-	X(ops_strong)     /* of them strong */                                                                     \
-	X(ops_in_flight)  /* gauge */                                                                              \
+	X(ops_started) /* client operations coordinated here */                                                    \
+	X(ops_strong) /* of them strong */                                                                         \
+	X(ops_in_flight) /* gauge */                                                                               \
 	X(ops_overloaded) /* refused: too many in flight */                                                        \
 	X(ops_unavailable)                                                                                         \
 	X(ops_deadline)                                                                                            \
 	X(ops_in_doubt)                                                                                            \
-	X(ops_forwarded)    /* sent on to a replica */                                                             \
-	X(ballots)          /* prepare rounds */                                                                   \
-	X(ballot_retries)   /* of them after a rejected one */                                                     \
-	X(ballots_ahead)    /* accepts by a ballot that was promised ahead, without a prepare */                   \
-	X(ballots_queued)   /* strong writes that waited for their turn on a key */                                \
-	X(direct_puts)      /* accepts of strong puts and deletes without a ballot */                              \
-	X(direct_failed)    /* of them that went on by ballots */                                                  \
-	X(copies)           /* strong reads that wrote back */                                                     \
-	X(identity_rounds)  /* strong reads that needed a ballot */                                                \
-	X(read_repairs)     /* pushes to replicas that a read found stale */                                       \
+	X(ops_forwarded) /* sent on to a replica */                                                                \
+	X(ballots) /* prepare rounds */                                                                            \
+	X(ballot_retries) /* of them after a rejected one */                                                       \
+	X(ballots_ahead) /* accepts by a ballot that was promised ahead, without a prepare */                      \
+	X(ballots_queued) /* strong writes that waited for their turn on a key */                                  \
+	X(direct_puts) /* accepts of strong puts and deletes without a ballot */                                   \
+	X(direct_failed) /* of them that went on by ballots */                                                     \
+	X(copies) /* strong reads that wrote back */                                                               \
+	X(identity_rounds) /* strong reads that needed a ballot */                                                 \
+	X(read_repairs) /* pushes to replicas that a read found stale */                                           \
 	X(replica_requests) /* served as a replica */                                                              \
 	X(replica_rejects)                                                                                         \
 	X(replica_expired) /* dropped: the deadline had passed */                                                  \
 	X(replica_clock_refused)                                                                                   \
 	X(replica_epoch_refused)                                                                                   \
 	X(disk_reads)                                                                                              \
-	X(disk_writes)   /* batches handed out */                                                                  \
-	X(slots)         /* gauge: keys with volatile state */                                                     \
+	X(disk_writes) /* batches handed out */                                                                    \
+	X(slots) /* gauge: keys with volatile state */                                                             \
 	X(slots_evicted) /* dropped early by raising a floor */                                                    \
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
@@ -117,17 +124,29 @@ node_id node_core_index(const struct node_core *core);
 	X(hints_expired)                                                                                           \
 	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
 	X(partitions_dirty) /* gauge, all targets */                                                               \
-	X(ledger_entries)   /* gauge: lost values that are kept */                                                 \
-	X(ledger_added)     /* the sum of the next three */                                                        \
+	X(ledger_entries) /* gauge: lost values that are kept */                                                   \
+	X(ledger_added) /* the sum of the next three */                                                            \
 	X(ledger_late)                                                                                             \
 	X(ledger_overwritten)                                                                                      \
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
-	X(trees_building)  /* gauge: partitions whose hash tree is not ready */                                    \
+	X(trees_building) /* gauge: partitions whose hash tree is not ready */                                     \
 	X(records_corrupt) /* stored records that do not match their checksum */                                   \
-	X(probes)          /* times that others were asked about a silent node */                                  \
-	X(clock_waits)     /* requests refused because the clock's limit was not durable yet */
+	X(probes) /* times that others were asked about a silent node */                                           \
+	X(roots_sent) /* of trees, to be compared */                                                               \
+	X(exchanges) /* begun */                                                                                   \
+	X(exchanges_complete) /* of them: in step at their end */                                                  \
+	X(exchange_leaves) /* leaves that differed twice and were looked into */                                   \
+	X(records_repaired) /* copies that exchanges brought up to date */                                         \
+	X(records_scrubbed) /* read again and found whole */                                                       \
+	X(tree_leaves_mended) /* that scrubbing found to differ from the records */                                \
+	X(gc_sessions) /* partitions gone through for tombstones, with all their replicas */                       \
+	X(gc_aborted) /* begun and not finished: a replica was missing, or the map changed */                      \
+	X(gc_purged) /* records removed here: deletions, and values whose time had ended */                        \
+	X(gc_renewed) /* weak copies that get a new version so that they can be removed later */                   \
+	X(gc_blocked) /* gauge: partitions with old tombstones that cannot be removed */                           \
+	X(clock_waits) /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {
 #define CORE_COUNTER_FIELD_(name) uint64_t name;

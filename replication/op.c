@@ -349,21 +349,6 @@ void op_finish_write(struct node_core *core, struct op *op)
 	op_free(core, op);
 }
 
-bool op_renew(struct node_core *core, uint32_t bucket, struct slice key)
-{
-	if (core->op_count >= core->config.ops_max || core->op_bytes >= OP_BYTES_MAX)
-		return false;
-	struct msg m = {.opcode = OP_GET};
-	m.request = (struct msg_request){.bucket = bucket, .key = key, .level = LEVEL_STRONG};
-	struct op *op = op_new(core, &op_get_class, &m, core->now.mono_us);
-	if (!op)
-		return false;
-	op->internal = true;
-	op->renew = true;
-	op_update_identity(core, op);
-	return true;
-}
-
 void op_linger(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->answered);

@@ -83,7 +83,6 @@ struct op {
 
 	/* who asked */
 	bool internal;     /* nobody: it repairs */
-	bool renew;        /* internal: the record gets a new version even if a majority holds it */
 	uint64_t probe_id; /* internal: the hint's push that wants to know, or 0 */
 	bool every;        /* internal: weak copies do not do */
 	op_done_fn done;   /* internal: who is told of the end; NULL nobody */
@@ -297,12 +296,6 @@ extern const struct op_class op_get_class, op_put_class, op_direct_class, op_upd
  * hint_replay_probed. False, and nothing happens, if too much is in flight.
  */
 MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
-
-/**
- * Gives the key's record a new version, its content as it is, by a ballot: what was stored weakly anywhere is then strong. What has
- * expired is deleted. False, and nothing happens, if too much is in flight.
- */
-MUST_USE bool op_renew(struct node_core *core, uint32_t bucket, struct slice key);
 
 /**
  * Reads a key strongly, for OWNER: what it finds is held by a majority of both sets then. With EVERY, replicas that answer and

@@ -5,17 +5,12 @@
 #include "base/mutant.h"
 #include "replication/tree_inside.h"
 
-enum { TREE_ROW_SIZE = 28 };
+enum { TREE_ROW_SIZE = 32 };
 
 uint64_t tree_hash(uint32_t bucket, struct slice key, struct version ver, bool tombstone)
 {
 	uint64_t seed = hash_u64(ver.hlc ^ hash_u64(ver.id ^ hash_u64((uint64_t)bucket << 1 | tombstone)));
 	return hash64_seeded(key, seed);
-}
-
-static struct tree *tree_at(const struct node_core *core, uint16_t partition)
-{
-	return partition < core->trees.count ? core->trees.of[partition] : NULL;
 }
 
 static bool is_ready(const struct tree *t)
@@ -36,6 +31,7 @@ void tree_add(struct tree *t, uint16_t leaf, const struct tree_item *item)
 	l->keys++;
 	l->tombstones += item->tombstone;
 	l->weak += item->weak;
+	l->ending += item->ending;
 	t->keys++;
 	t->bytes += item->size;
 	t->tombstones += item->tombstone;
@@ -49,12 +45,13 @@ void tree_take(struct tree *t, uint16_t leaf, const struct tree_item *item)
 		return;
 	struct tree_leaf *l = &t->leaves[leaf];
 	KV_ASSERT(l->keys > 0 && l->bytes >= item->size);
-	KV_ASSERT(l->tombstones >= item->tombstone && l->weak >= item->weak);
+	KV_ASSERT(l->tombstones >= item->tombstone && l->weak >= item->weak && l->ending >= item->ending);
 	l->hash ^= item->hash;
 	l->bytes -= item->size;
 	l->keys--;
 	l->tombstones -= item->tombstone;
 	l->weak -= item->weak;
+	l->ending -= item->ending;
 	t->keys--;
 	t->bytes -= item->size;
 	t->tombstones -= item->tombstone;
@@ -74,6 +71,7 @@ struct disk_put tree_leaf_put(struct node_core *core, const struct tree *t, uint
 	store_le32(bytes + 16, l->keys);
 	store_le32(bytes + 20, l->tombstones);
 	store_le32(bytes + 24, l->weak);
+	store_le32(bytes + 28, l->ending);
 	put.value = slice_of(bytes, TREE_ROW_SIZE);
 	return put;
 }
@@ -98,7 +96,9 @@ bool tree_leaf_parse(struct slice value, struct tree_leaf *ret)
 	l.keys = reader_le32(&in);
 	l.tombstones = reader_le32(&in);
 	l.weak = reader_le32(&in);
-	if (in.failed || in.rest.size > 0 || l.keys == 0 || l.tombstones > l.keys || l.weak > l.keys)
+	l.ending = reader_le32(&in);
+	if (in.failed || in.rest.size > 0 || l.keys == 0 || l.tombstones > l.keys || l.weak > l.keys ||
+	    l.ending > l.keys)
 		return false;
 	*ret = l;
 	return true;
@@ -115,6 +115,7 @@ static struct tree_item item_of(const struct slot *slot, const struct record *re
 		.size = slot->key->size + record_size(rec),
 		.tombstone = rec->tombstone,
 		.weak = rec->weak,
+		.ending = !rec->tombstone && rec->expires_ms != 0,
 	};
 }
 
@@ -141,11 +142,13 @@ void tree_put(struct node_core *core, const struct slot *slot, const struct reco
 		return;
 	}
 	struct tree_item out = item_of(slot, before), in = item_of(slot, after);
+	struct disk_key key = {.leaf = slot->leaf, .bucket = slot->bucket, .key = blob_slice(slot->key)};
 	if (t->state == TREE_BUILDING) {
-		struct disk_key key = {.leaf = slot->leaf, .bucket = slot->bucket, .key = blob_slice(slot->key)};
 		tree_build_change(core, t, &key, &out, &in);
 		return;
 	}
+	if (t->shadow)
+		tree_build_change(core, t->shadow, &key, &out, &in);
 	tree_take(t, slot->leaf, &out);
 	tree_add(t, slot->leaf, &in);
 	puts[(*count)++] = tree_leaf_put(core, t, slot->leaf);
@@ -207,6 +210,10 @@ static void forget(struct node_core *core, struct tree *t, enum tree_state state
 	core->trees.building -= t->state == TREE_BUILDING;
 	core->trees.waiting += state == TREE_WAITING;
 	tree_build_free(t);
+	if (t->shadow) {
+		t->shadow->state = TREE_AWAY;
+		t->shadow = NULL;
+	}
 	memset(t->leaves, 0, sizeof t->leaves);
 	memset(t->had_row, 0, sizeof t->had_row);
 	t->keys = t->bytes = t->tombstones = 0;

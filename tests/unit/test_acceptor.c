@@ -32,10 +32,10 @@ static struct msg_replica_reply accept(struct key_state *k, const struct partiti
 
 static struct msg_replica_reply push(struct key_state *k, const struct partition_floors *f, uint64_t n)
 {
-	struct msg_replica req = {.record = rec(n), .read_epoch = 1};
+	struct record r = rec(n);
 	struct msg_replica_reply ret = {0};
-	if (acceptor_push(k, f, &req, 1, &ret, &req.record.weak) == ACCEPTOR_STORE)
-		acceptor_store(k, &req.record, 0);
+	if (acceptor_push(k, f, &r, &(struct push_way){1, 1, false}, &ret, &r.weak) == ACCEPTOR_STORE)
+		acceptor_store(k, &r, 0);
 	return ret;
 }
 
@@ -179,14 +179,14 @@ static void a_strong_record_read_in_an_older_epoch_is_not_stored(void **state)
 {
 	struct key_state k = {0};
 	struct partition_floors f = {0};
-	struct msg_replica req = {.record = rec(5), .read_epoch = 1};
+	struct record r = rec(5);
 	struct msg_replica_reply ret = {0};
 	bool weak;
-	req.record.strong = true;
-	assert_int_equal(acceptor_push(&k, &f, &req, 2, &ret, &weak), ACCEPTOR_ANSWER);
+	r.strong = true;
+	assert_int_equal(acceptor_push(&k, &f, &r, &(struct push_way){1, 2, false}, &ret, &weak), ACCEPTOR_ANSWER);
 	assert_int_equal(ret.answer, ANSWER_OLD);
-	req.record.strong = false;
-	assert_int_equal(acceptor_push(&k, &f, &req, 2, &ret, &weak), ACCEPTOR_STORE);
+	r.strong = false;
+	assert_int_equal(acceptor_push(&k, &f, &r, &(struct push_way){1, 2, false}, &ret, &weak), ACCEPTOR_STORE);
 }
 
 int main(void)
