@@ -4,6 +4,9 @@
 #include "base/bytes.h"
 #include "replication/core.h"
 #include "replication/form.h"
+#include "replication/hint_credit.h"
+#include "replication/hint_hand.h"
+#include "replication/hint_push.h"
 #include "replication/hint_replay.h"
 #include "replication/op.h"
 #include "replication/replica.h"
@@ -55,6 +58,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	moves_init(core);
+	move_source_init(core);
 	return core;
 }
 
@@ -89,6 +94,11 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
+	trees_release(core);
+	moves_release(core);
+	move_source_release(core);
+	move_status_release(core);
+	partitions_release(core);
 	replica_release(core);
 	free_waits(core);
 	slots_release(&core->slots);
@@ -135,8 +145,9 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 {
 	if (core->map && core->map->desc.epoch >= desc->epoch)
 		return;
-	if (core->map)
-		actions_hold_map(core->out, core->map); /* answers may still point to it */
+	struct cluster_map *before = core->map;
+	if (before)
+		actions_hold_map(core->out, before); /* answers may still point to it */
 	core->map = cluster_map_new(desc);
 	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
 	core->self = self ? self->index : NODE_NONE;
@@ -145,15 +156,22 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
+	partitions_load(core);
 	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
 		const struct map_node *node = &core->map->desc.nodes[i];
 		if (node->index != core->self)
-			core_peer(core, node->index, node->peer_address);
+			core_peer(core, node->index,
+				  node->state == NODE_REMOVED ? slice_of(NULL, 0) : node->peer_address);
 	}
 	detector_set_map(core);
+	staleness_set_map(core, before);
 	hints_set_map(core);
 	ledger_set_map(core);
+	trees_set_map(core);
+	move_status_set_map(core);
+	moves_set_map(core);
 	op_map_changed(core);
+	hints_map_changed(core, before);
 }
 
 enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
@@ -234,7 +252,7 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && hint_replay_push_done(core, m))
+	if (m->opcode == OP_PUSH && (hint_push_answered(core, m) || moves_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -265,10 +283,28 @@ static void on_probe(struct node_core *core, node_id from, const struct msg *m)
 
 static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
 {
-	if (m->reply)
-		hint_replay_granted(core, from, m);
+	if (!m->reply)
+		hint_credit_asked(core, from, m);
+	else if (m->hint.mark)
+		hint_hand_answered(core, from, m);
 	else
-		hints_grant(core, from, m);
+		hint_replay_granted(core, from, m);
+}
+
+static void on_move(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->move.partition >= core->map->desc.partitions)
+		return;
+	if (m->opcode == OP_MOVE_REPORT)
+		moves_reported(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN && m->reply)
+		moves_opened(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN)
+		move_source_opened(core, from, m);
+	else if (m->reply)
+		moves_pulled(core, from, m);
+	else
+		move_source_pulled(core, from, m);
 }
 
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
@@ -300,6 +336,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		on_hint_open(core, from, m);
 	else if (m->opcode == OP_PROBE)
 		on_probe(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
+		on_move(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
 		on_replica_answer(core, from, m);
 	else if (opcode_is_replica(m->opcode))
@@ -331,7 +369,7 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 	if (wait.kind == WAIT_SLOT)
 		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_READ)
-		hint_replay_read_done(core, wait.owner, ev->read.found, ev->read.value);
+		hint_push_read_done(core, wait.owner, ev->read.found, ev->read.value);
 	else
 		KV_UNREACHABLE("reads are for slots and hints");
 }
@@ -343,12 +381,18 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		hint_replay_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_SCAN)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_MOVE_PAGE)
+		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_SCAN)
+		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_PARTITIONS)
+		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
-		KV_UNREACHABLE("scans are for hints, the ledger and clients");
+		KV_UNREACHABLE("scans are for hints, the ledger, trees, moves, partitions and clients");
 }
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
@@ -356,6 +400,7 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	core_written(core, ev->write.token);
 	clock_written(core);
 	replica_written(core);
+	moves_written(core);
 }
 
 /* ---- time ---- */
@@ -403,6 +448,8 @@ static void on_tick(struct node_core *core, const struct node_event *ev)
 	detector_tick(core);
 	hint_replay_tick(core);
 	ledger_tick(core);
+	trees_tick(core);
+	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
 }
@@ -487,6 +534,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;
 	ret->peer_count = 0;
@@ -494,12 +542,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		node_id index = core->map->desc.nodes[i].index;
 		ret->hints_pending += hints_pending(core, index);
 		ret->partitions_dirty += hints_dirty(core, index);
-		ret->peers[ret->peer_count++] = (struct status_peer){
-			.index = index,
-			.state = detector_state(core, index),
-			.round_trip_us = core->detector.peers[index].round_trip_us,
-			.hints_pending = hints_pending(core, index),
-			.partitions_dirty = hints_dirty(core, index),
-		};
+		struct status_peer *peer = &ret->peers[ret->peer_count++];
+		detector_tell(core, index, peer);
+		peer->hints_pending = hints_pending(core, index);
+		peer->partitions_dirty = hints_dirty(core, index);
 	}
 }

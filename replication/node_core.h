@@ -110,6 +110,7 @@ node_id node_core_index(const struct node_core *core);
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
 	X(hints_replayed)                                                                                          \
+	X(hints_dropped) /* of nodes that are no members any more, or handed on */                                 \
 	X(hints_expired)                                                                                           \
 	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
 	X(partitions_dirty) /* gauge, all targets */                                                               \
@@ -120,8 +121,10 @@ node_id node_core_index(const struct node_core *core);
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
-	X(probes)      /* times that others were asked about a silent node */                                      \
-	X(clock_waits) /* requests refused because the clock's limit was not durable yet */
+	X(probes)          /* times that others were asked about a silent node */                                  \
+	X(trees_building)  /* gauge: partitions whose hash tree is not ready */                                    \
+	X(records_corrupt) /* stored records that do not match their checksum */                                   \
+	X(clock_waits)     /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {
 #define CORE_COUNTER_FIELD_(name) uint64_t name;
