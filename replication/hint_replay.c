@@ -216,7 +216,8 @@ static void settle_partition(struct node_core *core, struct hint_target *t)
 	}
 	if (exchange_partition(core, t))
 		return;
-	/* Another exchange of it is under way: its turn comes with the next pass. */
+	/* Another exchange of it is under way, perhaps: its turn comes with the next pass. */
+	t->exchanges_failed++;
 	next_partition(core, t);
 }
 
