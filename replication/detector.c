@@ -264,6 +264,23 @@ bool detector_is_degraded(const struct node_core *core, node_id node)
 	return node < NODES_MAX && core->detector.peers[node].disk.degraded;
 }
 
+void detector_tell(const struct node_core *core, node_id node, struct status_peer *ret)
+{
+	KV_ASSERT(node < NODES_MAX);
+	const struct peer *p = &core->detector.peers[node];
+	const struct disk_state *disk = node == core->self ? &core->disk.state : &p->disk;
+	*ret = (struct status_peer){
+		.index = node,
+		.state = detector_state(core, node),
+		.round_trip_us = p->round_trip_us,
+		.link_bad = detector_link_is_bad(core, node),
+		.degraded = disk->degraded,
+		.health = node == core->self ? core->health.value : p->health,
+		.disk_p99_us = disk->p99_us,
+		.disk_free_pct = disk->free_pct,
+	};
+}
+
 bool detector_clock_is_off(const struct node_core *core)
 {
 	uint32_t disagree = 0, others = 0;

@@ -4,6 +4,9 @@
 #include "base/bytes.h"
 #include "replication/core.h"
 #include "replication/form.h"
+#include "replication/hint_credit.h"
+#include "replication/hint_hand.h"
+#include "replication/hint_push.h"
 #include "replication/hint_replay.h"
 #include "replication/move_copy.h"
 #include "replication/op.h"
@@ -201,6 +204,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	partitions_set_map(core, before);
 	map_spread_map_changed(core, before ? &before->desc : NULL);
 	detector_set_map(core);
+	staleness_set_map(core, before);
 	hints_set_map(core);
 	ledger_set_map(core);
 	trees_set_map(core);
@@ -212,6 +216,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	driver_map_changed(core);
 	membership_map_changed(core);
 	map_register_map_changed(core);
+	hints_map_changed(core, before);
 }
 
 enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
@@ -298,7 +303,7 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 {
 	const struct msg_replica_reply *a = &m->answer;
 	if (m->opcode == OP_PUSH &&
-	    (hint_replay_push_done(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
+	    (hint_push_answered(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
 	if (from == core->self && gc_member_answered(core, m))
 		return;
@@ -333,10 +338,12 @@ static void on_probe(struct node_core *core, node_id from, const struct msg *m)
 
 static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
 {
-	if (m->reply)
-		hint_replay_granted(core, from, m);
+	if (!m->reply)
+		hint_credit_asked(core, from, m);
+	else if (m->hint.mark)
+		hint_hand_answered(core, from, m);
 	else
-		hints_grant(core, from, m);
+		hint_replay_granted(core, from, m);
 }
 
 static void on_move(struct node_core *core, node_id from, const struct msg *m)
@@ -469,7 +476,7 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 	if (wait.kind == WAIT_SLOT)
 		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_READ)
-		hint_replay_read_done(core, wait.owner, ev->read.found, ev->read.value);
+		hint_push_read_done(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_MAP_VOTE)
 		map_acceptor_loaded(core, ev->read.found, ev->read.value);
 	else
@@ -668,12 +675,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		node_id index = core->map->desc.nodes[i].index;
 		ret->hints_pending += hints_pending(core, index);
 		ret->partitions_dirty += hints_dirty(core, index);
-		ret->peers[ret->peer_count++] = (struct status_peer){
-			.index = index,
-			.state = detector_state(core, index),
-			.round_trip_us = core->detector.peers[index].round_trip_us,
-			.hints_pending = hints_pending(core, index),
-			.partitions_dirty = hints_dirty(core, index),
-		};
+		struct status_peer *peer = &ret->peers[ret->peer_count++];
+		detector_tell(core, index, peer);
+		peer->hints_pending = hints_pending(core, index);
+		peer->partitions_dirty = hints_dirty(core, index);
 	}
 }

@@ -121,6 +121,7 @@ node_id node_core_index(const struct node_core *core);
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
 	X(hints_replayed)                                                                                          \
+	X(hints_dropped) /* of nodes that are no members any more, or handed on */                                 \
 	X(hints_expired)                                                                                           \
 	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
 	X(partitions_dirty) /* gauge, all targets */                                                               \

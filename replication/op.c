@@ -3,8 +3,8 @@
 
 #include "base/mutant.h"
 #include "proto/keyhash.h"
+#include "replication/hint_push.h"
 #include "replication/map_spread.h"
-#include "replication/hint_replay.h"
 #include "replication/level.h"
 #include "replication/receipt.h"
 
@@ -290,7 +290,7 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	if (op->internal) {
 		bool complete = m->result.status == KV_OK || m->result.status == KV_NOT_FOUND;
 		if (op->probe_id)
-			hint_replay_probed(core, op->probe_id, complete, op->best.rec.ver);
+			hint_push_probed(core, op->probe_id, complete, op->best.rec.ver);
 		if (op->done)
 			op->done(core, op->done_owner, complete);
 		return;

@@ -293,7 +293,7 @@ extern const struct op_class op_get_class, op_put_class, op_direct_class, op_upd
 
 /**
  * Reads a key from all its replicas and brings them in step, for nobody in particular. PROBE_ID, if not 0, hears of it by
- * hint_replay_probed. False, and nothing happens, if too much is in flight.
+ * hint_push_probed. False, and nothing happens, if too much is in flight.
  */
 MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
 
