@@ -29,6 +29,16 @@ static const struct codec_class classes[] = {
 	[BODY_INIT] = {&kv__init__descriptor, codec_encode_init, codec_decode_init},
 	[BODY_CLUSTER_INIT] = {&kv__cluster_init__descriptor, codec_encode_cluster_init, codec_decode_cluster_init},
 	[BODY_STATUS] = {&kv__status__descriptor, codec_encode_status, codec_decode_status},
+	[BODY_VOTE] = {&kv__vote__descriptor, codec_encode_vote, codec_decode_vote},
+	[BODY_JOIN] = {&kv__join__descriptor, codec_encode_join, codec_decode_join},
+	[BODY_MOVE] = {&kv__move__descriptor, codec_encode_move, codec_decode_move},
+	[BODY_TREE] = {&kv__tree__descriptor, codec_encode_tree, codec_decode_tree},
+	[BODY_GC] = {&kv__gc__descriptor, codec_encode_gc, codec_decode_gc},
+	[BODY_PROBE] = {&kv__probe__descriptor, codec_encode_probe, codec_decode_probe},
+	[BODY_CHANGE] = {&kv__change__descriptor, codec_encode_change, codec_decode_change},
+	[BODY_PLAN] = {&kv__plan__descriptor, codec_encode_plan, codec_decode_plan},
+	[BODY_MOVE_LIST] = {&kv__move_list__descriptor, codec_encode_move_list, codec_decode_move_list},
+	[BODY_REPAIR] = {&kv__repair__descriptor, codec_encode_repair, codec_decode_repair},
 };
 
 static size_t meta_size_max(uint16_t opcode)
@@ -52,7 +62,7 @@ static enum kv_status emit_meta(struct codec_out *out, const ProtobufCMessage *m
 				size_t extra, uint8_t **ret_frame, struct slice *ret_meta)
 {
 	size_t meta_size = protobuf_c_message_get_packed_size(meta);
-	if (meta_size > meta_size_max(out->msg->opcode) || value_size > VALUE_SIZE_MAX)
+	if (meta_size > meta_size_max(out->msg->opcode) || value_size > opcode_value_max(out->msg->opcode))
 		return KV_TOO_LARGE;
 	uint8_t *frame = buf_extend(out->buf, FRAME_HEADER_SIZE + meta_size + extra);
 	size_t packed = protobuf_c_message_pack(meta, frame + FRAME_HEADER_SIZE);
@@ -187,7 +197,7 @@ enum kv_status codec_decode(const struct frame_header *header, struct slice meta
 	enum msg_body body = opcode_body(header->opcode, reply);
 	if (body == BODY_UNKNOWN || (header->flags & FRAME_FLAGS_CRITICAL & ~FRAME_FLAGS_KNOWN))
 		return KV_UNSUPPORTED;
-	if (meta.size > meta_size_max(header->opcode) || value.size > VALUE_SIZE_MAX)
+	if (meta.size > meta_size_max(header->opcode) || value.size > opcode_value_max(header->opcode))
 		return KV_TOO_LARGE;
 
 	memset(ret, 0, sizeof *ret);

@@ -154,6 +154,16 @@ enum kv_status codec_encode_map(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_init(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_cluster_init(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_status(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_vote(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_join(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_move(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_tree(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_gc(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_probe(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_change(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_plan(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_move_list(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_repair(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_none(struct codec_out *out, const struct msg *m);
 
 enum kv_status codec_decode_hello(struct codec_in *in, const ProtobufCMessage *meta);
@@ -167,6 +177,16 @@ enum kv_status codec_decode_map(struct codec_in *in, const ProtobufCMessage *met
 enum kv_status codec_decode_init(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_cluster_init(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_status(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_vote(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_join(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_move(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_tree(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_gc(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_probe(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_change(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_plan(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_move_list(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_repair(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_none(struct codec_in *in, const ProtobufCMessage *meta);
 
 #endif

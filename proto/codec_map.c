@@ -227,6 +227,20 @@ static enum kv_status get_map(const Kv__ClusterMap *pb, struct arena *arena, str
 	return status;
 }
 
+/** *ret is NULL if PB is. */
+static enum kv_status get_map_in_arena(const Kv__ClusterMap *pb, struct arena *arena, const struct map_desc **ret)
+{
+	*ret = NULL;
+	if (!pb)
+		return KV_OK;
+	struct map_desc *map = CODEC_NEW(arena, struct map_desc, 1);
+	if (!map)
+		return KV_TOO_LARGE;
+	memset(map, 0, sizeof *map);
+	*ret = map;
+	return get_map(pb, arena, map);
+}
+
 enum kv_status codec_encode_map(struct codec_out *out, const struct msg *m)
 {
 	Kv__MapMessage pb = KV__MAP_MESSAGE__INIT;
@@ -251,14 +265,69 @@ enum kv_status codec_decode_map(struct codec_in *in, const ProtobufCMessage *met
 		return KV_INVALID;
 	in->msg->map.status = (enum kv_status)pb->status;
 	in->msg->map.have_epoch = pb->have_epoch;
-	if (!pb->map)
-		return KV_OK;
-	struct map_desc *map = CODEC_NEW(in->arena, struct map_desc, 1);
-	if (!map)
-		return KV_TOO_LARGE;
-	memset(map, 0, sizeof *map);
-	in->msg->map.map = map;
-	return get_map(pb->map, in->arena, map);
+	return get_map_in_arena(pb->map, in->arena, &in->msg->map.map);
+}
+
+enum kv_status codec_encode_vote(struct codec_out *out, const struct msg *m)
+{
+	const struct msg_vote *v = &m->vote;
+	Kv__Vote pb = KV__VOTE__INIT;
+	CODEC_SET_COMMON(&pb, m);
+	CODEC_SET_VERSION(&pb, ballot, v->ballot);
+	CODEC_SET(&pb, decides, v->epoch);
+	CODEC_SET(&pb, status, v->status);
+	CODEC_SET_VERSION(&pb, promised, v->promised);
+	CODEC_SET_VERSION(&pb, accepted, v->accepted);
+	if (!v->map)
+		return codec_emit(out, &pb.base, slice_of(NULL, 0));
+	CLEANUP(map_scratch_release) struct map_scratch scratch;
+	map_scratch_init(&scratch, v->map);
+	Kv__ClusterMap map;
+	set_map(v->map, &scratch, &map);
+	pb.map = &map;
+	return codec_emit(out, &pb.base, slice_of(NULL, 0));
+}
+
+enum kv_status codec_decode_vote(struct codec_in *in, const ProtobufCMessage *meta)
+{
+	const Kv__Vote *pb = (const Kv__Vote *)meta;
+	struct msg_vote *v = &in->msg->vote;
+	CODEC_GET_COMMON(pb, in->msg);
+	if (in->value.size > 0)
+		return KV_INVALID;
+	v->ballot = CODEC_GET_VERSION(pb, ballot);
+	v->epoch = pb->decides;
+	v->status = (enum kv_status)pb->status;
+	v->promised = CODEC_GET_VERSION(pb, promised);
+	v->accepted = CODEC_GET_VERSION(pb, accepted);
+	return get_map_in_arena(pb->map, in->arena, &v->map);
+}
+
+enum kv_status codec_encode_join(struct codec_out *out, const struct msg *m)
+{
+	Kv__MapNode self;
+	Kv__Join pb = KV__JOIN__INIT;
+	CODEC_SET_COMMON(&pb, m);
+	CODEC_SET_BYTES(&pb, token, m->join.token);
+	CODEC_SET(&pb, status, m->join.status);
+	CODEC_SET_BYTES(&pb, message, m->join.message);
+	set_node(&m->join.self, &self);
+	pb.self = m->reply ? NULL : &self;
+	return codec_emit(out, &pb.base, slice_of(NULL, 0));
+}
+
+enum kv_status codec_decode_join(struct codec_in *in, const ProtobufCMessage *meta)
+{
+	const Kv__Join *pb = (const Kv__Join *)meta;
+	struct msg_join *j = &in->msg->join;
+	CODEC_GET_COMMON(pb, in->msg);
+	if (in->value.size > 0)
+		return KV_INVALID;
+	j->token = codec_get_bytes(&pb->token);
+	j->status = (enum kv_status)pb->status;
+	j->message = codec_get_bytes(&pb->message);
+	j->self.index = NODE_NONE;
+	return pb->self && !in->msg->reply ? get_node(pb->self, &j->self) : KV_OK;
 }
 
 enum kv_status codec_encode_init(struct codec_out *out, const struct msg *m)

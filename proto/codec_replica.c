@@ -270,6 +270,7 @@ enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m
 	CODEC_SET(&pb, disk_free_pct, h->disk_free_pct);
 	CODEC_SET(&pb, stored_hlc, h->stored_hlc);
 	CODEC_SET(&pb, shards, h->shards);
+	CODEC_SET(&pb, drained, h->drained);
 	return codec_emit(out, &pb.base, slice_of(NULL, 0));
 }
 
@@ -288,6 +289,7 @@ enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessag
 		.disk_free_pct = pb->disk_free_pct,
 		.stored_hlc = pb->stored_hlc,
 		.shards = pb->shards,
+		.drained = pb->drained,
 	};
 	return in->value.size == 0 ? KV_OK : KV_INVALID;
 }

@@ -46,7 +46,7 @@ enum frame_error frame_header_decode(const uint8_t *bytes, const struct frame_li
 		.body_sum = load_le32(bytes + AT_BODY_SUM),
 	};
 	*ret = h;
-	if (h.meta_size > META_SIZE_ADMIN_MAX || h.value_size > VALUE_SIZE_MAX)
+	if (h.meta_size > META_SIZE_ADMIN_MAX || h.value_size > PAGE_SIZE_MAX)
 		return FRAME_HUGE;
 	uint32_t meta_max = opcode_is_admin_sized(h.opcode) ? limits->meta_admin_max : limits->meta_max;
 	if (h.meta_size > meta_max || h.value_size > limits->value_max)
@@ -57,7 +57,7 @@ enum frame_error frame_header_decode(const uint8_t *bytes, const struct frame_li
 void frame_header_encode(const struct frame_header *header, uint8_t *ret_bytes)
 {
 	KV_ASSERT(header->meta_size <= META_SIZE_ADMIN_MAX);
-	KV_ASSERT(header->value_size <= VALUE_SIZE_MAX);
+	KV_ASSERT(header->value_size <= PAGE_SIZE_MAX);
 	store_le16(ret_bytes + AT_MAGIC, FRAME_MAGIC);
 	ret_bytes[AT_VERSION] = FRAME_VERSION;
 	ret_bytes[AT_WORDS] = FRAME_HEADER_WORDS;

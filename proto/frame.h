@@ -53,7 +53,7 @@ struct frame_header {
 /** What a receiver takes on a connection right now. Bytes, inclusive. */
 struct frame_limits {
 	uint32_t meta_max;       /* of data frames */
-	uint32_t meta_admin_max; /* of MAP, SCAN, 0x03xx and 0x05xx frames */
+	uint32_t meta_admin_max; /* as opcode_is_admin_sized() */
 	uint32_t value_max;
 };
 
@@ -61,7 +61,7 @@ struct frame_limits {
 #define FRAME_LIMITS_HELLO                                                                                         \
 	((struct frame_limits){.meta_max = HELLO_SIZE_MAX, .meta_admin_max = HELLO_SIZE_MAX, .value_max = 0})
 
-/** After it. VALUE_MAX_: the configured limit towards clients, VALUE_SIZE_MAX towards peers and for replies. */
+/** After it. VALUE_MAX_: the configured limit towards clients, PAGE_SIZE_MAX towards peers, VALUE_SIZE_MAX for replies. */
 #define FRAME_LIMITS_OPEN(value_max_)                                                                              \
 	((struct frame_limits){                                                                                    \
 		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = (value_max_)})

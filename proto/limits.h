@@ -24,7 +24,8 @@
 #define MESSAGE_SIZE_MAX         1024u /* text for a human in a reply */
 #define AUTH_MECHANISMS_SIZE_MAX 256u
 #define STATUS_COUNTERS_MAX      512u
-#define TTL_MS_MAX               (1ull << 47) /* the sum with any clock reading fits */
+#define PAGE_SIZE_MAX            (VALUE_SIZE_MAX + (1u << 20)) /* records between nodes: one of any size and some more */
+#define TTL_MS_MAX               (1ull << 47)                  /* the sum with any clock reading fits */
 
 /* Cluster shape. */
 #define PARTITIONS_MIN       16u
@@ -40,6 +41,7 @@
 #define NAME_SIZE_MAX        64u
 #define VOTERS_MAX           5u
 #define TOKENS_MAX           16u /* join tokens at a time */
+#define JOIN_SEEDS_MAX       16u /* nodes that one without a cluster asks to be admitted */
 
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
@@ -92,9 +94,12 @@
 #define MOVE_STUCK_US        (600 * USEC_PER_SEC) /* a move without progress for so long is given up and planned anew */
 #define MOVE_REPORT_US       (500 * USEC_PER_MSEC)
 #define MOVE_PAGE_SIZE       (256u << 10)
+#define MOVE_MESSAGE_MAX     128u        /* bytes of a move's last error */
+#define MOVE_LIST_MAX        2048u       /* moves of one list */
 #define MOVE_RATE_MAX        (50u << 20) /* bytes a second a core takes in */
 #define MOVE_RATE_MIN        (1u << 20)
 #define CHANGE_DEADLINE_MS   10000u
+#define RECOVERY_EPOCHS      1000u /* that a map by kvd --unsafe-recover is above the one it was made of */
 #define TOKEN_TTL_DEFAULT_MS (3600u * 1000u)
 #define TOKEN_SIZE_MAX       128u
 
@@ -102,6 +107,8 @@
 #define EXCHANGE_INTERVAL_US (60 * USEC_PER_SEC) /* roots are compared so often */
 #define EXCHANGE_SETTLE_US   (2 * USEC_PER_SEC)  /* leaves that differ now and then again are looked into */
 #define EXCHANGE_LEAVES_MAX  64u                 /* leaves looked into a round */
+#define TREE_SCANS_MAX       8u                  /* partitions whose trees are loaded or built at a time */
+#define TREE_BUILD_ROWS      256u                /* records a page, while building a tree */
 #define SCRUB_INTERVAL_MS    (14ull * 24 * 3600 * 1000)
 #define GC_INTERVAL_US       (30 * USEC_PER_SEC)  /* a partition is looked at for tombstones so often */
 #define GC_GRACE_MS          (4u * 3600u * 1000u) /* tombstones are at least so old: above HINT_AGE_MS */
@@ -150,6 +157,9 @@
 
 _Static_assert(KEY_SIZE_MAX < META_SIZE_MAX, "a key travels in the meta part");
 _Static_assert(VALUE_SIZE_DEFAULT_MAX <= VALUE_SIZE_MAX, "default within the hard limit");
+_Static_assert(MOVE_PAGE_SIZE + KEY_SIZE_MAX + (64u << 10) < PAGE_SIZE_MAX - VALUE_SIZE_MAX,
+	       "a page that is nearly full takes one more record of any size");
+_Static_assert(MOVE_LIST_MAX >= MOVES_IN_MAX * NODES_MAX, "a list has room for every move at a time");
 _Static_assert(HLC_LIMIT_AHEAD_MS > MAX_DRIFT_MS,
 	       "the durable clock limit covers every version that is not refused");
 _Static_assert(LEDGER_VALUE_MAX + KEY_SIZE_MAX < LEDGER_BYTES_MAX / 2, "one entry does not push out all others");

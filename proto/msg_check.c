@@ -88,8 +88,9 @@ static enum kv_status check_result(const struct msg *m)
 	if (opcode_has_page(m->opcode))
 		return check_page(r);
 	CHECK(valid(r->item_count == 0 && r->cursor.size == 0));
-	CHECK(valid(r->value.size == 0 || opcode_is_client(m->opcode) || m->opcode == OP_PING));
-	return at_most(r->value.size, VALUE_SIZE_MAX);
+	bool is_token = m->opcode == OP_CLUSTER_CHANGE;
+	CHECK(valid(r->value.size == 0 || opcode_is_client(m->opcode) || m->opcode == OP_PING || is_token));
+	return at_most(r->value.size, is_token ? TOKEN_SIZE_MAX : VALUE_SIZE_MAX);
 }
 
 static enum kv_status check_record(const struct record *r)
@@ -237,6 +238,119 @@ static enum kv_status check_status(const struct msg *m)
 	return KV_OK;
 }
 
+static enum kv_status check_vote(const struct msg *m)
+{
+	const struct msg_vote *v = &m->vote;
+	CHECK(valid(v->epoch > 0));
+	if (!m->reply) {
+		CHECK(valid(!version_is_zero(v->ballot)));
+		CHECK(valid((v->map != NULL) == (m->opcode == OP_MAP_ACCEPT)));
+		CHECK(valid(!v->map || v->map->epoch == v->epoch));
+	}
+	return v->map ? msg_check_map(v->map) : KV_OK;
+}
+
+static enum kv_status check_join(const struct msg *m)
+{
+	const struct msg_join *j = &m->join;
+	CHECK(at_most(j->token.size, TOKEN_SIZE_MAX));
+	CHECK(at_most(j->message.size, MESSAGE_SIZE_MAX));
+	if (m->reply)
+		return KV_OK;
+	CHECK(valid(!uuid_is_zero(&j->self.uuid)));
+	CHECK(valid(j->self.state <= NODE_STAGED));
+	return check_node_texts(&j->self);
+}
+
+static enum kv_status check_move(const struct msg *m)
+{
+	const struct msg_move *v = &m->move;
+	CHECK(valid(v->partition < PARTITIONS_MAX));
+	CHECK(at_most(v->cursor.size, CURSOR_SIZE_MAX));
+	CHECK(valid(v->stage <= MOVE_DONE && (v->stage > 0 || m->opcode != OP_MOVE_REPORT)));
+	CHECK(at_most(v->message.size, MOVE_MESSAGE_MAX));
+	CHECK(valid(v->page.size == 0 || (m->opcode == OP_MOVE_PULL && m->reply)));
+	return at_most(v->page.size, PAGE_SIZE_MAX);
+}
+
+static enum kv_status check_tree(const struct msg *m)
+{
+	const struct msg_tree *t = &m->tree;
+	CHECK(at_most(t->root_count, PARTITIONS_MAX));
+	CHECK(valid(t->root_count == 0 || m->opcode == OP_TREE_ROOTS));
+	for (uint32_t i = 0; i < t->root_count; i++)
+		CHECK(valid(t->roots[i].partition < PARTITIONS_MAX));
+	CHECK(valid(t->partition < PARTITIONS_MAX && t->leaf < LEAVES_PER_PARTITION));
+	CHECK(at_most(t->cursor.size, CURSOR_SIZE_MAX));
+	if (t->page.size == 0)
+		return KV_OK;
+	CHECK(valid(m->reply && m->opcode != OP_TREE_ROOTS));
+	CHECK(valid(m->opcode != OP_TREE_LEAVES || t->page.size == LEAVES_PER_PARTITION * sizeof(uint64_t)));
+	return at_most(t->page.size, PAGE_SIZE_MAX);
+}
+
+static enum kv_status check_gc(const struct msg *m)
+{
+	CHECK(valid(m->gc.partition < PARTITIONS_MAX));
+	CHECK(valid(m->gc.step >= GC_SEAL && m->gc.step <= GC_SYNC));
+	return at_most(m->gc.page.size, PAGE_SIZE_MAX);
+}
+
+static enum kv_status check_change(const struct msg *m)
+{
+	const struct msg_change *c = &m->change;
+	CHECK(valid(c->kind >= NODE_ADD && c->kind <= CHANGE_WEIGHT));
+	CHECK(valid(c->node == NODE_NONE || c->node < NODES_MAX));
+	CHECK(at_most(c->address.size, ADDRESS_SIZE_MAX));
+	CHECK(at_most(c->client_address.size, ADDRESS_SIZE_MAX));
+	CHECK(valid(c->ttl_ms <= TTL_MS_MAX));
+	CHECK(valid(c->deadline_ms <= DEADLINE_MAX_MS));
+	switch (c->kind) {
+	case NODE_ADD:
+		return valid(c->address.size > 0);
+	case NODE_LEAVE:
+	case NODE_GONE:
+	case CHANGE_ADDRESS:
+	case CHANGE_WEIGHT:
+		return valid(c->node != NODE_NONE);
+	default:
+		return KV_OK;
+	}
+}
+
+static enum kv_status check_plan(const struct msg *m)
+{
+	CHECK(at_most(m->plan.message.size, MESSAGE_SIZE_MAX));
+	CHECK(at_most(m->plan.node_count, NODES_MAX));
+	for (uint32_t i = 0; i < m->plan.node_count; i++)
+		CHECK(valid(m->plan.nodes[i].index < NODES_MAX));
+	return KV_OK;
+}
+
+static enum kv_status check_move_list(const struct msg *m)
+{
+	CHECK(at_most(m->move_list.count, MOVE_LIST_MAX));
+	for (uint32_t i = 0; i < m->move_list.count; i++) {
+		const struct move_status *v = &m->move_list.moves[i];
+		CHECK(valid(v->partition < PARTITIONS_MAX && v->stage <= MOVE_DONE));
+		CHECK(at_most(v->old_count, REPLICAS_MAX));
+		CHECK(at_most(v->new_count, REPLICAS_MAX));
+		CHECK(valid(row_is_valid(v->old_row, v->old_count, NODES_MAX)));
+		CHECK(valid(row_is_valid(v->new_row, v->new_count, NODES_MAX)));
+		CHECK(at_most(v->message.size, MOVE_MESSAGE_MAX));
+	}
+	return KV_OK;
+}
+
+static enum kv_status check_repair(const struct msg *m)
+{
+	CHECK(at_most(m->repair.pair_count, REPAIR_PAIRS_MAX));
+	CHECK(valid(m->repair.pair_count == 0 || m->reply));
+	for (uint32_t i = 0; i < m->repair.pair_count; i++)
+		CHECK(valid(m->repair.pairs[i].partition < PARTITIONS_MAX));
+	return KV_OK;
+}
+
 enum kv_status msg_check(const struct msg *m)
 {
 	switch (opcode_body(m->opcode, m->reply)) {
@@ -265,6 +379,26 @@ enum kv_status msg_check(const struct msg *m)
 		return check_cluster_init(m);
 	case BODY_STATUS:
 		return check_status(m);
+	case BODY_VOTE:
+		return check_vote(m);
+	case BODY_JOIN:
+		return check_join(m);
+	case BODY_MOVE:
+		return check_move(m);
+	case BODY_TREE:
+		return check_tree(m);
+	case BODY_GC:
+		return check_gc(m);
+	case BODY_PROBE:
+		return valid(m->probe.target < NODES_MAX);
+	case BODY_CHANGE:
+		return check_change(m);
+	case BODY_PLAN:
+		return check_plan(m);
+	case BODY_MOVE_LIST:
+		return check_move_list(m);
+	case BODY_REPAIR:
+		return check_repair(m);
 	}
 	KV_UNREACHABLE("message body");
 }

@@ -9,11 +9,15 @@
  * - Sizes and counts are within proto/limits.h (else KV_TOO_LARGE); enums are known and numbers in range (else
  *   KV_INVALID). Status numbers are not: unknown ones come from newer nodes and are read by class.
  * - Values are only where they mean something: PUT, CAS, APPEND, MPUT; results of client opcodes and PING; records
- *   with has_value.
+ *   with has_value; the token that CLUSTER_CHANGE answers with; the page of replies to MOVE_PULL, TREE_LEAVES (empty or
+ *   one u64 a leaf) and TREE_KEYS, and of GC both ways.
  * - A record with has_value is no tombstone, is not absent, and value_size is its value's size. ACCEPT, COPY and
  *   PUSH carry a record that is not absent, and its value unless it is a tombstone. PREPARE has a ballot.
  * - A map has an epoch, a cluster, nodes[i].index == i, partitions a power of two in range, rows of distinct nodes
  *   that exist, one config epoch a partition.
+ * - A vote names an epoch and, if it asks, a ballot; MAP_ACCEPT proposes a map of that epoch, MAP_PREPARE none.
+ * - JOIN names who asks by uuid. CLUSTER_CHANGE names an address to add, and a node to be removed, reached elsewhere or
+ *   given another weight. MOVE_REPORT tells a stage. Roots are only in TREE_ROOTS.
  */
 #ifndef KV_PROTO_MSG_CHECK_H
 #define KV_PROTO_MSG_CHECK_H

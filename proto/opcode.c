@@ -43,24 +43,34 @@ enum msg_body opcode_body(uint16_t opcode, bool reply)
 		return reply ? BODY_STATUS : BODY_NONE;
 	case OP_CLUSTER_INIT:
 		return reply ? BODY_RESULT : BODY_CLUSTER_INIT;
-	case OP_AUTH:
-	case OP_CREDIT:
-	case OP_CANCEL:
 	case OP_MAP_PREPARE:
 	case OP_MAP_ACCEPT:
-	case OP_MOVE_REPORT:
+		return BODY_VOTE;
 	case OP_JOIN:
+		return BODY_JOIN;
+	case OP_MOVE_REPORT:
 	case OP_MOVE_OPEN:
 	case OP_MOVE_PULL:
+		return BODY_MOVE;
 	case OP_TREE_ROOTS:
 	case OP_TREE_LEAVES:
 	case OP_TREE_KEYS:
+		return BODY_TREE;
 	case OP_GC:
+		return BODY_GC;
 	case OP_PROBE:
+		return BODY_PROBE;
 	case OP_CLUSTER_CHANGE:
+		return reply ? BODY_RESULT : BODY_CHANGE;
 	case OP_CLUSTER_PLAN:
+		return reply ? BODY_PLAN : BODY_NONE;
 	case OP_MOVE_LIST:
+		return reply ? BODY_MOVE_LIST : BODY_NONE;
 	case OP_REPAIR:
+		return BODY_REPAIR;
+	case OP_AUTH:
+	case OP_CREDIT:
+	case OP_CANCEL:
 		return BODY_UNKNOWN;
 	}
 	return BODY_UNKNOWN;

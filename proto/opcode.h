@@ -22,6 +22,16 @@ enum msg_body {
 	BODY_INIT,
 	BODY_CLUSTER_INIT,
 	BODY_STATUS,
+	BODY_VOTE,
+	BODY_JOIN,
+	BODY_MOVE,
+	BODY_TREE,
+	BODY_GC,
+	BODY_PROBE,
+	BODY_CHANGE,
+	BODY_PLAN,
+	BODY_MOVE_LIST,
+	BODY_REPAIR,
 };
 
 /** Total: any number gives an answer. */
@@ -30,10 +40,24 @@ enum msg_body opcode_body(uint16_t opcode, bool reply);
 /** True for client opcodes that are answered with a page of items, of one partition on the node asked. */
 static inline bool opcode_has_page(uint16_t op) { return op == OP_SCAN || op == OP_LEDGER; }
 
-/** True for opcodes whose meta part may have up to META_SIZE_ADMIN_MAX bytes: MAP, SCAN, LEDGER, 0x03xx, 0x05xx. */
+/** True for opcodes whose meta part may have META_SIZE_ADMIN_MAX bytes: MAP, SCAN, LEDGER, TREE_ROOTS, 0x03xx, 0x05xx. */
 static inline bool opcode_is_admin_sized(uint16_t op)
 {
-	return op == OP_MAP || opcode_has_page(op) || op >> 8 == 3 || op >> 8 == 5;
+	return op == OP_MAP || opcode_has_page(op) || op == OP_TREE_ROOTS || op >> 8 == 3 || op >> 8 == 5;
+}
+
+/** Largest value section: PAGE_SIZE_MAX where it is a page of keys or records between nodes, else VALUE_SIZE_MAX. */
+static inline uint32_t opcode_value_max(uint16_t op)
+{
+	switch (op) {
+	case OP_MOVE_PULL:
+	case OP_TREE_LEAVES:
+	case OP_TREE_KEYS:
+	case OP_GC:
+		return PAGE_SIZE_MAX;
+	default:
+		return VALUE_SIZE_MAX;
+	}
 }
 
 /** True for client opcodes that name one key. */

@@ -17,11 +17,17 @@
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
 #include "replication/hints.h"
+#include "replication/leaving.h"
 #include "replication/ledger.h"
+#include "replication/move.h"
+#include "replication/move_source.h"
+#include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/pace.h"
 #include "replication/partition.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
+#include "replication/tree.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -76,6 +82,12 @@ struct node_core {
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
+	struct pace pace;
+	struct moves moves;
+	struct leaving leaving;
+	struct move_source move_source;
+	struct move_reports move_reports;
+	struct trees trees;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -96,6 +108,9 @@ struct node_core {
 /** Queues a message to TO (or to this core). M lives in the actions' memory; id, opcode and body are set. */
 void core_send(struct node_core *core, node_id to, struct msg *m);
 
+/** Queues a message to core 0 of this node, which may be another one than this. */
+void core_send_first(struct node_core *core, struct msg *m);
+
 /** A zeroed message in the actions' memory. */
 struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool reply);
 
@@ -107,6 +122,9 @@ MUST_USE bool core_fresh_version(struct node_core *core, struct version *ret);
 
 /** The cluster's clock now. */
 hlc_t core_clock(const struct node_core *core);
+
+/** True while clients keep this core so busy that background work waits. */
+bool core_yields(const struct node_core *core);
 
 /** True once physical time has passed every reading of the life before. */
 bool core_clock_is_current(const struct node_core *core);
@@ -123,6 +141,9 @@ void core_observe(struct node_core *core, hlc_t seen);
 /** Starts a write of COUNT puts (copied as structs; slices live in the actions' memory). Returns its token. */
 uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count);
 
+/** Starts a write that removes all rows of PARTITION but its hints. Returns its token. */
+uint64_t core_drop(struct node_core *core, uint16_t partition);
+
 /** All writes up to TOKEN are durable. */
 void core_written(struct node_core *core, uint64_t token);
 
@@ -134,7 +155,10 @@ enum disk_wait_kind {
 	WAIT_SCAN,
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
+	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_LEAVING,
 	WAIT_PARTITIONS,
+	WAIT_TREE_SCAN,
 };
 
 struct disk_wait {

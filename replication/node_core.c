@@ -5,6 +5,7 @@
 #include "replication/core.h"
 #include "replication/form.h"
 #include "replication/hint_replay.h"
+#include "replication/move_copy.h"
 #include "replication/op.h"
 #include "replication/replica.h"
 #include "replication/request.h"
@@ -18,6 +19,16 @@ static struct slice keep_text(struct node_core *core, struct slice text)
 	struct slice copy = arena_copy(&core->texts, text);
 	KV_ASSERT(copy.data);
 	return copy;
+}
+
+static void keep_seeds(struct node_core *core, const struct core_config *config)
+{
+	KV_ASSERT(config->join_seed_count <= JOIN_SEEDS_MAX);
+	struct slice *seeds = arena_alloc(&core->texts, (config->join_seed_count + 1) * sizeof *seeds);
+	KV_ASSERT(seeds);
+	for (uint32_t i = 0; i < config->join_seed_count; i++)
+		seeds[i] = keep_text(core, config->join_seeds[i]);
+	core->config.join_seeds = seeds;
 }
 
 static void set_defaults(struct core_config *c)
@@ -43,6 +54,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	core->config.peer_address = keep_text(core, config->peer_address);
 	core->config.client_address = keep_text(core, config->client_address);
 	core->config.zone = keep_text(core, config->zone);
+	core->config.join_token = keep_text(core, config->join_token);
+	keep_seeds(core, config);
 	rng_init(&core->rng, config->seed);
 	hlc_init(&core->clock, config->hlc_limit);
 	core->boot_limit = config->hlc_limit;
@@ -55,6 +68,9 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	pace_init(core);
+	moves_init(core);
+	move_source_init(core);
 	return core;
 }
 
@@ -89,6 +105,11 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
+	trees_release(core);
+	moves_release(core);
+	leaving_release(core);
+	move_source_release(core);
+	move_status_release(core);
 	partitions_release(core);
 	replica_release(core);
 	free_waits(core);
@@ -156,6 +177,9 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	detector_set_map(core);
 	hints_set_map(core);
 	ledger_set_map(core);
+	trees_set_map(core);
+	move_status_set_map(core);
+	moves_set_map(core);
 	op_map_changed(core);
 }
 
@@ -172,6 +196,11 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return KV_OK; /* it has no map yet and may only be told one */
 	const struct map_node *node = cluster_map_find(core->map, &hello->node);
 	uuid_format(&hello->node, theirs);
+	if (!node && hello->map_epoch > core->map->desc.epoch)
+		return error_set(err, KV_NOT_READY,
+				 "node identity %s is not in map %llu, which is this node's; it asks for map %llu",
+				 theirs, (unsigned long long)core->map->desc.epoch,
+				 (unsigned long long)hello->map_epoch);
 	if (!node || node->state == NODE_REMOVED)
 		return error_set(err, KV_IDENTITY,
 				 "node identity %s is not part of the cluster; it may not come back under it",
@@ -237,7 +266,8 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && hint_replay_push_done(core, m))
+	if (m->opcode == OP_PUSH &&
+	    (hint_replay_push_done(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -264,6 +294,22 @@ static void on_hint_open(struct node_core *core, node_id from, const struct msg 
 		hint_replay_granted(core, from, m);
 	else
 		hints_grant(core, from, m);
+}
+
+static void on_move(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->move.partition >= core->map->desc.partitions)
+		return;
+	if (m->opcode == OP_MOVE_REPORT)
+		moves_reported(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN && m->reply)
+		moves_opened(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN)
+		move_source_opened(core, from, m);
+	else if (m->reply)
+		moves_pulled(core, from, m);
+	else
+		move_source_pulled(core, from, m);
 }
 
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
@@ -293,6 +339,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		on_heartbeat(core, from, m);
 	else if (m->opcode == OP_HINT_OPEN)
 		on_hint_open(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
+		on_move(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
 		on_replica_answer(core, from, m);
 	else if (opcode_is_replica(m->opcode))
@@ -336,21 +384,29 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		hint_replay_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_SCAN)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_MOVE_PAGE)
+		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_LEAVING)
+		leaving_scan_done(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_SCAN)
+		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_PARTITIONS)
 		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
-		KV_UNREACHABLE("scans are for hints, the ledger, partitions and clients");
+		KV_UNREACHABLE("scans are for hints, the ledger, trees, moves, partitions and clients");
 }
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
 	core_written(core, ev->write.token);
+	pace_written(core);
 	clock_written(core);
 	replica_written(core);
+	moves_written(core);
 }
 
 /* ---- time ---- */
@@ -385,6 +441,10 @@ static void on_tick(struct node_core *core)
 	detector_tick(core);
 	hint_replay_tick(core);
 	ledger_tick(core);
+	trees_tick(core);
+	pace_tick(core);
+	move_source_tick(core);
+	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
 }
@@ -467,6 +527,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;
 	ret->peer_count = 0;

@@ -170,6 +170,17 @@ static void evict(struct slots *s, struct slot *slot)
 	slot_free(s, slot);
 }
 
+struct version slots_promised(const struct slots *s, uint16_t partition)
+{
+	struct version most = VERSION_NONE;
+	for (struct ilink *l = ilist_first(&s->by_age); l; l = ilist_next(&s->by_age, l)) {
+		const struct slot *slot = container_of(l, struct slot, age_link);
+		if (slot->partition == partition)
+			most = version_max(most, slot->key_state.promised);
+	}
+	return most;
+}
+
 void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 {
 	struct ilink *link = ilist_first(&s->by_age);

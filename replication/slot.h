@@ -87,6 +87,9 @@ void slots_count_memory(struct slots *s, struct slot *slot);
 /** Called when a slot became idle: drops the record, and the slot if nothing volatile is left. */
 void slots_settle(struct slots *s, struct slot *slot);
 
+/** The highest ballot that a slot of the partition has promised. */
+struct version slots_promised(const struct slots *s, uint16_t partition);
+
 /** Drops slots that have been idle for MEM_AGE_US, and the oldest idle ones while there are more than COUNT_MAX. */
 void slots_sweep(struct slots *s, usec_t now_us, size_t count_max);
 

@@ -105,6 +105,11 @@ static void own_has(struct staleness *s, uint64_t hash, struct version ver)
 		s->own[at] = s->own[--s->own_count];
 }
 
+void staleness_doubt(struct node_core *core, uint16_t partition)
+{
+	core->staleness.joined_us[partition] = MAX(core->now.mono_us, (usec_t)1);
+}
+
 void staleness_write_answered(struct node_core *core, const struct op *op)
 {
 	struct staleness *s = &core->staleness;
@@ -184,6 +189,7 @@ usec_t staleness_known_us(struct node_core *core, const struct op *op)
 	usec_t known_us = core->now.mono_us;
 	/* Earlier lives of this core were over when it started, before any read of this one. */
 	usec_t check_us = MAX(s->own_lost_us, (usec_t)(core->config.incarnation > 1));
+	check_us = MAX(check_us, s->joined_us[op->partition]);
 	/* Who has left the row may owe something still, and is not asked about it. */
 	check_us = MAX(check_us, partition_at(core, op->partition)->row_us);
 	for (uint32_t i = 0; i < op->row.count; i++) {

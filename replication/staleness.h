@@ -52,6 +52,8 @@ struct staleness {
 	struct staleness_own own[STALENESS_OWN_MAX]; /* acknowledged here, missed by this node's own copy */
 	uint32_t own_count;
 	usec_t own_lost_us; /* more were missed than fit: keys checked before are in doubt */
+	usec_t joined_us
+		[PARTITIONS_MAX]; /* keys of the partition that were checked before are in doubt; 0: none are */
 };
 
 void staleness_release(struct node_core *core);
@@ -64,6 +66,9 @@ void staleness_hear(struct node_core *core, node_id from, const struct msg *m);
 
 /** A hint was left for NODE, for a write acknowledged at or after SINCE_US; 0: in an earlier life. */
 void staleness_hinted(struct node_core *core, node_id node, usec_t since_us);
+
+/** The own copy of the partition begins anew: what others acknowledged before is known to be here only key by key. */
+void staleness_doubt(struct node_core *core, uint16_t partition);
 
 /** A write is answered with success / heard of another replica since: does this node's own copy have it? */
 void staleness_write_answered(struct node_core *core, const struct op *op);

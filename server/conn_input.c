@@ -13,7 +13,7 @@ static struct frame_limits limits_of(const struct conn *c)
 	if (c->state == CONN_HELLO)
 		return FRAME_LIMITS_HELLO;
 	if (c->kind == HELLO_PEER)
-		return FRAME_LIMITS_OPEN(VALUE_SIZE_MAX);
+		return FRAME_LIMITS_OPEN(PAGE_SIZE_MAX);
 	return FRAME_LIMITS_OPEN(c->set->config.value_size_max);
 }
 

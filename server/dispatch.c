@@ -13,6 +13,20 @@ static uint32_t request_shard(const struct msg *msg, uint32_t partitions, uint32
 	return hash_partition(key_hash(msg->request.key), partitions) % shards;
 }
 
+/** Copying, comparing, cleaning: a request goes to the partition, its reply to the core that asked. */
+static uint32_t partition_shard(const struct msg *msg, uint16_t partition, uint32_t shards)
+{
+	return (msg->reply ? msg->shard : partition) % shards;
+}
+
+static uint32_t tree_shard(const struct msg *msg, uint32_t shards)
+{
+	/* The sender puts only partitions of one of our cores into one message. */
+	if (msg->opcode == OP_TREE_ROOTS)
+		return partition_shard(msg, msg->tree.root_count > 0 ? msg->tree.roots[0].partition : 0, shards);
+	return partition_shard(msg, msg->tree.partition, shards);
+}
+
 uint32_t dispatch_shard(const struct msg *msg, uint32_t partitions, uint32_t shards)
 {
 	KV_ASSERT(shards > 0);
@@ -23,9 +37,19 @@ uint32_t dispatch_shard(const struct msg *msg, uint32_t partitions, uint32_t sha
 		return msg->replica.partition % shards;
 	case BODY_ANSWER:
 		return msg->answer.partition % shards;
+	case BODY_MOVE:
+		/* Where all moves are known, so that any node can list them. */
+		return msg->opcode == OP_MOVE_REPORT ? 0 : partition_shard(msg, msg->move.partition, shards);
+	case BODY_TREE:
+		return tree_shard(msg, shards);
+	case BODY_GC:
+		return partition_shard(msg, msg->gc.partition, shards);
+	case BODY_REPAIR:
+		return msg->repair.shard % shards;
 	case BODY_RESULT:    /* of a request that a core of ours sent on: it said which it is */
 	case BODY_HEARTBEAT: /* core to core */
 	case BODY_HINT:
+	case BODY_PROBE:
 		return msg->shard % shards;
 	default:
 		return 0;

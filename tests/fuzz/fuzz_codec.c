@@ -101,7 +101,7 @@ static void seed_message(struct rng *rng, struct arena *arena, size_t choice, st
 		KV_ASSERT(status == KV_OK);
 		bool split = frame_split(buf_slice(&frame), &parts);
 		KV_ASSERT(split);
-	} while (parts.value.size > 4096 || parts.meta.size > 8192);
+	} while (parts.value.size > 8192 || parts.meta.size > 8192);
 	buf_append_u8(out, (uint8_t)choice);
 	buf_append_u8(out, 0);
 	buf_append_le16(out, (uint16_t)parts.value.size);

@@ -21,7 +21,7 @@ static void make_right(uint8_t *bytes, size_t size)
 		.meta_size = load_le32(bytes + 20),
 		.value_size = load_le32(bytes + 24),
 	};
-	if (h.meta_size > META_SIZE_ADMIN_MAX || h.value_size > VALUE_SIZE_MAX || frame_size(&h) > size)
+	if (h.meta_size > META_SIZE_ADMIN_MAX || h.value_size > PAGE_SIZE_MAX || frame_size(&h) > size)
 		return;
 	const uint8_t *meta = bytes + FRAME_HEADER_SIZE;
 	h.body_sum = frame_body_sum(slice_of(meta, h.meta_size), slice_of(meta + h.meta_size, h.value_size));

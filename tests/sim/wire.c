@@ -14,7 +14,7 @@ void wire_encode(const struct msg *m, struct buf *out)
 void wire_decode(struct slice frame, struct arena *arena, struct msg *ret)
 {
 	static const struct frame_limits limits = {
-		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = VALUE_SIZE_MAX};
+		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = PAGE_SIZE_MAX};
 	struct frame_header header;
 	KV_ASSERT(frame.size >= FRAME_HEADER_SIZE);
 	enum frame_error error = frame_header_decode(frame.data, &limits, &header);

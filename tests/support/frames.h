@@ -16,7 +16,7 @@ struct frame_parts {
 static inline bool frame_split(struct slice bytes, struct frame_parts *ret)
 {
 	if (bytes.size < FRAME_HEADER_SIZE ||
-	    frame_header_decode(bytes.data, &FRAME_LIMITS_OPEN(VALUE_SIZE_MAX), &ret->header) != FRAME_OK ||
+	    frame_header_decode(bytes.data, &FRAME_LIMITS_OPEN(PAGE_SIZE_MAX), &ret->header) != FRAME_OK ||
 	    frame_size(&ret->header) != bytes.size)
 		return false;
 	ret->meta = slice_of(bytes.data + FRAME_HEADER_SIZE, ret->header.meta_size);

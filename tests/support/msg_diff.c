@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/opcode.h"
+#include "tests/support/msg_diff_parts.h"
 #include "tests/support/msg_gen.h"
-
-#define DIFFER_UNLESS(same, name)                                                                                  \
-	do {                                                                                                       \
-		if (!(same))                                                                                       \
-			return name;                                                                               \
-	} while (0)
-#define SAME(field)         DIFFER_UNLESS(a->field == b->field, #field)
-#define SAME_BYTES(field)   DIFFER_UNLESS(slice_equal(a->field, b->field), #field)
-#define SAME_UUID(field)    DIFFER_UNLESS(uuid_equal(&a->field, &b->field), #field)
-#define SAME_VERSION(field) DIFFER_UNLESS(same_version(a->field, b->field), #field)
-#define SAME_PART(difference)                                                                                      \
-	do {                                                                                                       \
-		const char *part_ = difference;                                                                    \
-		if (part_)                                                                                         \
-			return part_;                                                                              \
-	} while (0)
-
-static bool same_version(struct version a, struct version b) { return a.hlc == b.hlc && a.id == b.id; }
 
 static const char *differ_hello(const struct msg_hello *a, const struct msg_hello *b)
 {
@@ -217,6 +200,7 @@ static const char *differ_heartbeat(const struct msg_heartbeat *a, const struct 
 	SAME(disk_free_pct);
 	SAME(stored_hlc);
 	SAME(shards);
+	SAME(drained);
 	return NULL;
 }
 
@@ -225,66 +209,6 @@ static const char *differ_hint(const struct msg_hint *a, const struct msg_hint *
 	SAME(pending);
 	SAME(granted);
 	SAME(pace_ms);
-	return NULL;
-}
-
-static const char *differ_node(const struct map_node *a, const struct map_node *b)
-{
-	SAME(index);
-	SAME_UUID(uuid);
-	SAME(state);
-	SAME_BYTES(name);
-	SAME_BYTES(peer_address);
-	SAME_BYTES(client_address);
-	SAME_BYTES(zone);
-	SAME(weight);
-	SAME(features);
-	SAME(leave_staged);
-	SAME(gone_staged);
-	SAME(replaces);
-	return NULL;
-}
-
-static const char *differ_move(const struct map_move *a, const struct map_move *b)
-{
-	SAME(partition);
-	SAME(old_count);
-	SAME(new_count);
-	for (uint16_t i = 0; i < a->old_count; i++)
-		SAME(old_row[i]);
-	for (uint16_t i = 0; i < a->new_count; i++)
-		SAME(new_row[i]);
-	SAME_UUID(session);
-	return NULL;
-}
-
-const char *msg_map_difference(const struct map_desc *a, const struct map_desc *b)
-{
-	SAME_UUID(cluster);
-	SAME_BYTES(name);
-	SAME(epoch);
-	SAME(partitions);
-	SAME(replicas);
-	SAME(node_count);
-	for (uint32_t i = 0; i < a->node_count; i++)
-		SAME_PART(differ_node(&a->nodes[i], &b->nodes[i]));
-	for (uint32_t i = 0; i < a->partitions * a->replicas; i++)
-		SAME(rows[i]);
-	for (uint32_t i = 0; i < a->partitions; i++)
-		SAME(config_epochs[i]);
-	SAME(move_count);
-	for (uint32_t i = 0; i < a->move_count; i++)
-		SAME_PART(differ_move(&a->moves[i], &b->moves[i]));
-	SAME(voter_count);
-	for (uint32_t i = 0; i < a->voter_count; i++)
-		SAME(voters[i]);
-	SAME(token_count);
-	for (uint32_t i = 0; i < a->token_count; i++) {
-		SAME(tokens[i].hash);
-		SAME(tokens[i].expires_ms);
-	}
-	SAME(paused);
-	SAME(feature_level);
 	return NULL;
 }
 
@@ -304,7 +228,7 @@ static const char *differ_init(const struct msg_init *a, const struct msg_init *
 	SAME_BYTES(from_address);
 	SAME(status);
 	SAME_BYTES(message);
-	return differ_node(&a->self, &b->self);
+	return msg_node_difference(&a->self, &b->self);
 }
 
 static const char *differ_cluster_init(const struct msg_cluster_init *a, const struct msg_cluster_init *b)
@@ -358,7 +282,6 @@ const char *msg_difference(const struct msg *a, const struct msg *b)
 	SAME(epoch);
 	SAME(shard);
 	switch (opcode_body(a->opcode, a->reply)) {
-	case BODY_UNKNOWN:
 	case BODY_NONE:
 		return NULL;
 	case BODY_HELLO:
@@ -383,6 +306,7 @@ const char *msg_difference(const struct msg *a, const struct msg *b)
 		return differ_cluster_init(&a->cluster_init, &b->cluster_init);
 	case BODY_STATUS:
 		return differ_status(&a->status, &b->status);
+	default:
+		return msg_change_difference(a, b);
 	}
-	KV_UNREACHABLE("message body");
 }

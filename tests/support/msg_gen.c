@@ -3,95 +3,97 @@
 
 #include "base/hash.h"
 #include "proto/opcode.h"
+#include "tests/support/msg_gen_parts.h"
 
 const struct msg_kind msg_kinds[] = {
-	{OP_HELLO, false},       {OP_HELLO, true},         {OP_PING, false},        {OP_PING, true},
-	{OP_GOAWAY, false},      {OP_ERROR, false},        {OP_ERROR, true},        {OP_GET, false},
-	{OP_GET, true},          {OP_PUT, false},          {OP_PUT, true},          {OP_DEL, false},
-	{OP_DEL, true},          {OP_CAS, false},          {OP_CAS, true},          {OP_ADD, false},
-	{OP_ADD, true},          {OP_MGET, false},         {OP_MGET, true},         {OP_MPUT, false},
-	{OP_MPUT, true},         {OP_SCAN, false},         {OP_SCAN, true},         {OP_LEDGER, false},
-	{OP_LEDGER, true},       {OP_WAIT, false},         {OP_WAIT, true},         {OP_MAP, false},
-	{OP_MAP, true},          {OP_APPEND, false},       {OP_APPEND, true},       {OP_OUTCOME, false},
-	{OP_OUTCOME, true},      {OP_READ, false},         {OP_READ, true},         {OP_PUSH, false},
-	{OP_PUSH, true},         {OP_PREPARE, false},      {OP_PREPARE, true},      {OP_ACCEPT, false},
-	{OP_ACCEPT, true},       {OP_COPY, false},         {OP_COPY, true},         {OP_MAP_PUSH, false},
-	{OP_MAP_PUSH, true},     {OP_MAP_PULL, false},     {OP_MAP_PULL, true},     {OP_HINT_OPEN, true},
-	{OP_HINT_OPEN, false},   {OP_HEARTBEAT, false},    {OP_HEARTBEAT, true},    {OP_STATUS, false},
-	{OP_STATUS, true},       {OP_CLUSTER_INIT, false}, {OP_CLUSTER_INIT, true}, {OP_INIT_RESERVE, false},
+	{OP_HELLO, false},
+	{OP_HELLO, true},
+	{OP_PING, false},
+	{OP_PING, true},
+	{OP_GOAWAY, false},
+	{OP_ERROR, false},
+	{OP_ERROR, true},
+	{OP_GET, false},
+	{OP_GET, true},
+	{OP_PUT, false},
+	{OP_PUT, true},
+	{OP_DEL, false},
+	{OP_DEL, true},
+	{OP_CAS, false},
+	{OP_CAS, true},
+	{OP_ADD, false},
+	{OP_ADD, true},
+	{OP_MGET, false},
+	{OP_MGET, true},
+	{OP_MPUT, false},
+	{OP_MPUT, true},
+	{OP_SCAN, false},
+	{OP_SCAN, true},
+	{OP_LEDGER, false},
+	{OP_LEDGER, true},
+	{OP_WAIT, false},
+	{OP_WAIT, true},
+	{OP_MAP, false},
+	{OP_MAP, true},
+	{OP_APPEND, false},
+	{OP_APPEND, true},
+	{OP_OUTCOME, false},
+	{OP_OUTCOME, true},
+	{OP_READ, false},
+	{OP_READ, true},
+	{OP_PUSH, false},
+	{OP_PUSH, true},
+	{OP_PREPARE, false},
+	{OP_PREPARE, true},
+	{OP_ACCEPT, false},
+	{OP_ACCEPT, true},
+	{OP_COPY, false},
+	{OP_COPY, true},
+	{OP_MAP_PUSH, false},
+	{OP_MAP_PUSH, true},
+	{OP_MAP_PULL, false},
+	{OP_MAP_PULL, true},
+	{OP_HINT_OPEN, true},
+	{OP_HINT_OPEN, false},
+	{OP_HEARTBEAT, false},
+	{OP_HEARTBEAT, true},
+	{OP_STATUS, false},
+	{OP_STATUS, true},
+	{OP_CLUSTER_INIT, false},
+	{OP_CLUSTER_INIT, true},
+	{OP_INIT_RESERVE, false},
 	{OP_INIT_RESERVE, true},
+	{OP_MAP_PREPARE, false},
+	{OP_MAP_PREPARE, true},
+	{OP_MAP_ACCEPT, false},
+	{OP_MAP_ACCEPT, true},
+	{OP_MOVE_REPORT, false},
+	{OP_JOIN, false},
+	{OP_JOIN, true},
+	{OP_MOVE_OPEN, false},
+	{OP_MOVE_OPEN, true},
+	{OP_MOVE_PULL, false},
+	{OP_MOVE_PULL, true},
+	{OP_TREE_ROOTS, false},
+	{OP_TREE_ROOTS, true},
+	{OP_TREE_LEAVES, false},
+	{OP_TREE_LEAVES, true},
+	{OP_TREE_KEYS, false},
+	{OP_TREE_KEYS, true},
+	{OP_GC, false},
+	{OP_GC, true},
+	{OP_PROBE, false},
+	{OP_PROBE, true},
+	{OP_CLUSTER_CHANGE, false},
+	{OP_CLUSTER_CHANGE, true},
+	{OP_CLUSTER_PLAN, false},
+	{OP_CLUSTER_PLAN, true},
+	{OP_MOVE_LIST, false},
+	{OP_MOVE_LIST, true},
+	{OP_REPAIR, false},
+	{OP_REPAIR, true},
 };
 const size_t msg_kind_count = ARRAY_SIZE(msg_kinds);
-
-/** Any width from 0 to BITS bits is as likely as any other. */
-static uint64_t number(struct rng *rng, unsigned bits)
-{
-	uint64_t width = rng_between(rng, 0, bits);
-	return width == 0 ? 0 : rng_next(rng) >> (64 - width);
-}
-
-static uint32_t number32(struct rng *rng) { return (uint32_t)number(rng, 32); }
-
-static bool coin(struct rng *rng) { return rng_chance(rng, 500000); }
-
-/** MIN to MAX, mostly near MIN. */
-static uint32_t length(struct rng *rng, uint32_t min, uint32_t max)
-{
-	if (rng_chance(rng, 20000))
-		return max;
-	uint32_t top = rng_chance(rng, 50000) ? max : MIN(max, min + 40);
-	return (uint32_t)rng_between(rng, min, top);
-}
-
-static void *allocate(struct arena *arena, size_t size)
-{
-	void *at = arena_alloc(arena, size);
-	KV_ASSERT(at);
-	memset(at, 0, size);
-	return at;
-}
-
-static struct slice bytes(struct rng *rng, struct arena *arena, uint32_t min, uint32_t max)
-{
-	uint32_t size = length(rng, min, max);
-	if (size == 0)
-		return slice_of(NULL, 0);
-	uint8_t *at = allocate(arena, size);
-	for (uint32_t i = 0; i < size; i++)
-		at[i] = (uint8_t)rng_next(rng);
-	return slice_of(at, size);
-}
-
-static struct version version(struct rng *rng)
-{
-	if (rng_chance(rng, 200000))
-		return (struct version){0};
-	return (struct version){.hlc = number(rng, 64), .id = number(rng, 64)};
-}
-
-static struct version version_not_zero(struct rng *rng)
-{
-	return (struct version){.hlc = number(rng, 64) | 1, .id = number(rng, 64)};
-}
-
-static struct request_id request_id(struct rng *rng)
-{
-	return (struct request_id){.client = number(rng, 64), .seq = number(rng, 64)};
-}
-
-static struct uuid uuid(struct rng *rng)
-{
-	struct uuid id;
-	for (size_t i = 0; i < sizeof id.bytes; i++)
-		id.bytes[i] = (uint8_t)rng_between(rng, 1, 255);
-	return id;
-}
-
-static struct uuid uuid_or_none(struct rng *rng) { return coin(rng) ? uuid(rng) : (struct uuid){0}; }
-
-static node_id node(struct rng *rng) { return rng_chance(rng, 200000) ? NODE_NONE : (node_id)number(rng, 16); }
-
-static enum kv_status status(struct rng *rng) { return (enum kv_status)rng_between(rng, 0, coin(rng) ? 0 : 30); }
 
 static void gen_hello(struct rng *rng, struct arena *arena, struct msg_hello *h)
 {
@@ -219,6 +221,8 @@ static void gen_result(struct rng *rng, struct arena *arena, uint16_t opcode, st
 		gen_page(rng, arena, r);
 	else if (opcode_is_client(opcode) || opcode == OP_PING)
 		r->value = bytes(rng, arena, 0, 1u << 16);
+	else if (opcode == OP_CLUSTER_CHANGE)
+		r->value = bytes(rng, arena, 0, TOKEN_SIZE_MAX);
 }
 
 /** STORED: as ACCEPT, COPY and PUSH carry it, with its value unless a tombstone. */
@@ -301,80 +305,6 @@ static void gen_answer(struct rng *rng, struct arena *arena, struct msg_replica_
 	r->config_epoch = number(rng, 64);
 }
 
-static struct map_node map_node(struct rng *rng, struct arena *arena, node_id index)
-{
-	struct map_node node = {
-		.index = index,
-		.uuid = uuid(rng),
-		.state = (enum node_state)rng_between(rng, NODE_JOINING, NODE_STAGED),
-		.leave_staged = rng_chance(rng, 200000),
-		.gone_staged = rng_chance(rng, 200000),
-		.name = bytes(rng, arena, 0, NAME_SIZE_MAX),
-		.peer_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX),
-		.client_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX),
-		.zone = bytes(rng, arena, 0, NAME_SIZE_MAX),
-		.weight = number32(rng),
-		.features = number(rng, 64),
-	};
-	if (node.state == NODE_STAGED)
-		node.replaces = rng_chance(rng, 500000) ? NODE_NONE : (node_id)rng_below(rng, NODES_MAX);
-	return node;
-}
-
-/** COUNT distinct nodes: a run of neighbours on the ring of indexes. */
-static void gen_row(struct rng *rng, uint32_t node_count, uint32_t count, node_id *row)
-{
-	uint64_t first = rng_below(rng, node_count);
-	for (uint32_t i = 0; i < count; i++)
-		row[i] = (node_id)((first + i) % node_count);
-}
-
-static void gen_moves(struct rng *rng, struct arena *arena, struct map_desc *map)
-{
-	map->move_count = (uint32_t)rng_below(rng, 8);
-	struct map_move *moves = allocate(arena, map->move_count * sizeof *moves);
-	uint32_t most = MIN(map->node_count, REPLICAS_MAX);
-	for (uint32_t i = 0; i < map->move_count; i++) {
-		moves[i].partition = (uint16_t)rng_below(rng, map->partitions);
-		moves[i].old_count = (uint16_t)rng_between(rng, 0, most);
-		moves[i].new_count = (uint16_t)rng_between(rng, 0, most);
-		gen_row(rng, map->node_count, moves[i].old_count, moves[i].old_row);
-		gen_row(rng, map->node_count, moves[i].new_count, moves[i].new_row);
-		moves[i].session = uuid_or_none(rng);
-	}
-	map->moves = moves;
-}
-
-void msg_gen_map(struct rng *rng, struct arena *arena, struct map_desc *ret)
-{
-	*ret = (struct map_desc){.cluster = uuid(rng)};
-	ret->name = bytes(rng, arena, 0, NAME_SIZE_MAX);
-	ret->epoch = number(rng, 64) | 1;
-	ret->partitions = PARTITIONS_MIN << rng_below(rng, rng_chance(rng, 50000) ? 9 : 4);
-	ret->node_count = length(rng, 1, NODES_MAX);
-	ret->replicas = (uint32_t)rng_between(rng, 1, MIN(ret->node_count, REPLICAS_MAX));
-	struct map_node *nodes = allocate(arena, ret->node_count * sizeof *nodes);
-	for (uint32_t i = 0; i < ret->node_count; i++)
-		nodes[i] = map_node(rng, arena, (node_id)i);
-	ret->nodes = nodes;
-	node_id *rows = allocate(arena, (size_t)ret->partitions * ret->replicas * sizeof *rows);
-	uint64_t *epochs = allocate(arena, ret->partitions * sizeof *epochs);
-	for (uint32_t p = 0; p < ret->partitions; p++) {
-		gen_row(rng, ret->node_count, ret->replicas, &rows[p * ret->replicas]);
-		epochs[p] = number(rng, 64);
-	}
-	ret->rows = rows;
-	ret->config_epochs = epochs;
-	gen_moves(rng, arena, ret);
-	ret->voter_count = (uint32_t)rng_between(rng, 0, MIN(ret->node_count, VOTERS_MAX));
-	gen_row(rng, ret->node_count, ret->voter_count, ret->voters);
-	ret->token_count = (uint32_t)rng_between(rng, 0, TOKENS_MAX);
-	for (uint32_t i = 0; i < ret->token_count; i++)
-		ret->tokens[i] = (struct map_token){.hash = number(rng, 64), .expires_ms = number(rng, 64)};
-	ret->paused = rng_chance(rng, 500000);
-	ret->feature_level = number(rng, 64);
-}
-
 static void gen_map(struct rng *rng, struct arena *arena, struct msg_map *m)
 {
 	m->status = status(rng);
@@ -396,7 +326,7 @@ static void gen_init(struct rng *rng, struct arena *arena, bool reply, struct ms
 	i->message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX);
 	i->self.index = NODE_NONE;
 	if (reply)
-		i->self = map_node(rng, arena, node(rng));
+		i->self = msg_gen_node(rng, arena, node(rng));
 }
 
 static void gen_cluster_init(struct rng *rng, struct arena *arena, struct msg_cluster_init *c)
@@ -485,6 +415,7 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 			.disk_free_pct = (uint32_t)rng_between(rng, 0, 100),
 			.stored_hlc = number(rng, 64),
 			.shards = number32(rng),
+			.drained = coin(rng),
 		};
 		return;
 	case BODY_HINT:
@@ -506,8 +437,7 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 	case BODY_STATUS:
 		gen_status(rng, arena, &ret->status);
 		return;
-	case BODY_UNKNOWN:
-		break;
+	default:
+		msg_gen_change(rng, arena, ret);
 	}
-	KV_UNREACHABLE("an opcode without a body");
 }

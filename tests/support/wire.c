@@ -76,7 +76,7 @@ static bool read_more(struct wire *w)
 
 bool wire_receive(struct wire *w, struct msg *ret)
 {
-	const struct frame_limits limits = FRAME_LIMITS_OPEN(VALUE_SIZE_MAX);
+	const struct frame_limits limits = FRAME_LIMITS_OPEN(PAGE_SIZE_MAX);
 	struct frame_header header;
 	while (w->in.size < FRAME_HEADER_SIZE) {
 		if (!read_more(w))

@@ -108,6 +108,9 @@ static void job_add(struct node *n, const struct action *a)
 		job->token = a->scan.token;
 		job->scan = a->scan.scan;
 		job->scan.after.key = arena_copy(&job->arena, a->scan.scan.after.key);
+	} else if (a->kind == ACT_DROP) {
+		job->token = a->drop.token;
+		job->partition = a->drop.partition;
 	} else {
 		job->token = a->write.token;
 		job->put_count = a->write.count;
@@ -180,7 +183,7 @@ static void carry_out(struct cluster *c, node_id i)
 			frame_send(c, i, a->send.to, a->send.msg);
 		else if (a->kind == ACT_REPLY)
 			note_answer(c, a->reply.msg);
-		else if (a->kind == ACT_READ || a->kind == ACT_WRITE || a->kind == ACT_SCAN)
+		else if (a->kind == ACT_READ || a->kind == ACT_WRITE || a->kind == ACT_DROP || a->kind == ACT_SCAN)
 			job_add(n, a);
 		else if (a->kind == ACT_SAVE_MAP && c->save_maps && !n->saved)
 			n->saved = cluster_map_new(a->save_map.map);
@@ -206,7 +209,7 @@ void tell(struct cluster *c, node_id from, node_id to, const struct msg *m)
 static void frame_deliver(struct cluster *c, const struct frame *f)
 {
 	static const struct frame_limits limits = {
-		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = VALUE_SIZE_MAX};
+		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = PAGE_SIZE_MAX};
 	struct frame_header h;
 	assert_int_equal(frame_header_decode(f->bytes.data, &limits, &h), FRAME_OK);
 	struct arena arena = ARENA_INIT(codec_arena_max(h.meta_size));
@@ -229,7 +232,8 @@ static void do_scan(struct cluster *c, node_id i, const struct job *job)
 	for (size_t k = 0; k < n->row_count; k++) {
 		const struct disk_key *key = &n->rows[k].key;
 		bool in_range = key->table == s->table && key->partition == s->partition &&
-				(s->table == DISK_DATA || key->target == s->target);
+				(s->table == DISK_DATA || key->target == s->target) &&
+				(!s->one_leaf || key->leaf == s->leaf);
 		struct disk_key after = s->after;
 		after.target = s->table == DISK_DATA ? 0 : s->target;
 		if (!in_range || (s->has_after && key_compare(key, &after) <= 0))
@@ -244,6 +248,15 @@ static void do_scan(struct cluster *c, node_id i, const struct job *job)
 	free(rows);
 }
 
+static void do_drop(struct node *n, uint16_t partition)
+{
+	for (size_t k = n->row_count; k-- > 0;) {
+		const struct disk_key *key = &n->rows[k].key;
+		if (key->partition == partition && key->table != DISK_HINT && key->table != DISK_META)
+			row_remove(n, k);
+	}
+}
+
 static void do_job(struct cluster *c, node_id i, struct job *job)
 {
 	struct node *n = &c->nodes[i];
@@ -256,6 +269,8 @@ static void do_job(struct cluster *c, node_id i, struct job *job)
 		step(c, i, &ev);
 		blob_unref(value);
 	} else {
+		if (job->kind == ACT_DROP)
+			do_drop(n, job->partition);
 		for (uint32_t k = 0; k < job->put_count; k++)
 			row_put(n, &job->puts[k]);
 		struct node_event ev = {.kind = EV_WRITE_DONE, .write.token = job->token};
@@ -267,7 +282,8 @@ static struct job *next_job(struct node *n)
 {
 	for (struct ilink *l = ilist_first(&n->jobs); l; l = ilist_next(&n->jobs, l)) {
 		struct job *job = container_of(l, struct job, link);
-		if (!(job->kind == ACT_WRITE ? n->hold_writes : n->hold_reads)) {
+		bool writes = job->kind == ACT_WRITE || job->kind == ACT_DROP;
+		if (!(writes ? n->hold_writes : n->hold_reads)) {
 			ilist_remove(l);
 			return job;
 		}
@@ -290,6 +306,17 @@ static bool map_is_saved(struct cluster *c, node_id i)
 	put_in_force(c, i, &map->desc);
 	cluster_map_free(map);
 	return true;
+}
+
+void do_one_job(struct cluster *c, node_id i)
+{
+	struct ilink *link = ilist_pop_front(&c->nodes[i].jobs);
+	if (!link)
+		return;
+	struct job *job = container_of(link, struct job, link);
+	do_job(c, i, job);
+	job_free(job);
+	run(c);
 }
 
 void run(struct cluster *c)
@@ -595,7 +622,7 @@ struct msg kept_msg(const struct cluster *c, struct arena *arena)
 	assert_non_null(link);
 	const struct frame *f = container_of(link, struct frame, link);
 	static const struct frame_limits limits = {
-		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = VALUE_SIZE_MAX};
+		.meta_max = META_SIZE_MAX, .meta_admin_max = META_SIZE_ADMIN_MAX, .value_max = PAGE_SIZE_MAX};
 	struct frame_header h;
 	assert_int_equal(frame_header_decode(f->bytes.data, &limits, &h), FRAME_OK);
 	*arena = ARENA_INIT(codec_arena_max(h.meta_size));
@@ -613,7 +640,7 @@ uint32_t kept_count(const struct cluster *c)
 	return count;
 }
 
-struct msg answer_of(struct cluster *c, node_id from, node_id to, const struct msg *m)
+struct msg answer_at(struct cluster *c, node_id from, node_id to, const struct msg *m)
 {
 	struct msg answer = {0};
 	keep(c, to, from, m->opcode, FOR_REPLIES);
@@ -631,5 +658,5 @@ struct msg answer_of(struct cluster *c, node_id from, node_id to, const struct m
 
 enum replica_answer answer_to(struct cluster *c, const struct msg *m)
 {
-	return answer_of(c, 2, 0, m).answer.answer;
+	return answer_at(c, 2, 0, m).answer.answer;
 }

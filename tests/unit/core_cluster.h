@@ -38,6 +38,7 @@ struct job {
 	struct disk_scan scan;
 	uint32_t put_count;
 	struct disk_put *puts;
+	uint16_t partition; /* drop */
 	struct arena arena; /* of all slices */
 };
 
@@ -117,6 +118,9 @@ void tell(struct cluster *c, node_id from, node_id to, const struct msg *m);
 /** Until no message is under way and no disk that is let work has anything to do. */
 void run(struct cluster *c);
 
+/** Carries out the first thing that node I's disk is asked for, held back or not. */
+void do_one_job(struct cluster *c, node_id i);
+
 /** Lets time pass with ticks, and everything happen that it brings. */
 void pass(struct cluster *c, usec_t us);
 
@@ -179,7 +183,7 @@ struct msg replica_msg(const struct cluster *c, uint16_t opcode, const char *key
 struct record whole_record(struct version ver, const char *value);
 
 /** Sends M from FROM to TO and gives the answer's message (without what it points to); opcode 0 if there is none. */
-struct msg answer_of(struct cluster *c, node_id from, node_id to, const struct msg *m);
+struct msg answer_at(struct cluster *c, node_id from, node_id to, const struct msg *m);
 
 /** Sends M from node 2 to node 0 and gives node 0's kind of answer; 0 if it gave none. */
 enum replica_answer answer_to(struct cluster *c, const struct msg *m);

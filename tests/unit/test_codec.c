@@ -332,6 +332,54 @@ static void the_densest_map_fits_its_arena(void **state)
 	free(moves);
 }
 
+static void the_densest_lists_of_a_change_fit_their_arena(void **state)
+{
+	struct move_status *moves = xcalloc(MOVE_LIST_MAX, sizeof *moves);
+	struct tree_root *roots = xcalloc(PARTITIONS_MAX, sizeof *roots);
+	static const uint8_t text[MOVE_MESSAGE_MAX];
+	struct msg list = {
+		.opcode = OP_MOVE_LIST, .reply = true, .move_list = {.count = MOVE_LIST_MAX, .moves = moves}};
+	for (uint32_t i = 0; i < MOVE_LIST_MAX; i++)
+		moves[i].node = moves[i].source = NODE_NONE;
+	assert_fits_its_arena(&list);
+	for (uint32_t i = 0; i < MOVE_LIST_MAX; i++) {
+		moves[i].old_count = moves[i].new_count = REPLICAS_MAX;
+		for (uint32_t r = 0; r < REPLICAS_MAX; r++)
+			moves[i].old_row[r] = moves[i].new_row[r] = (node_id)(NODES_MAX - 1 - r);
+		moves[i].message = slice_of(text, sizeof text);
+		moves[i].keys = moves[i].bytes = moves[i].keys_done = moves[i].bytes_done = UINT64_MAX;
+		moves[i].bytes_per_sec = moves[i].age_ms = UINT64_MAX;
+	}
+	assert_fits_its_arena(&list);
+	assert_fits_its_arena(
+		&(struct msg){.opcode = OP_TREE_ROOTS, .tree = {.root_count = PARTITIONS_MAX, .roots = roots}});
+	for (uint32_t i = 0; i < PARTITIONS_MAX; i++)
+		roots[i] = (struct tree_root){.partition = (uint16_t)i, .config_epoch = UINT64_MAX, .hash = 1};
+	assert_fits_its_arena(
+		&(struct msg){.opcode = OP_TREE_ROOTS, .tree = {.root_count = PARTITIONS_MAX, .roots = roots}});
+	free(moves);
+	free(roots);
+}
+
+static void a_page_between_nodes_may_hold_one_record_of_any_size_and_some_more(void **state)
+{
+	uint8_t *bytes = xcalloc(1, PAGE_SIZE_MAX + 1);
+	struct msg pull = {.opcode = OP_MOVE_PULL, .reply = true};
+	pull.move.page = slice_of(bytes, PAGE_SIZE_MAX);
+	assert_fits_its_arena(&pull);
+	CLEANUP(buf_release) struct buf frame = BUF_INIT;
+	pull.move.page.size++;
+	assert_int_equal(codec_encode(&pull, &frame), KV_TOO_LARGE);
+	struct msg put = *msg_example_get("PUT");
+	put.request.value = slice_of(bytes, VALUE_SIZE_MAX + 1);
+	assert_int_equal(codec_encode(&put, &frame), KV_TOO_LARGE);
+	struct frame_header h = {.opcode = OP_PUT, .value_size = VALUE_SIZE_MAX + 1};
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(codec_arena_max(0));
+	struct msg read;
+	assert_int_equal(codec_decode(&h, slice_of(NULL, 0), put.request.value, &arena, &read), KV_TOO_LARGE);
+	free(bytes);
+}
+
 static void a_request_carries_the_trace_flag_with_a_trace(void **state)
 {
 	CLEANUP(bench_release) struct bench b = bench_start(12);
@@ -481,6 +529,8 @@ int main(void)
 		cmocka_unit_test(a_small_arena_gives_too_large),
 		cmocka_unit_test(the_densest_page_and_status_fit_their_arena),
 		cmocka_unit_test(the_densest_map_fits_its_arena),
+		cmocka_unit_test(the_densest_lists_of_a_change_fit_their_arena),
+		cmocka_unit_test(a_page_between_nodes_may_hold_one_record_of_any_size_and_some_more),
 		cmocka_unit_test(a_request_carries_the_trace_flag_with_a_trace),
 		cmocka_unit_test(a_value_must_be_where_the_record_says),
 		cmocka_unit_test(the_values_of_a_page_must_fill_the_value_section),

@@ -189,12 +189,12 @@ static void requests_of_an_older_epoch_are_refused(void **state)
 	prepare.replica.ballot = version_at(clock_of(c, 0), 2);
 	begin_move(c, one);
 	give_map(c, 0);
-	struct msg answer = answer_of(c, 2, 0, &prepare);
+	struct msg answer = answer_at(c, 2, 0, &prepare);
 	assert_int_equal(answer.answer.answer, ANSWER_EPOCH);
 	assert_int_equal(answer.answer.config_epoch, 2);
-	assert_int_equal(answer_of(c, 2, 0, &read).answer.answer, ANSWER_EPOCH);
+	assert_int_equal(answer_at(c, 2, 0, &read).answer.answer, ANSWER_EPOCH);
 	/* Node 1 has not heard of the change yet. */
-	assert_int_equal(answer_of(c, 2, 1, &read).answer.answer, ANSWER_RECORD);
+	assert_int_equal(answer_at(c, 2, 1, &read).answer.answer, ANSWER_RECORD);
 	cluster_free(c);
 }
 
@@ -204,10 +204,10 @@ static void a_replica_with_an_older_map_fetches_it_before_it_serves(void **state
 	begin_move(c, one);
 	give_map(c, 2);
 	struct msg read = replica_msg(c, OP_READ, "k");
-	assert_int_equal(answer_of(c, 2, 0, &read).answer.answer, ANSWER_BUSY);
+	assert_int_equal(answer_at(c, 2, 0, &read).answer.answer, ANSWER_BUSY);
 	run(c);
 	assert_int_equal(node_core_epoch(c->nodes[0].core), 2);
-	assert_int_equal(answer_of(c, 2, 0, &read).answer.answer, ANSWER_RECORD);
+	assert_int_equal(answer_at(c, 2, 0, &read).answer.answer, ANSWER_RECORD);
 	cluster_free(c);
 }
 
@@ -249,26 +249,26 @@ static void a_new_member_serves_only_when_it_has_joined_durably(void **state)
 	begin_move(c, one);
 	give_map_to_all(c);
 	struct msg read = replica_msg(c, OP_READ, "k");
-	assert_int_equal(answer_of(c, 2, 3, &read).answer.answer, ANSWER_BUSY);
+	assert_int_equal(answer_at(c, 2, 3, &read).answer.answer, ANSWER_BUSY);
 	c->nodes[3].hold_writes = true;
 	join(c, 3, clock_of(c, 3));
-	assert_int_equal(answer_of(c, 2, 3, &read).answer.answer, ANSWER_BUSY);
+	assert_int_equal(answer_at(c, 2, 3, &read).answer.answer, ANSWER_BUSY);
 	c->nodes[3].hold_writes = false;
 	run(c);
-	assert_int_equal(answer_of(c, 2, 3, &read).answer.answer, ANSWER_RECORD);
+	assert_int_equal(answer_at(c, 2, 3, &read).answer.answer, ANSWER_RECORD);
 	/* Its part outlives a restart, but not the end of the try. */
 	crash(c, 3);
 	start_node(c, 3, &c->map);
 	pass(c, USEC_PER_SEC);
-	assert_int_equal(answer_of(c, 2, 3, &read).answer.answer, ANSWER_RECORD);
+	assert_int_equal(answer_at(c, 2, 3, &read).answer.answer, ANSWER_RECORD);
 	give_up_move(c);
 	give_map_to_all(c);
 	read = replica_msg(c, OP_READ, "k");
-	assert_int_equal(answer_of(c, 2, 3, &read).answer.answer, ANSWER_EPOCH);
+	assert_int_equal(answer_at(c, 2, 3, &read).answer.answer, ANSWER_EPOCH);
 	begin_move(c, one);
 	give_map_to_all(c);
 	read = replica_msg(c, OP_READ, "k");
-	assert_int_equal(answer_of(c, 2, 3, &read).answer.answer, ANSWER_BUSY);
+	assert_int_equal(answer_at(c, 2, 3, &read).answer.answer, ANSWER_BUSY);
 	cluster_free(c);
 }
 
@@ -276,11 +276,11 @@ static void who_is_not_in_the_row_refuses(void **state)
 {
 	struct cluster *c = joint(one);
 	struct msg read = replica_msg(c, OP_READ, "k");
-	assert_int_equal(answer_of(c, 2, 4, &read).answer.answer, ANSWER_EPOCH);
+	assert_int_equal(answer_at(c, 2, 4, &read).answer.answer, ANSWER_EPOCH);
 	end_move(c);
 	give_map_to_all(c);
 	read = replica_msg(c, OP_READ, "k");
-	assert_int_equal(answer_of(c, 1, 2, &read).answer.answer, ANSWER_EPOCH);
+	assert_int_equal(answer_at(c, 1, 2, &read).answer.answer, ANSWER_EPOCH);
 	cluster_free(c);
 }
 
@@ -297,9 +297,9 @@ static void a_ballot_of_before_is_not_overtaken_from_below_by_members_that_never
 	struct msg prepare = replica_msg(c, OP_PREPARE, "k"), accept = replica_msg(c, OP_ACCEPT, "k");
 	prepare.replica.ballot = ballot;
 	accept.replica.record = whole_record(ballot, "by ballot");
-	assert_int_equal(answer_of(c, 2, 0, &prepare).answer.answer, ANSWER_PROMISE);
-	assert_int_equal(answer_of(c, 2, 1, &prepare).answer.answer, ANSWER_PROMISE);
-	assert_int_equal(answer_of(c, 2, 0, &accept).answer.answer, ANSWER_ACK);
+	assert_int_equal(answer_at(c, 2, 0, &prepare).answer.answer, ANSWER_PROMISE);
+	assert_int_equal(answer_at(c, 2, 1, &prepare).answer.answer, ANSWER_PROMISE);
+	assert_int_equal(answer_at(c, 2, 0, &accept).answer.answer, ANSWER_ACK);
 	begin_move(c, next);
 	give_map_to_all(c);
 	hlc_t fence = node_core_clock(c->nodes[0].core, now_of(c, 0).wall_us);
@@ -309,13 +309,13 @@ static void a_ballot_of_before_is_not_overtaken_from_below_by_members_that_never
 	struct msg put = replica_msg(c, OP_ACCEPT, "k");
 	put.replica.direct = true;
 	put.replica.record = whole_record(version_at(ballot.hlc - 1, 2), "from below");
-	assert_int_equal(answer_of(c, 0, 2, &put).answer.answer, ANSWER_ACK);
-	assert_int_equal(answer_of(c, 2, 3, &put).answer.answer, ANSWER_REJECT);
+	assert_int_equal(answer_at(c, 0, 2, &put).answer.answer, ANSWER_ACK);
+	assert_int_equal(answer_at(c, 2, 3, &put).answer.answer, ANSWER_REJECT);
 	/* A late eventual write is taken, but does not count. */
 	struct msg push = replica_msg(c, OP_PUSH, "k");
 	push.replica.record = put.replica.record;
 	push.replica.record.strong = false;
-	assert_int_equal(answer_of(c, 2, 3, &push).answer.answer, ANSWER_STORED);
+	assert_int_equal(answer_at(c, 2, 3, &push).answer.answer, ANSWER_STORED);
 	assert_true(on_disk(c, 3, "k").weak);
 	end_move(c);
 	give_map_to_all(c);
@@ -335,9 +335,9 @@ static void strong_records_read_in_an_older_epoch_are_not_pushed(void **state)
 	struct msg push = replica_msg(c, OP_PUSH, "k");
 	push.replica.record = whole_record(version_at(clock_of(c, 0), 2), "old");
 	push.replica.read_epoch = 1;
-	assert_int_equal(answer_of(c, 2, 1, &push).answer.answer, ANSWER_OLD);
+	assert_int_equal(answer_at(c, 2, 1, &push).answer.answer, ANSWER_OLD);
 	push.replica.record.strong = false;
-	assert_int_equal(answer_of(c, 2, 1, &push).answer.answer, ANSWER_STORED);
+	assert_int_equal(answer_at(c, 2, 1, &push).answer.answer, ANSWER_STORED);
 	cluster_free(c);
 }
 
@@ -348,9 +348,9 @@ static void who_has_left_the_row_pushes_no_strong_records(void **state)
 	give_map_to_all(c);
 	struct msg push = replica_msg(c, OP_PUSH, "k");
 	push.replica.record = whole_record(version_at(clock_of(c, 0), 2), "of one who left");
-	assert_int_equal(answer_of(c, 0, 1, &push).answer.answer, ANSWER_EPOCH);
+	assert_int_equal(answer_at(c, 0, 1, &push).answer.answer, ANSWER_EPOCH);
 	push.replica.record.strong = false;
-	assert_int_equal(answer_of(c, 0, 1, &push).answer.answer, ANSWER_STORED);
+	assert_int_equal(answer_at(c, 0, 1, &push).answer.answer, ANSWER_STORED);
 	cluster_free(c);
 }
 
@@ -370,7 +370,7 @@ static void what_is_transferred_passes_the_seal_but_not_the_drop_floor(void **st
 	step(c, 3, &written);
 	struct msg push = replica_msg(c, OP_PUSH, "k");
 	push.replica.record = whole_record(old, "transferred");
-	assert_int_equal(answer_of(c, 2, 3, &push).answer.answer, ANSWER_OLD);
+	assert_int_equal(answer_at(c, 2, 3, &push).answer.answer, ANSWER_OLD);
 	push.replica.transfer = true;
 	tell(c, 3, 3, &push);
 	run(c);
@@ -581,11 +581,11 @@ static void weak_copies_get_a_new_version_where_all_are_to_be_strong(void **stat
 	struct version ballot = version_at(clock_of(c, 0) + 1000, 1);
 	struct msg prepare = replica_msg(c, OP_PREPARE, "w"), push = replica_msg(c, OP_PUSH, "w");
 	prepare.replica.ballot = ballot;
-	assert_int_equal(answer_of(c, 2, 0, &prepare).answer.answer, ANSWER_PROMISE);
+	assert_int_equal(answer_at(c, 2, 0, &prepare).answer.answer, ANSWER_PROMISE);
 	push.replica.record = whole_record(version_at(clock_of(c, 0), 1), "x");
 	push.replica.record.strong = false;
 	for (node_id i = 0; i < 3; i++)
-		assert_int_equal(answer_of(c, (node_id)((i + 1) % 3), i, &push).answer.answer, ANSWER_STORED);
+		assert_int_equal(answer_at(c, (node_id)((i + 1) % 3), i, &push).answer.answer, ANSWER_STORED);
 	assert_true(on_disk(c, 0, "w").weak);
 	struct told told = {0};
 	stabilize(c, 1, "w", /* every= */ false, &told);

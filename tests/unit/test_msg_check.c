@@ -8,7 +8,7 @@
 #include "tests/support/msg_examples.h"
 #include "tests/support/msg_gen.h"
 
-static const uint8_t filler[VALUE_SIZE_MAX + 1];
+static const uint8_t filler[PAGE_SIZE_MAX + 1];
 
 static struct slice of_size(size_t size) { return slice_of(filler, size); }
 
@@ -238,6 +238,75 @@ static void cluster_init_and_status_keep_their_limits(void **state)
 	assert_int_equal(msg_check(&heartbeat), KV_INVALID);
 }
 
+static void a_vote_names_its_epoch_and_ballot_and_proposes_a_map_of_that_epoch(void **state)
+{
+	struct test_map t;
+	test_map_init(&t);
+	const struct msg prepare = {.opcode = OP_MAP_PREPARE, .vote = {.ballot = {.hlc = 1}, .epoch = 1}};
+	verdict_after(&prepare, (void)m, KV_OK);
+	verdict_after(&prepare, m.vote.ballot.hlc = 0, KV_INVALID);
+	verdict_after(&prepare, m.vote.epoch = 0, KV_INVALID);
+	verdict_after(&prepare, m.vote.map = &t.map, KV_INVALID);
+	const struct msg accept = {.opcode = OP_MAP_ACCEPT,
+				   .vote = {.ballot = {.hlc = 1}, .epoch = 1, .map = &t.map}};
+	verdict_after(&accept, (void)m, KV_OK);
+	verdict_after(&accept, m.vote.map = NULL, KV_INVALID);
+	verdict_after(&accept, m.vote.epoch = 2, KV_INVALID);
+	const struct msg stale = {
+		.opcode = OP_MAP_ACCEPT, .reply = true, .vote = {.epoch = 7, .map = &t.map, .status = KV_STALE}};
+	verdict_after(&stale, (void)m, KV_OK);
+	t.rows[0] = NODES;
+	verdict_after(&stale, (void)m, KV_INVALID);
+}
+
+static void a_change_names_whom_it_is_about(void **state)
+{
+	const struct msg add = {.opcode = OP_CLUSTER_CHANGE,
+				.change = {.kind = NODE_ADD, .node = NODE_NONE, .address = slice_str("h:1")}};
+	verdict_after(&add, (void)m, KV_OK);
+	verdict_after(&add, m.change.node = 3, KV_OK);
+	verdict_after(&add, m.change.node = NODES_MAX, KV_INVALID);
+	verdict_after(&add, m.change.address.size = 0, KV_INVALID);
+	verdict_after(&add, m.change.address = of_size(ADDRESS_SIZE_MAX + 1), KV_TOO_LARGE);
+	verdict_after(&add, m.change.kind = (enum change_kind)0, KV_INVALID);
+	verdict_after(&add, m.change.kind = (enum change_kind)(CHANGE_WEIGHT + 1), KV_INVALID);
+	verdict_after(&add, m.change.kind = NODE_LEAVE, KV_INVALID);
+	verdict_after(&add, m.change.kind = CHANGE_COMMIT, KV_OK);
+	const struct msg token = {.opcode = OP_CLUSTER_CHANGE, .reply = true};
+	verdict_after(&token, m.result.value = of_size(TOKEN_SIZE_MAX), KV_OK);
+	verdict_after(&token, m.result.value = of_size(TOKEN_SIZE_MAX + 1), KV_TOO_LARGE);
+	const struct msg join = {.opcode = OP_JOIN, .join = {.self = {.uuid = {.bytes = {1}}}}};
+	verdict_after(&join, (void)m, KV_OK);
+	verdict_after(&join, m.join.self.uuid.bytes[0] = 0, KV_INVALID);
+	verdict_after(&join, m.join.token = of_size(TOKEN_SIZE_MAX + 1), KV_TOO_LARGE);
+}
+
+static void pages_are_only_where_they_mean_something(void **state)
+{
+	const struct msg pull = {.opcode = OP_MOVE_PULL, .reply = true, .move = {.page = slice_str("page")}};
+	verdict_after(&pull, (void)m, KV_OK);
+	verdict_after(&pull, m.reply = false, KV_INVALID);
+	verdict_after(&pull, m.opcode = OP_MOVE_OPEN, KV_INVALID);
+	verdict_after(&pull, m.move.partition = PARTITIONS_MAX, KV_INVALID);
+	const struct msg leaves = {
+		.opcode = OP_TREE_LEAVES, .reply = true, .tree = {.page = of_size(8u * LEAVES_PER_PARTITION)}};
+	verdict_after(&leaves, (void)m, KV_OK);
+	verdict_after(&leaves, m.tree.page.size = 0, KV_OK);
+	verdict_after(&leaves, m.tree.page.size -= 8, KV_INVALID);
+	verdict_after(&leaves, m.reply = false, KV_INVALID);
+	verdict_after(&leaves, m.opcode = OP_TREE_ROOTS, KV_INVALID);
+	verdict_after(&leaves, m.opcode = OP_TREE_KEYS, KV_OK);
+	verdict_after(&leaves, m.tree.leaf = LEAVES_PER_PARTITION, KV_INVALID);
+	const struct msg gc = {.opcode = OP_GC, .gc = {.step = GC_SYNC, .page = slice_str("page")}};
+	verdict_after(&gc, (void)m, KV_OK);
+	verdict_after(&gc, m.gc.step = (enum gc_step)0, KV_INVALID);
+	verdict_after(&gc, m.gc.page = of_size(PAGE_SIZE_MAX + 1), KV_TOO_LARGE);
+	const struct msg report = {.opcode = OP_MOVE_REPORT, .move = {.stage = MOVE_COPYING}};
+	verdict_after(&report, (void)m, KV_OK);
+	verdict_after(&report, m.move.stage = (enum move_stage)0, KV_INVALID);
+	verdict_after(&report, m.move.message = of_size(MOVE_MESSAGE_MAX + 1), KV_TOO_LARGE);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -252,6 +321,9 @@ int main(void)
 		cmocka_unit_test(a_map_is_consistent),
 		cmocka_unit_test(a_map_names_only_nodes_it_has_and_each_once_a_row),
 		cmocka_unit_test(cluster_init_and_status_keep_their_limits),
+		cmocka_unit_test(a_vote_names_its_epoch_and_ballot_and_proposes_a_map_of_that_epoch),
+		cmocka_unit_test(a_change_names_whom_it_is_about),
+		cmocka_unit_test(pages_are_only_where_they_mean_something),
 	};
 	return test_run("msg_check", tests);
 }
