@@ -70,9 +70,9 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
-	pace_init(core);
 	exchanges_init(core);
 	tree_served_init(core);
+	pace_init(core);
 	moves_init(core);
 	move_source_init(core);
 	return core;
@@ -471,11 +471,11 @@ static void on_tick(struct node_core *core)
 	hint_replay_tick(core);
 	ledger_tick(core);
 	trees_tick(core);
-	pace_tick(core);
-	move_source_tick(core);
 	exchanges_tick(core);
 	repair_tick(core);
 	scrub_tick(core);
+	pace_tick(core);
+	move_source_tick(core);
 	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);

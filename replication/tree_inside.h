@@ -52,6 +52,7 @@ struct tree {
 	uint64_t root;
 	uint64_t keys, bytes, tombstones;          /* sums over the leaves */
 	struct tree_build *build;                  /* while BUILDING */
+	struct tree *shadow;                       /* scrub.c's, or NULL */
 	uint8_t had_row[LEAVES_PER_PARTITION / 8]; /* leaves with a row on disk from before the build */
 	struct tree_leaf leaves[LEAVES_PER_PARTITION];
 };
