@@ -102,7 +102,6 @@ struct node_core {
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
-	struct trees trees;
 	struct pace pace;
 	struct moves moves;
 	struct leaving leaving;

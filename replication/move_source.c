@@ -3,7 +3,7 @@
 
 #include "base/mutant.h"
 #include "replication/core.h"
-#include "replication/form.h"
+#include "replication/map_spread.h"
 #include "replication/page.h"
 #include "replication/tree.h"
 
@@ -49,7 +49,7 @@ static enum kv_status judge(struct node_core *core, node_id node, const struct m
 	int position = row_position(&row, node);
 	int own = row_position(&row, core->self);
 	if (m->epoch > core->map->desc.epoch && !MUTANT(earlysource)) {
-		form_pull_map(core, node);
+		map_spread_pull(core, node);
 		return KV_NOT_READY;
 	}
 	if (!partitions_are_loaded(core))

@@ -25,10 +25,6 @@ struct core_config {
 	uint64_t boot_nonce;  /* random at each start */
 	struct slice name, peer_address, client_address, zone; /* offered when a cluster is formed */
 	uint32_t weight;
-	struct slice
-		join_token; /* a node without a map asks SEEDS to be admitted with it; empty: it waits to be added */
-	uint32_t seed_count;                /* at most JOIN_SEEDS_MAX */
-	struct slice seeds[JOIN_SEEDS_MAX]; /* peer addresses of nodes of the cluster */
 	uint32_t join_seed_count;       /* at most JOIN_SEEDS_MAX */
 	const struct slice *join_seeds; /* without a map: whom to ask, in turn, to be admitted; peer host:port */
 	struct slice join_token;        /* its text, or empty */

@@ -46,22 +46,32 @@ static struct need get_need(const struct op *op)
 /** This node's own copy answers, or all do. */
 static bool needs_own_copy(const struct op *op) { return is_session(op) || op->level == LEVEL_BOUNDED; }
 
+/** Position of this node's own copy, -1 if there is none that can be asked. */
+static int own_position(struct node_core *core, const struct op *op)
+{
+	int own = row_position(&op->row, core->self);
+	return own >= 0 && (get_asked(op) & 1u << own) && partition_serves(core, op->partition) ? own : -1;
+}
+
 /** Position that is asked for the value: the nearest copy, this node's own if that is what the level is about. */
 static uint32_t value_position(struct node_core *core, const struct op *op)
 {
-	int own = row_position(&op->row, core->self);
-	bool own_serves = own >= 0 && (get_asked(op) & 1u << own) && partition_serves(core, op->partition);
-	if (own_serves && needs_own_copy(op))
+	int own = own_position(core, op);
+	if (own >= 0 && needs_own_copy(op))
 		return (uint32_t)own;
-	int nearest = nearest_reader(core, &op->row, op->row.old);
+	uint32_t bits = op->row.old;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->row.nodes[i] == core->self && own < 0)
+			bits &= ~(1u << i);
+	}
+	int nearest = nearest_reader(core, &op->row, bits);
 	return nearest >= 0 ? (uint32_t)nearest : 0;
 }
 
-/** One copy was asked, and there may be others. */
-static bool was_narrow(const struct op *op)
+/** One copy is asked, and there may be others. */
+static bool is_narrow(const struct op *op)
 {
-	return op->phase == PHASE_READING && !is_strong(op) && !op->internal && !op->wide &&
-	       get_need(op).old == 1;
+	return !is_strong(op) && !op->internal && !op->wide && get_need(op).old == 1;
 }
 
 static void get_unavailable(struct node_core *core, struct op *op)
@@ -79,7 +89,8 @@ static void get_unavailable(struct node_core *core, struct op *op)
 /** Tries again from the start, unless no quorum can be reached or time is up. */
 static void get_again(struct node_core *core, struct op *op)
 {
-	if (COVER_IF(is_session(op) && !op->wide, session_asks_all) || COVER_IF(was_narrow(op), read_asks_all)) {
+	if (COVER_IF(is_session(op) && !op->wide, session_asks_all) ||
+	    COVER_IF(op->phase == PHASE_READING && is_narrow(op), read_asks_all)) {
 		op->wide = true;
 		get_read(core, op);
 		return;
@@ -111,11 +122,11 @@ static void get_read(struct node_core *core, struct op *op)
 	op_forget_replies(core, op);
 	op->holders = 0;
 	op->read_us = core->now.mono_us;
-	op->known_us = is_strong(op) ? 0 : staleness_known_us(core, op);
+	op->known_us = is_strong(op) || own_position(core, op) < 0 ? 0 : staleness_known_us(core, op);
 	op->wide |= is_too_old(core, op);
 	op_begin(core, op, PHASE_READING, get_need(op));
 	uint32_t at = value_position(core, op);
-	uint32_t asked = was_narrow(op) ? 1u << at : get_asked(op);
+	uint32_t asked = is_narrow(op) ? 1u << at : get_asked(op);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		if (!(asked & 1u << i))
 			quorum_add(&op->quorum, i, /* yes= */ false);

@@ -53,7 +53,6 @@ struct staleness {
 	uint32_t checked_capacity;
 	struct staleness_own own[STALENESS_OWN_MAX]; /* acknowledged here, missed by this node's own copy */
 	uint32_t own_count;
-	usec_t *joined_us;  /* of each partition: when its copy here became one; NULL: all were here at the start */
 	usec_t own_lost_us; /* more were missed than fit: keys checked before are in doubt */
 	usec_t joined_us
 		[PARTITIONS_MAX]; /* keys of the partition that were checked before are in doubt; 0: none are */

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/mutant.h"
 #include "replication/core.h"
-#include "replication/form.h"
+#include "replication/map_spread.h"
 #include "replication/page.h"
 #include "replication/repair.h"
 
@@ -115,7 +115,7 @@ static enum kv_status judge(struct node_core *core, node_id from, const struct m
 		return KV_INVALID;
 	struct row row = cluster_map_row(core->map, m->tree.partition);
 	if (m->epoch > core->map->desc.epoch) {
-		form_pull_map(core, from);
+		map_spread_pull(core, from);
 		return KV_NOT_READY;
 	}
 	if (m->epoch < row.config_epoch || row_position(&row, core->self) < 0)

@@ -69,11 +69,16 @@ static bool greet(struct sim_node *n, struct sim_node *from)
 }
 
 /* Whom a message comes from if its sender has no index yet: then only its admission is talked about. */
-static node_id newcomer(const struct msg *m)
+static bool newcomer(const struct msg *m, node_id *ret_from)
 {
-	if (m->opcode == OP_INIT_RESERVE)
-		return m->reply ? m->init.index : m->init.from;
-	return NODE_NONE;
+	*ret_from = NODE_NONE;
+	if (m->opcode == OP_JOIN && !m->reply)
+		*ret_from = NODE_GUEST;
+	else if (m->opcode == OP_INIT_RESERVE)
+		*ret_from = m->reply ? m->init.index : m->init.from;
+	else
+		return m->opcode == OP_MAP_PUSH;
+	return true;
 }
 
 bool links_admit(struct sim_node *n, const struct sim_event *event, const struct msg *m, node_id *ret_from)
@@ -85,6 +90,6 @@ bool links_admit(struct sim_node *n, const struct sim_event *event, const struct
 	bool same_process = from->up && !from->dying && from->boot == event->from_boot;
 	if (same_process && !greet(n, from))
 		return false;
-	*ret_from = event->said == NODE_NONE ? newcomer(m) : event->said;
-	return true;
+	*ret_from = event->said;
+	return event->said != NODE_NONE || newcomer(m, ret_from);
 }

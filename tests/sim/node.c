@@ -311,9 +311,21 @@ void sim_node_seed_map(struct sim_node *n, const struct map_desc *map)
 	KV_ASSERT(status == KV_OK);
 }
 
+/* Addresses of other machines, as its configuration may name them. */
+static uint32_t node_seeds(const struct sim_node *n, struct slice *ret)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < n->sim->options.node_count; i++)
+		if (i != n->index && sim_node_is_member(&n->sim->nodes[i]))
+			ret[count++] = slice_str(n->sim->nodes[i].address);
+	return count;
+}
+
 static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, const struct map_desc *map)
 {
 	const struct sim_options *o = &n->sim->options;
+	struct slice seeds[SIM_NODES_MAX];
+	uint32_t seed_count = node_seeds(n, seeds);
 	struct core_config config = {
 		.seed = rng_next(&n->sim->disk_rng),
 		.shard = index,
@@ -333,6 +345,13 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.slots_max = o->slots_max,
 		.hints_max = o->hints_max,
 		.tick_us = o->tick_us,
+		.exchange_interval_us = o->exchange_interval_us,
+		.exchange_settle_us = o->exchange_interval_us / 8,
+		.gc_grace_ms = (uint32_t)o->gc_grace_ms,
+		.gc_interval_us = o->gc_interval_us,
+		.join_token = slice_str(n->token),
+		.join_seed_count = n->token[0] ? seed_count : 0,
+		.join_seeds = seeds,
 		.checked_max = CHECKED_MAX,
 		.buggify_seed = o->buggify && !n->sim->healed ? hash_u64(o->seed) | 1 : 0,
 	};
