@@ -90,7 +90,7 @@ static uint32_t rank_of(const struct node_core *core, const struct row *row)
 static bool is_my_turn(const struct node_core *core, const struct gc_partition *g, const struct row *row)
 {
 	usec_t patience_us = rank_of(core, row) * 2 * core->config.gc_interval_us;
-	return core->now.mono_us >= g->due_us + patience_us || MUTANT(gctime);
+	return core->now.mono_us >= MAX(g->due_us, g->rest_us) + patience_us || MUTANT(gctime);
 }
 
 /** True if a session may begin, as far as others are concerned; notes who stands in its way. */
@@ -107,6 +107,15 @@ static void nothing_to_do(const struct node_core *core, struct gc_partition *g)
 	g->due_us = 0;
 	g->blocked_by = NODE_NONE;
 	g->clean_us = core->now.mono_us;
+}
+
+void gc_looked_after(struct node_core *core, uint16_t partition)
+{
+	struct gc_partition *g = &core->gc.items[partition];
+	/* Longer than it takes between two steps that are heard of here. */
+	usec_t while_us = MAX(2 * core->config.gc_interval_us, GC_STEP_US);
+	g->due_us = 0;
+	g->rest_us = MAX(g->rest_us, core->now.mono_us + while_us);
 }
 
 /* ---- sessions ---- */

@@ -71,6 +71,9 @@ void gc_tick(struct node_core *core);
 /** REC is stored in the partition from now on. */
 void gc_stored(struct node_core *core, uint16_t partition, const struct record *rec);
 
+/** Another replica is at work on the partition: this one keeps off for a while. */
+void gc_looked_after(struct node_core *core, uint16_t partition);
+
 /** A replica answered a step of a session of this node. */
 void gc_answered(struct node_core *core, node_id from, const struct msg *m);
 

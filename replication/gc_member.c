@@ -30,7 +30,7 @@ struct gc_task {
 	uint64_t token; /* done: write that must be durable */
 	enum kv_status status;
 	usec_t until_us;
-	struct version vers[GC_KEYS_MAX]; /* CHECK: as named */
+	struct version vers[GC_KEYS_MAX]; /* as named */
 	uint8_t checks[GC_KEYS_MAX];      /* CHECK: enum gc_check */
 };
 
@@ -119,7 +119,7 @@ static bool push_record(struct node_core *core, struct gc_task *t)
 	struct record rec;
 	if (!page_take_record(&t->rest, &row))
 		return false;
-	if (record_decode(actions_copy_slice(core->out, row.record), &rec) != KV_OK) {
+	if (t->count == GC_KEYS_MAX || record_decode(actions_copy_slice(core->out, row.record), &rec) != KV_OK) {
 		t->rest.failed = true;
 		return false;
 	}
@@ -128,6 +128,7 @@ static bool push_record(struct node_core *core, struct gc_task *t)
 	m->replica.read_epoch = t->epoch;
 	m->replica.record = rec;
 	m->replica.record.weak = false;
+	t->vers[t->count] = rec.ver;
 	ask(core, t, m, row.bucket, row.key);
 	return true;
 }
@@ -161,6 +162,15 @@ static enum gc_check check_of(const struct gc_task *t, uint32_t key, const struc
 	return version_equal(told->record.ver, ver) && told->record.weak ? GC_WEAK : GC_KEPT;
 }
 
+/** The record, or something newer, is here, or was. */
+static bool is_in_step(const struct gc_task *t, uint32_t key, const struct msg_replica_reply *told)
+{
+	struct version ver = t->vers[key];
+	return told->answer == ANSWER_STORED ||
+	       (told->answer == ANSWER_OLD &&
+		(version_at_most(ver, told->stored) || version_at_most(ver, told->promise)));
+}
+
 bool gc_member_answered(struct node_core *core, const struct msg *m)
 {
 	struct ilink *link = ilist_first(&core->gc.tasks);
@@ -171,12 +181,11 @@ bool gc_member_answered(struct node_core *core, const struct msg *m)
 	struct gc_task *t = container_of(link, struct gc_task, link);
 	KV_ASSERT(t->in_flight > 0 && m->shard < t->count);
 	t->in_flight--;
-	bool busy = m->answer.answer != ANSWER_STORED && m->answer.answer != ANSWER_OLD;
 	if (t->step == GC_CHECK)
 		t->checks[m->shard] = (uint8_t)check_of(t, m->shard, &m->answer);
-	else if (COVER_IF(busy, gc_key_busy) && t->step == GC_SYNC)
+	else if (t->step == GC_SYNC && COVER_IF(!is_in_step(t, m->shard, &m->answer), gc_sync_refused))
 		t->status = KV_NOT_READY;
-	else if (busy)
+	else if (t->step == GC_DROP && COVER_IF(m->answer.answer != ANSWER_STORED, gc_drop_refused))
 		core->gc.items[t->partition].oldest = 0; /* it stays here: look again */
 	go_on(core, t);
 	return true;
@@ -218,8 +227,6 @@ static enum kv_status seal(struct node_core *core, node_id from, const struct ms
 	g->runner = from;
 	g->row_epoch = cluster_map_row(core->map, m->gc.partition).config_epoch;
 	g->floor = m->gc.floor;
-	if (from != core->self)
-		g->due_us = 0; /* it is looked after */
 	if (version_less(p->seal, m->gc.floor)) {
 		p->seal = m->gc.floor;
 		partition_save(core, m->gc.partition);
@@ -242,6 +249,8 @@ static enum kv_status begin(struct node_core *core, node_id from, const struct m
 	enum kv_status status = may_take_part(core, from, m);
 	if (status != KV_OK)
 		return status;
+	if (from != core->self)
+		gc_looked_after(core, m->gc.partition);
 	if (m->gc.step == GC_SEAL)
 		return seal(core, from, m);
 	if (m->gc.step == GC_SYNC)

@@ -268,6 +268,8 @@ uint32_t op_strong_holders(const struct op *op, struct version ver)
 		const struct op_reply *r = &op->replies[i];
 		if (r->valid && (r->strong || MUTANT(noweak)) && version_equal(r->ver, ver))
 			bits |= 1u << i;
+		if (r->valid && MUTANT(gcabsent) && op->best.rec.tombstone && version_is_none(r->ver))
+			bits |= 1u << i;
 	}
 	return bits;
 }
