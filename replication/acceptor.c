@@ -148,15 +148,16 @@ enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct pa
 }
 
 enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
-				    const struct record *rec, uint64_t read_epoch, uint64_t config_epoch,
+				    const struct record *rec, const struct push_way *way,
 				    struct msg_replica_reply *ret, bool *ret_weak)
 {
 	KV_ASSERT(!version_is_none(rec->ver));
 	ret->answer = ANSWER_OLD;
 	ret->stored = k->rec.ver;
-	if (version_at_most(rec->ver, k->rec.ver) || version_at_most(rec->ver, f->seal))
+	if (version_at_most(rec->ver, k->rec.ver) || version_at_most(rec->ver, way->transfer ? f->drop : f->seal))
 		return ACCEPTOR_ANSWER;
-	if (rec->strong && read_epoch < config_epoch)
+	bool outdated = rec->strong && way->read_epoch < way->config_epoch;
+	if (COVER_IF(outdated, push_outdated) && !MUTANT(pushepoch))
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;
 	ret->stored = rec->ver;

@@ -74,11 +74,16 @@ enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct pa
 void acceptor_promise_ahead(struct key_state *k, const struct partition_floors *f, struct version ver,
 			    struct version next, hlc_t limit, struct msg_replica_reply *ret);
 
-/**
- * PUSH of REC read in READ_EPOCH. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it.
- */
+/** How a record comes to be pushed. */
+struct push_way {
+	uint64_t read_epoch;   /* of the row it was read under */
+	uint64_t config_epoch; /* of the row here */
+	bool transfer; /* by a move or a tombstone session: the seal does not count, but what was dropped stays so */
+};
+
+/** PUSH of REC. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it. */
 enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
-				    const struct record *rec, uint64_t read_epoch, uint64_t config_epoch,
+				    const struct record *rec, const struct push_way *way,
 				    struct msg_replica_reply *ret, bool *ret_weak);
 
 /**

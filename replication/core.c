@@ -127,6 +127,7 @@ uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_
 		size += puts[i].key.key.size + puts[i].value.size;
 	KV_ASSERT(size <= UINT32_MAX);
 	note_write_size(core, core->write_issued, (uint32_t)size);
+	pace_write(core);
 	core->stats.disk_writes++;
 	return core->write_issued;
 }

@@ -17,17 +17,23 @@
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
 #include "replication/disk_watch.h"
+#include "replication/exchange.h"
 #include "replication/health.h"
 #include "replication/hints.h"
+#include "replication/leaving.h"
 #include "replication/ledger.h"
 #include "replication/move.h"
 #include "replication/move_source.h"
 #include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/pace.h"
 #include "replication/partition.h"
+#include "replication/repair.h"
+#include "replication/scrub.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
 #include "replication/tree.h"
+#include "replication/tree_serve.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -90,10 +96,16 @@ struct node_core {
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
+	struct pace pace;
 	struct moves moves;
+	struct leaving leaving;
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
+	struct tree_served served;
+	struct exchanges exchanges;
+	struct repair repair;
+	struct scrub scrub;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -162,8 +174,11 @@ enum disk_wait_kind {
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
 	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_TREE_KEYS,
+	WAIT_EXCHANGE_SCAN,
 };
 
 struct disk_wait {

@@ -193,6 +193,7 @@ void detector_answer(struct node_core *core, node_id from, const struct msg *m)
 	p->round_trip_us = smooth(p->round_trip_us, now - MIN(h->sent_us, now));
 	p->heard_us = now;
 	p->map_epoch = h->map_epoch;
+	p->shards = h->shards;
 	staleness_hear(core, from, m);
 	p->clock_ahead_ms = (int64_t)hlc_ms(m->hlc) - (int64_t)(core->now.wall_us / USEC_PER_MSEC);
 	p->answers++;

@@ -45,6 +45,7 @@ void hint_push_start(struct node_core *core, struct hint_target *t, const struct
 	struct disk_key key = push_key(p);
 	key.table = DISK_DATA;
 	actions_hold(core->out, p->key);
+	p->epoch = cluster_map_row(core->map, p->partition).config_epoch;
 	p->read_token = core_read(core, WAIT_HINT_READ, p, &key);
 }
 
@@ -120,7 +121,8 @@ static void send_push(struct node_core *core, struct hint_push *p, const struct 
 	m->replica.bucket = p->bucket;
 	m->replica.key = blob_slice(p->key);
 	m->replica.hinted = true;
-	m->replica.read_epoch = core->map->desc.epoch;
+	m->replica.read_epoch = p->epoch;
+	m->epoch = cluster_map_row(core->map, p->partition).config_epoch;
 	m->replica.deadline_ms = (uint32_t)(core->config.replica_timeout_us / USEC_PER_MSEC);
 	actions_hold(core->out, p->key);
 	core_send(core, p->target->node, m);
@@ -133,6 +135,14 @@ void hint_push_read_done(struct node_core *core, struct hint_push *p, bool found
 	p->read_token = 0;
 	if (found && record_decode(actions_copy_slice(core->out, bytes), &rec) != KV_OK) {
 		core_stop(core, KV_CORRUPT, "a stored record does not match its checksum; replace this node");
+		return;
+	}
+	/* Whom the row no longer names has no need of it, and who has left the row may not push what strong operations wrote. */
+	struct row row = cluster_map_row(core->map, p->partition);
+	bool left = found && rec.strong && row_position(&row, core->self) < 0;
+	if (row_position(&row, t->node) < 0 || COVER_IF(left, hint_of_left)) {
+		end_push(core, p, /* delivered= */ true);
+		hint_replay_continue(core, t);
 		return;
 	}
 	if (!version_less(rec.ver, p->ver) && found) {

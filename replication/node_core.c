@@ -8,6 +8,7 @@
 #include "replication/hint_hand.h"
 #include "replication/hint_push.h"
 #include "replication/hint_replay.h"
+#include "replication/move_copy.h"
 #include "replication/op.h"
 #include "replication/replica.h"
 #include "replication/request.h"
@@ -23,6 +24,16 @@ static struct slice keep_text(struct node_core *core, struct slice text)
 	return copy;
 }
 
+static void keep_seeds(struct node_core *core, const struct core_config *config)
+{
+	KV_ASSERT(config->join_seed_count <= JOIN_SEEDS_MAX);
+	struct slice *seeds = arena_alloc(&core->texts, (config->join_seed_count + 1) * sizeof *seeds);
+	KV_ASSERT(seeds);
+	for (uint32_t i = 0; i < config->join_seed_count; i++)
+		seeds[i] = keep_text(core, config->join_seeds[i]);
+	core->config.join_seeds = seeds;
+}
+
 static void set_defaults(struct core_config *c)
 {
 	c->ops_max = c->ops_max ? c->ops_max : OPS_MAX;
@@ -31,6 +42,8 @@ static void set_defaults(struct core_config *c)
 	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
 	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
+	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
+	c->exchange_settle_us = c->exchange_settle_us ? c->exchange_settle_us : EXCHANGE_SETTLE_US;
 	c->value_size_max = c->value_size_max ? c->value_size_max : VALUE_SIZE_DEFAULT_MAX;
 }
 
@@ -46,6 +59,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	core->config.peer_address = keep_text(core, config->peer_address);
 	core->config.client_address = keep_text(core, config->client_address);
 	core->config.zone = keep_text(core, config->zone);
+	core->config.join_token = keep_text(core, config->join_token);
+	keep_seeds(core, config);
 	rng_init(&core->rng, config->seed);
 	hlc_init(&core->clock, config->hlc_limit);
 	core->boot_limit = config->hlc_limit;
@@ -58,6 +73,9 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	exchanges_init(core);
+	tree_served_init(core);
+	pace_init(core);
 	moves_init(core);
 	move_source_init(core);
 	return core;
@@ -94,8 +112,13 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
+	exchanges_release(core);
+	tree_served_release(core);
+	repair_release(core);
+	scrub_release(core);
 	trees_release(core);
 	moves_release(core);
+	leaving_release(core);
 	move_source_release(core);
 	move_status_release(core);
 	partitions_release(core);
@@ -156,7 +179,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
-	partitions_load(core);
+	partitions_set_map(core, before);
 	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
 		const struct map_node *node = &core->map->desc.nodes[i];
 		if (node->index != core->self)
@@ -168,6 +191,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	hints_set_map(core);
 	ledger_set_map(core);
 	trees_set_map(core);
+	repair_set_map(core);
 	move_status_set_map(core);
 	moves_set_map(core);
 	op_map_changed(core);
@@ -187,6 +211,11 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return KV_OK; /* it has no map yet and may only be told one */
 	const struct map_node *node = cluster_map_find(core->map, &hello->node);
 	uuid_format(&hello->node, theirs);
+	if (!node && hello->map_epoch > core->map->desc.epoch)
+		return error_set(err, KV_NOT_READY,
+				 "node identity %s is not in map %llu, which is this node's; it asks for map %llu",
+				 theirs, (unsigned long long)core->map->desc.epoch,
+				 (unsigned long long)hello->map_epoch);
 	if (!node || node->state == NODE_REMOVED)
 		return error_set(err, KV_IDENTITY,
 				 "node identity %s is not part of the cluster; it may not come back under it",
@@ -252,7 +281,8 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && (hint_push_answered(core, m) || moves_push_done(core, m)))
+	if (m->opcode == OP_PUSH &&
+	    (hint_push_answered(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -262,6 +292,8 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 	core_observe(core, a->record.ver.hlc);
 	core_observe(core, a->promise.hlc);
 	core_observe(core, a->stored.hlc);
+	if (exchange_key_answered(core, from, m))
+		return;
 	op_replica_answer(core, from, m);
 }
 
@@ -307,6 +339,16 @@ static void on_move(struct node_core *core, node_id from, const struct msg *m)
 		move_source_pulled(core, from, m);
 }
 
+static void on_tree(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (!m->reply)
+		tree_asked(core, from, m);
+	else if (m->opcode == OP_TREE_ROOTS)
+		repair_roots_told(core, from, m);
+	else
+		exchange_answered(core, from, m);
+}
+
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
 {
 	core_observe(core, m->hlc);
@@ -332,6 +374,10 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		form_map_pulled(core, from, m);
 	else if (m->opcode == OP_HEARTBEAT)
 		on_heartbeat(core, from, m);
+	else if (m->opcode == OP_TREE_ROOTS || m->opcode == OP_TREE_LEAVES || m->opcode == OP_TREE_KEYS)
+		on_tree(core, from, m);
+	else if (m->opcode == OP_GC && m->reply && exchange_key_answered(core, from, m))
+		return;
 	else if (m->opcode == OP_HINT_OPEN)
 		on_hint_open(core, from, m);
 	else if (m->opcode == OP_PROBE)
@@ -383,10 +429,16 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_MOVE_PAGE)
 		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_LEAVING)
+		leaving_scan_done(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_KEYS)
+		tree_served_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_EXCHANGE_SCAN)
+		exchange_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_TREE_SCAN)
 		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_PARTITIONS)
@@ -398,6 +450,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
 	core_written(core, ev->write.token);
+	pace_written(core);
 	clock_written(core);
 	replica_written(core);
 	moves_written(core);
@@ -449,6 +502,11 @@ static void on_tick(struct node_core *core, const struct node_event *ev)
 	hint_replay_tick(core);
 	ledger_tick(core);
 	trees_tick(core);
+	exchanges_tick(core);
+	repair_tick(core);
+	scrub_tick(core);
+	pace_tick(core);
+	move_source_tick(core);
 	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);

@@ -9,8 +9,6 @@ void staleness_release(struct node_core *core)
 {
 	free(core->staleness.checked);
 	core->staleness.checked = NULL;
-	free(core->staleness.joined_us);
-	core->staleness.joined_us = NULL;
 }
 
 /* ---- telling ---- */
@@ -54,9 +52,7 @@ void staleness_set_map(struct node_core *core, const struct cluster_map *before)
 			continue;
 		/* What the others told so far was about partitions that were here already. */
 		COVER(staleness_new_copy);
-		if (!core->staleness.joined_us)
-			core->staleness.joined_us = xcalloc(PARTITIONS_MAX, sizeof(usec_t));
-		core->staleness.joined_us[p] = core->now.mono_us;
+		staleness_doubt(core, (uint16_t)p);
 	}
 }
 
@@ -127,6 +123,11 @@ static void own_has(struct staleness *s, uint64_t hash, struct version ver)
 		s->own[at] = s->own[--s->own_count];
 }
 
+void staleness_doubt(struct node_core *core, uint16_t partition)
+{
+	core->staleness.joined_us[partition] = MAX(core->now.mono_us, (usec_t)1);
+}
+
 void staleness_write_answered(struct node_core *core, const struct op *op)
 {
 	struct staleness *s = &core->staleness;
@@ -154,27 +155,27 @@ void staleness_write_over(struct node_core *core, const struct op *op)
 		own_has(&core->staleness, hash_of(op), op->version);
 }
 
-/** True if so many replicas told their record that one of them has all that a majority has. New members do not count yet. */
-static bool majority_told(const struct op *op)
+/** What a majority of the old members stored is known: new ones need not have it yet. */
+static bool told_majority(const struct op *op)
 {
-	uint32_t told = 0;
+	uint32_t bits = 0;
 	for (uint32_t i = 0; i < op->row.count; i++)
-		told |= op->replies[i].valid ? 1u << i : 0;
-	return quorum_count(told & op->row.old) >= quorum_majority(quorum_count(op->row.old));
+		bits |= op->replies[i].valid ? 1u << i : 0;
+	return row_old_majority(&op->row, bits);
 }
 
-/** Position of this node's own copy, or -1; one that is still being made is none. */
-static int own_position(const struct node_core *core, const struct op *op)
+/** Position of this node's own copy in the operation's row; -1 if it has none, or one that is still being filled. */
+static int own_copy(const struct node_core *core, const struct op *op)
 {
 	int own = row_position(&op->row, core->self);
-	return own >= 0 && op->row.old & 1u << own ? own : -1;
+	return own >= 0 && (op->row.old & 1u << own) ? own : -1;
 }
 
 void staleness_read_over(struct node_core *core, const struct op *op)
 {
 	struct staleness *s = &core->staleness;
-	int own = own_position(core, op);
-	if (own < 0 || !majority_told(op))
+	int own = own_copy(core, op);
+	if (own < 0 || !told_majority(op))
 		return;
 	const struct op_reply *reply = &op->replies[own];
 	if (!reply->valid || !version_equal(reply->ver, op->best.rec.ver))
@@ -197,16 +198,19 @@ static usec_t checked_us(const struct staleness *s, uint64_t hash)
 	return k->hash == hash ? k->read_us : 0;
 }
 
-usec_t staleness_known_us(const struct node_core *core, const struct op *op)
+usec_t staleness_known_us(struct node_core *core, const struct op *op)
 {
 	const struct staleness *s = &core->staleness;
 	uint64_t hash = hash_of(op);
-	if (own_position(core, op) < 0 || own_find(s, hash) >= 0)
+	if (own_copy(core, op) < 0 || own_find(s, hash) >= 0)
 		return 0;
 	usec_t known_us = core->now.mono_us;
-	usec_t joined_us = s->joined_us ? s->joined_us[op->partition] : 0;
+	usec_t joined_us = s->joined_us[op->partition];
 	/* Earlier lives of this core were over when it started, before any read of this one. */
 	usec_t check_us = MAX(s->own_lost_us, (usec_t)(core->config.incarnation > 1));
+	check_us = MAX(check_us, joined_us);
+	/* Who has left the row may owe something still, and is not asked about it. */
+	check_us = MAX(check_us, partition_at(core, op->partition)->row_us);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct staleness_peer *p = &s->peers[op->row.nodes[i]];
 		if (op->row.nodes[i] == core->self)
@@ -223,9 +227,9 @@ uint32_t staleness_of_read(const struct node_core *core, const struct op *op)
 	if (op->level == LEVEL_STRONG)
 		return 1;
 	/* What is known is known of the own copy: nothing, if that has not answered. */
-	int own = own_position(core, op);
+	int own = own_copy(core, op);
 	usec_t own_us = own >= 0 && op->replies[own].valid ? op->known_us : 0;
-	usec_t known_us = majority_told(op) ? op->read_us : own_us;
+	usec_t known_us = told_majority(op) ? op->read_us : own_us;
 	if (known_us == 0)
 		return 0;
 	usec_t age_us = core->now.mono_us - known_us;

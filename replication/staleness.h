@@ -12,7 +12,8 @@
  * What a node acknowledged and did not hint before it crashed is lost to it. So for a node that was started again, told times
  * cover its present life only, and a key is trusted once a majority of its replicas was read in that life and this node's copy
  * was found the newest (or, where this node itself was started again, in its own life): then every write that a majority stored in
- * earlier lives is here. Writes acknowledged with acks=1 by a node that then crashed are not covered.
+ * earlier lives is here. The same where the row has changed: a former replica may have left something behind. Writes acknowledged
+ * with acks=1 by a node that then crashed, or left the row, are not covered. A new member's own copy is trusted for nothing.
  */
 #ifndef KV_REPLICATION_STALENESS_H
 #define KV_REPLICATION_STALENESS_H
@@ -52,8 +53,9 @@ struct staleness {
 	uint32_t checked_capacity;
 	struct staleness_own own[STALENESS_OWN_MAX]; /* acknowledged here, missed by this node's own copy */
 	uint32_t own_count;
-	usec_t *joined_us;  /* of each partition: when its copy here became one; NULL: all were here at the start */
 	usec_t own_lost_us; /* more were missed than fit: keys checked before are in doubt */
+	usec_t joined_us
+		[PARTITIONS_MAX]; /* keys of the partition that were checked before are in doubt; 0: none are */
 };
 
 void staleness_release(struct node_core *core);
@@ -70,6 +72,9 @@ void staleness_hear(struct node_core *core, node_id from, const struct msg *m);
 /** A hint was left for NODE, for a write acknowledged at or after SINCE_US; 0: in an earlier life. */
 void staleness_hinted(struct node_core *core, node_id node, usec_t since_us);
 
+/** The own copy of the partition begins anew: what others acknowledged before is known to be here only key by key. */
+void staleness_doubt(struct node_core *core, uint16_t partition);
+
 /** A write is answered with success / heard of another replica since: does this node's own copy have it? */
 void staleness_write_answered(struct node_core *core, const struct op *op);
 void staleness_write_over(struct node_core *core, const struct op *op);
@@ -78,7 +83,7 @@ void staleness_write_over(struct node_core *core, const struct op *op);
 void staleness_read_over(struct node_core *core, const struct op *op);
 
 /** This node's copy of the operation's key has every write acknowledged before this (monotonic) time; 0: not known. */
-usec_t staleness_known_us(const struct node_core *core, const struct op *op);
+usec_t staleness_known_us(struct node_core *core, const struct op *op);
 
 /** What is answered to a read: the most that its value is old, in ms, rounded up; 0: not known. */
 uint32_t staleness_of_read(const struct node_core *core, const struct op *op);

@@ -34,7 +34,7 @@ static struct msg_replica_reply push(struct key_state *k, const struct partition
 {
 	struct record r = rec(n);
 	struct msg_replica_reply ret = {0};
-	if (acceptor_push(k, f, &r, 1, 1, &ret, &r.weak) == ACCEPTOR_STORE)
+	if (acceptor_push(k, f, &r, &(struct push_way){1, 1, false}, &ret, &r.weak) == ACCEPTOR_STORE)
 		acceptor_store(k, &r, 0);
 	return ret;
 }
@@ -183,10 +183,10 @@ static void a_strong_record_read_in_an_older_epoch_is_not_stored(void **state)
 	struct msg_replica_reply ret = {0};
 	bool weak;
 	r.strong = true;
-	assert_int_equal(acceptor_push(&k, &f, &r, 1, 2, &ret, &weak), ACCEPTOR_ANSWER);
+	assert_int_equal(acceptor_push(&k, &f, &r, &(struct push_way){1, 2, false}, &ret, &weak), ACCEPTOR_ANSWER);
 	assert_int_equal(ret.answer, ANSWER_OLD);
 	r.strong = false;
-	assert_int_equal(acceptor_push(&k, &f, &r, 1, 2, &ret, &weak), ACCEPTOR_STORE);
+	assert_int_equal(acceptor_push(&k, &f, &r, &(struct push_way){1, 2, false}, &ret, &weak), ACCEPTOR_STORE);
 }
 
 int main(void)

@@ -15,7 +15,7 @@ static struct request_id in_lane(uint64_t client, uint64_t seq)
 static struct op op_alone(struct request_id rid, uint64_t attempt)
 {
 	struct op op = {.opcode = OP_ADD, .rid = rid, .attempt_count = 1, .attempts = {ver(attempt)}};
-	op.row.count = 3;
+	op.row = (struct row){.count = 3, .old = 7, .next = 7};
 	op.replies[0].valid = op.replies[1].valid = true;
 	return op;
 }
