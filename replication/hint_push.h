@@ -13,7 +13,7 @@ struct hint_push {
 	struct hint_target *target;
 	uint64_t id;
 	uint64_t read_token; /* while the record is read; 0 after */
-	uint64_t epoch;      /* of the partition's row when it was asked for */
+	uint64_t epoch;      /* of the partition's row when the record was asked for */
 	uint16_t partition, leaf;
 	uint32_t bucket;
 	struct blob *key;

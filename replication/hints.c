@@ -195,7 +195,7 @@ static bool has_partitions(const struct node_core *core)
 bool hints_are_drained(const struct node_core *core)
 {
 	const struct map_node *self = core->map ? cluster_map_node(core->map, core->self) : NULL;
-	if (!self || self->state != NODE_LEAVING || has_partitions(core))
+	if (!self || self->state != NODE_LEAVING || has_partitions(core) || !leaving_is_done(core))
 		return false;
 	for (node_id i = 0; i < core->hints.targets_end; i++) {
 		if (core->hints.targets[i] && !hints_are_delivered(core, i))

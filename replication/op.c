@@ -479,6 +479,7 @@ void op_replica_answer(struct node_core *core, node_id from, const struct msg *m
 	int position = row_position(&op->row, from);
 	if (position < 0)
 		return;
+	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);
 	/* The replicas have changed, and that replica knows it first: with the map the operation begins anew. */
 	if (m->answer.answer == ANSWER_EPOCH && m->answer.config_epoch > op->row.config_epoch) {
 		COVER(op_hears_of_epoch);
