@@ -104,16 +104,26 @@
 #define TOKEN_SIZE_MAX       128u
 
 /* Anti-entropy and tombstones. */
-#define EXCHANGE_INTERVAL_US (60 * USEC_PER_SEC) /* roots are compared so often */
-#define EXCHANGE_SETTLE_US   (2 * USEC_PER_SEC)  /* leaves that differ now and then again are looked into */
-#define EXCHANGE_LEAVES_MAX  64u                 /* leaves looked into a round */
-#define TREE_SCANS_MAX       8u                  /* partitions whose trees are loaded or built at a time */
-#define TREE_BUILD_ROWS      256u                /* records a page, while building a tree */
-#define SCRUB_INTERVAL_MS    (14ull * 24 * 3600 * 1000)
-#define GC_INTERVAL_US       (30 * USEC_PER_SEC)  /* a partition is looked at for tombstones so often */
-#define GC_GRACE_MS          (4u * 3600u * 1000u) /* tombstones are at least so old: above HINT_AGE_MS */
-#define GC_KEYS_MAX          1000u                /* tombstones of one message */
-#define REPAIR_PAIRS_MAX     64u
+#define EXCHANGE_INTERVAL_US    (60 * USEC_PER_SEC)   /* two nodes compare what they share so often */
+#define EXCHANGE_SETTLE_US      (2 * USEC_PER_SEC)    /* leaves that differ now and then again are looked into */
+#define EXCHANGE_SETTLE_MOVE_US (100 * USEC_PER_MSEC) /* the same for a partition that moves */
+#define EXCHANGE_TIMEOUT_US     (5 * USEC_PER_SEC)    /* of one question, or one key */
+#define EXCHANGES_MAX           16u                   /* of a core at a time */
+#define EXCHANGE_BACKGROUND_MAX 2u                    /* of them nobody asked for */
+#define EXCHANGE_WINDOW         16u                   /* keys that one exchange moves at a time */
+#define TREE_SCANS_MAX          8u                    /* partitions whose trees are loaded or built at a time */
+#define TREE_BUILD_ROWS         256u                  /* records a page, while building a tree */
+#define TREE_KEYS_MAX           1000u                 /* keys of one page */
+#define TREE_SERVED_MAX         64u                   /* questions of others that a core answers at a time */
+#define TREE_LEAVES_SIZE        (LEAVES_PER_PARTITION * 8u + LEAVES_PER_PARTITION / 8u) /* of a page: hashes, weak bits */
+#define SCRUB_INTERVAL_MS       (14ull * 24 * 3600 * 1000)
+#define SCRUB_ROWS              128u  /* records a page */
+#define SCRUB_ROWS_HURRIED      1000u /* the same for a scrub that was asked for */
+#define SCRUB_ROWS_PER_SEC      2000u
+#define GC_INTERVAL_US          (30 * USEC_PER_SEC)  /* a partition is looked at for tombstones so often */
+#define GC_GRACE_MS             (4u * 3600u * 1000u) /* tombstones are at least so old: above HINT_AGE_MS */
+#define GC_KEYS_MAX             1000u                /* tombstones of one message */
+#define REPAIR_PAIRS_MAX        64u
 
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */

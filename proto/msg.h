@@ -512,8 +512,8 @@ struct msg_tree {
 	struct slice cursor;
 	bool done;
 	struct slice
-		page; /* reply: LEAVES: a u64 a leaf, little-endian; KEYS: keys and versions, replication/page.h;
-			      travels as the frame's value */
+		page; /* reply: LEAVES: a u64 a leaf, little-endian, then a bit a leaf: it holds weak copies; KEYS:
+			      keys and versions, replication/page.h; travels as the frame's value */
 	enum kv_status status;
 };
 

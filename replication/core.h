@@ -16,6 +16,7 @@
 #include "base/rng.h"
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
+#include "replication/exchange.h"
 #include "replication/hints.h"
 #include "replication/leaving.h"
 #include "replication/ledger.h"
@@ -25,9 +26,12 @@
 #include "replication/node_core.h"
 #include "replication/pace.h"
 #include "replication/partition.h"
+#include "replication/repair.h"
+#include "replication/scrub.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
 #include "replication/tree.h"
+#include "replication/tree_serve.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -88,6 +92,10 @@ struct node_core {
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
+	struct tree_served served;
+	struct exchanges exchanges;
+	struct repair repair;
+	struct scrub scrub;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -159,6 +167,8 @@ enum disk_wait_kind {
 	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_TREE_KEYS,
+	WAIT_EXCHANGE_SCAN,
 };
 
 struct disk_wait {

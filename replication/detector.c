@@ -108,6 +108,7 @@ void detector_answer(struct node_core *core, node_id from, const struct msg *m)
 		p->boot_nonce = 0; /* its HELLO to this core is still to come */
 	}
 	p->map_epoch = h->map_epoch;
+	p->shards = h->shards;
 	staleness_hear(core, from, m);
 	p->clock_ahead_ms = (int64_t)hlc_ms(m->hlc) - (int64_t)(core->now.wall_us / USEC_PER_MSEC);
 	p->answers++;

@@ -39,6 +39,8 @@ static void set_defaults(struct core_config *c)
 	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
 	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
+	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
+	c->exchange_settle_us = c->exchange_settle_us ? c->exchange_settle_us : EXCHANGE_SETTLE_US;
 	c->value_size_max = c->value_size_max ? c->value_size_max : VALUE_SIZE_DEFAULT_MAX;
 }
 
@@ -68,6 +70,8 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	exchanges_init(core);
+	tree_served_init(core);
 	pace_init(core);
 	moves_init(core);
 	move_source_init(core);
@@ -105,9 +109,13 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
-	trees_release(core);
 	moves_release(core);
 	leaving_release(core);
+	exchanges_release(core);
+	tree_served_release(core);
+	repair_release(core);
+	scrub_release(core);
+	trees_release(core);
 	move_source_release(core);
 	move_status_release(core);
 	partitions_release(core);
@@ -178,6 +186,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	hints_set_map(core);
 	ledger_set_map(core);
 	trees_set_map(core);
+	repair_set_map(core);
 	move_status_set_map(core);
 	moves_set_map(core);
 	op_map_changed(core);
@@ -277,6 +286,8 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 	core_observe(core, a->record.ver.hlc);
 	core_observe(core, a->promise.hlc);
 	core_observe(core, a->stored.hlc);
+	if (exchange_key_answered(core, from, m))
+		return;
 	op_replica_answer(core, from, m);
 }
 
@@ -312,6 +323,16 @@ static void on_move(struct node_core *core, node_id from, const struct msg *m)
 		move_source_pulled(core, from, m);
 }
 
+static void on_tree(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (!m->reply)
+		tree_asked(core, from, m);
+	else if (m->opcode == OP_TREE_ROOTS)
+		repair_roots_told(core, from, m);
+	else
+		exchange_answered(core, from, m);
+}
+
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
 {
 	core_observe(core, m->hlc);
@@ -337,6 +358,10 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		form_map_pulled(core, from, m);
 	else if (m->opcode == OP_HEARTBEAT)
 		on_heartbeat(core, from, m);
+	else if (m->opcode == OP_TREE_ROOTS || m->opcode == OP_TREE_LEAVES || m->opcode == OP_TREE_KEYS)
+		on_tree(core, from, m);
+	else if (m->opcode == OP_GC && m->reply && exchange_key_answered(core, from, m))
+		return;
 	else if (m->opcode == OP_HINT_OPEN)
 		on_hint_open(core, from, m);
 	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
@@ -392,6 +417,10 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_KEYS)
+		tree_served_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_EXCHANGE_SCAN)
+		exchange_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_TREE_SCAN)
 		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_PARTITIONS)
@@ -442,6 +471,9 @@ static void on_tick(struct node_core *core)
 	hint_replay_tick(core);
 	ledger_tick(core);
 	trees_tick(core);
+	exchanges_tick(core);
+	repair_tick(core);
+	scrub_tick(core);
 	pace_tick(core);
 	move_source_tick(core);
 	moves_tick(core);

@@ -40,7 +40,7 @@ struct bench {
 	struct bench_job *jobs;
 	size_t job_count, job_capacity;
 	bool hold_writes;   /* settable: writes are not answered */
-	uint32_t last_puts; /* changes of the last write */
+	uint32_t last_puts; /* changes of the last write, but for the hash tree */
 	uint64_t next_id;
 	uint32_t answers;           /* to the peer */
 	enum replica_answer answer; /* the last */

@@ -298,7 +298,7 @@ static bool new_member_dies_at_write(uint32_t number)
 	}
 	restart(&s, JOINS, joint);
 	n->hold_writes = false;
-	pass(s.c, USEC_PER_SEC);
+	pass(s.c, 2 * USEC_PER_SEC);
 	assert_int_equal(call(s.c, STAYS_A, OP_PUT, s.keys[0], "after", STRONG()), KV_OK);
 	assert_true(reach(&s, MOVE_DONE, 60000));
 	install_all(&s, map_after_move(&s));
@@ -323,15 +323,21 @@ static void a_new_member_that_dies_at_any_step_goes_on_after_its_restart(void **
 
 static void a_source_that_dies_at_any_stage_is_gone_on_with_or_without(void **state)
 {
-	static const enum move_stage stages[] = {0, MOVE_COPYING, MOVE_CHECKING};
+	static const struct {
+		enum move_stage stage;
+		uint16_t held; /* so that it is not over at once */
+	} stages[] = {{0, OP_MOVE_OPEN}, {MOVE_COPYING, OP_MOVE_PULL}, {MOVE_CHECKING, OP_TREE_LEAVES}};
 	for (size_t k = 0; k < ARRAY_SIZE(stages); k++) {
 		for (node_id source = STAYS_A; source <= LEAVES; source++) {
 			struct story s = story_begin();
 			fill(&s, "-1", STRONG());
+			drop(s.c, ANY, JOINS, stages[k].held, FOR_REPLIES);
 			const struct map_desc *joint = map_with_move(&s, 1);
 			install_all(&s, joint);
-			assert_true(reach(&s, stages[k], 5000));
+			assert_true(reach(&s, stages[k].stage, 5000));
+			pass(s.c, 100 * USEC_PER_MSEC);
 			crash(s.c, source);
+			heal(s.c);
 			pass(s.c, 3 * USEC_PER_SEC);
 			restart(&s, source, joint);
 			assert_true(reach(&s, MOVE_DONE, 60000));
@@ -365,8 +371,10 @@ static void a_move_that_is_given_up_leaves_nothing_behind(void **state)
 {
 	struct story s = story_begin();
 	fill(&s, "-1", STRONG());
+	drop(s.c, ANY, JOINS, OP_TREE_LEAVES, FOR_REPLIES);
 	install_all(&s, map_with_move(&s, 1));
 	assert_true(reach(&s, MOVE_CHECKING, 5000));
+	heal(s.c);
 	install_all(&s, map_without_move(&s));
 	pass(s.c, 10 * USEC_PER_SEC);
 	assert_int_equal(rows_at(&s, JOINS), 0);
