@@ -288,6 +288,17 @@ static struct job *next_job(struct node *n)
 	return NULL;
 }
 
+void do_one_job(struct cluster *c, node_id i)
+{
+	struct ilink *link = ilist_pop_front(&c->nodes[i].jobs);
+	if (!link)
+		return;
+	struct job *job = container_of(link, struct job, link);
+	do_job(c, i, job);
+	job_free(job);
+	run(c);
+}
+
 void run(struct cluster *c)
 {
 	for (bool busy = true; busy;) {
