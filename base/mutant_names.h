@@ -37,8 +37,27 @@
 	X(earlyreply, "a write is reported durable before the sync that covers it")                                \
 	X(syncignored, "a sync that failed is taken for a good one")                                               \
 	X(losedisk, "a node that lost its disk comes back empty under its old identity")                           \
+	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
+	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
+	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
 	X(hintcount, "a hint for a replica that cannot be reached counts as its vote for a strong write")          \
 	X(nodeadline, "an operation goes on after its deadline")                                                   \
-	X(norid, "a client repeats a write as a new one, without its request id")
+	X(noxfer, "a partition's new member says that all is there without copying anything")                      \
+	X(nosession, "what an earlier try of a move says counts for the present one")                              \
+	X(earlysource, "an old member tells its fence before the map that makes it one is in force there")         \
+	X(onesource, "a new member takes the copy of one old member for the whole, without a check")               \
+	X(nodrop, "a node that becomes a member again keeps what it had")                                          \
+	X(dropearly, "a node that left a partition removes its copy before others know and have what it had")      \
+	X(mapearly, "a node takes the next cluster map for decided when it has accepted it")                       \
+	X(mapforget, "a restart forgets what the node voted for as the next cluster map")                          \
+	X(mapvoters, "whoever proposes a map asks the voters it names, not those of the map before")               \
+	X(mapfresh, "whoever proposes a map does not finish the one it finds accepted")                            \
+	X(mapnojoint, "a map with other voters is done before they have it")                                       \
+	X(norid, "a client repeats a write as a new one, without its request id")                                  \
+	X(noepoch, "a replica takes requests of an older epoch of the partition")                                  \
+	X(nojoint, "while replicas change, one majority of old and new members together decides")                  \
+	X(nofloor, "a replica that joins does not raise its promise floor")                                        \
+	X(phasemix, "an operation keeps the answers it has when the replicas change")                              \
+	X(pushepoch, "a strong record read in an older epoch is pushed")
 
 #endif

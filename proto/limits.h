@@ -41,7 +41,6 @@
 #define NAME_SIZE_MAX        64u
 #define VOTERS_MAX           5u
 #define TOKENS_MAX           16u /* join tokens at a time */
-#define JOIN_SEEDS_MAX       16u /* nodes that one without a cluster asks to be admitted */
 
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
@@ -89,6 +88,13 @@
 /* Changing the cluster. */
 #define DRIVER_INTERVAL_US   (250 * USEC_PER_MSEC) /* between two maps that the same node proposes */
 #define VOTE_TIMEOUT_US      (500 * USEC_PER_MSEC) /* of one phase of a vote on the map */
+#define VOTE_RESEND_US       (100 * USEC_PER_MSEC)
+#define VOTE_BACKOFF_MIN_US  (10 * USEC_PER_MSEC) /* between two ballots on one map, doubled six times at most */
+#define FAREWELL_US          (30 * USEC_PER_SEC)  /* a node that was removed is told so that long */
+#define VOTER_SILENT_US      (30 * USEC_PER_SEC)  /* a voter that is silent for so long is replaced, if another can vote */
+#define CHANGES_MAX          16u                  /* changes of the cluster that a node carries out at a time */
+#define JOIN_RETRY_US        (1 * USEC_PER_SEC)
+#define JOIN_SEEDS_MAX       8u /* addresses that a node tries one after the other */
 #define MOVES_IN_MAX         8u                    /* partitions a node takes over at a time */
 #define MOVES_OUT_MAX        8u                    /* and gives away */
 #define MOVE_STUCK_US        (600 * USEC_PER_SEC) /* a move without progress for so long is given up and planned anew */
@@ -102,11 +108,14 @@
 #define RECOVERY_EPOCHS      1000u /* that a map by kvd --unsafe-recover is above the one it was made of */
 #define TOKEN_TTL_DEFAULT_MS (3600u * 1000u)
 #define TOKEN_SIZE_MAX       128u
+#define WEIGHT_MAX           1000u
 
 /* Anti-entropy and tombstones. */
 #define EXCHANGE_INTERVAL_US (60 * USEC_PER_SEC) /* roots are compared so often */
 #define EXCHANGE_SETTLE_US   (2 * USEC_PER_SEC)  /* leaves that differ now and then again are looked into */
 #define EXCHANGE_LEAVES_MAX  64u                 /* leaves looked into a round */
+#define TREE_SCANS_MAX       8u                  /* partitions whose trees are loaded or built at a time */
+#define TREE_BUILD_ROWS      256u                /* records a page, while building a tree */
 #define SCRUB_INTERVAL_MS    (14ull * 24 * 3600 * 1000)
 #define GC_INTERVAL_US       (30 * USEC_PER_SEC)  /* a partition is looked at for tombstones so often */
 #define GC_GRACE_MS          (4u * 3600u * 1000u) /* tombstones are at least so old: above HINT_AGE_MS */

@@ -342,7 +342,8 @@ struct msg_heartbeat {
 	uint32_t disk_free_pct;
 	hlc_t stored_hlc; /* what the sender acknowledged before this reading of its clock is at the receiver; 0 = unknown */
 	uint32_t shards; /* cores of the sender */
-	bool drained;    /* a node that leaves: it holds no hints for others any more */
+	bool drained;    /* a node that leaves: this core of it has no partition, and no hint or mark for others, any more */
+	uint32_t core;   /* which of the sender's cores tells so */
 };
 
 /** OP_HINT_OPEN: how much a sender wants to replay; the reply grants. */

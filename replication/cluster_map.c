@@ -26,11 +26,14 @@ static enum kv_status check_sizes(const struct map_desc *d, struct error *err)
 
 static const struct map_node *desc_node(const struct map_desc *d, node_id index)
 {
-	for (uint32_t i = 0; i < d->node_count; i++) {
-		if (d->nodes[i].index == index)
-			return &d->nodes[i];
-	}
-	return NULL;
+	return index < d->node_count ? &d->nodes[index] : NULL;
+}
+
+/** What rows, moves and voters may name: any node that was ever more than staged. */
+static bool may_be_named(const struct map_desc *d, node_id index)
+{
+	const struct map_node *node = desc_node(d, index);
+	return node && node->state != NODE_STAGED;
 }
 
 static enum kv_status check_nodes(const struct map_desc *d, struct error *err)
@@ -49,6 +52,21 @@ static enum kv_status check_nodes(const struct map_desc *d, struct error *err)
 					"nodes %u and %u have one identity: one data directory is a copy of the other",
 					d->nodes[j].index, node->index);
 		}
+		if (node->index != i)
+			return error_set(err, KV_INVALID, "node %u is at place %u", node->index, i);
+	}
+	return KV_OK;
+}
+
+static enum kv_status check_voters(const struct map_desc *d, struct error *err)
+{
+	for (uint32_t i = 0; i < d->voter_count; i++) {
+		if (!may_be_named(d, d->voters[i]))
+			return error_set(err, KV_INVALID, "the voters name unknown node %u", d->voters[i]);
+		for (uint32_t j = 0; j < i; j++) {
+			if (d->voters[j] == d->voters[i])
+				return error_set(err, KV_INVALID, "the voters name node %u twice", d->voters[i]);
+		}
 	}
 	return KV_OK;
 }
@@ -57,7 +75,7 @@ static enum kv_status check_row(const struct map_desc *d, uint32_t partition, st
 {
 	const node_id *row = d->rows + (size_t)partition * d->replicas;
 	for (uint32_t i = 0; i < d->replicas; i++) {
-		if (!desc_node(d, row[i]))
+		if (!may_be_named(d, row[i]))
 			return error_set(err, KV_INVALID, "partition %u names unknown node %u", partition, row[i]);
 		for (uint32_t j = 0; j < i; j++) {
 			if (row[j] == row[i])
@@ -82,7 +100,7 @@ static enum kv_status check_move(const struct map_desc *d, uint32_t number, stru
 		return error_set(err, KV_INVALID, "the move of partition %u does not start from its row",
 				 move->partition);
 	for (uint32_t i = 0; i < d->replicas; i++) {
-		if (!desc_node(d, move->new_row[i]))
+		if (!may_be_named(d, move->new_row[i]))
 			return error_set(err, KV_INVALID, "the move of partition %u names unknown node %u",
 					 move->partition, move->new_row[i]);
 		for (uint32_t j = 0; j < i; j++) {
@@ -104,6 +122,8 @@ enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err)
 	enum kv_status status = check_sizes(desc, err);
 	if (status == KV_OK)
 		status = check_nodes(desc, err);
+	if (status == KV_OK)
+		status = check_voters(desc, err);
 	for (uint32_t p = 0; status == KV_OK && p < desc->partitions; p++)
 		status = check_row(desc, p, err);
 	for (uint32_t i = 0; status == KV_OK && i < desc->move_count; i++)
@@ -142,6 +162,21 @@ static enum kv_status check_next_row(const struct map_desc *present, const struc
 	return KV_OK;
 }
 
+static enum kv_status check_next_node(const struct map_node *present, const struct map_node *next,
+				      struct error *err)
+{
+	if (!next)
+		return error_set(err, KV_INVALID, "node %u is gone: a node stays in the map when it is removed",
+				 present->index);
+	if (!uuid_equal(&next->uuid, &present->uuid))
+		return error_set(err, KV_INVALID, "index %u has another identity", next->index);
+	if (present->state == NODE_REMOVED && next->state != NODE_REMOVED)
+		return error_set(err, KV_INVALID, "node %u was removed and may not come back", next->index);
+	if (present->state != NODE_STAGED && next->state == NODE_STAGED)
+		return error_set(err, KV_INVALID, "node %u is admitted and may not be staged again", next->index);
+	return KV_OK;
+}
+
 enum kv_status cluster_map_check_next(const struct map_desc *present, const struct map_desc *next,
 				      struct error *err)
 {
@@ -150,9 +185,9 @@ enum kv_status cluster_map_check_next(const struct map_desc *present, const stru
 	if (present->partitions != next->partitions || present->replicas != next->replicas)
 		return error_set(err, KV_INVALID, "partitions and replicas of a cluster never change");
 	for (uint32_t i = 0; i < present->node_count; i++) {
-		const struct map_node *now = desc_node(next, present->nodes[i].index);
-		if (now && !uuid_equal(&now->uuid, &present->nodes[i].uuid))
-			return error_set(err, KV_INVALID, "index %u has another identity", now->index);
+		enum kv_status status = check_next_node(&present->nodes[i], desc_node(next, (node_id)i), err);
+		if (status != KV_OK)
+			return status;
 	}
 	enum kv_status status = KV_OK;
 	for (uint32_t p = 0; status == KV_OK && p < next->partitions; p++)
@@ -307,4 +342,24 @@ const struct map_node *cluster_map_find(const struct cluster_map *map, const str
 			return &map->desc.nodes[i];
 	}
 	return NULL;
+}
+
+static bool row_names(const node_id *row, uint32_t count, node_id node)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (row[i] == node)
+			return true;
+	}
+	return false;
+}
+
+bool cluster_map_holds(const struct map_desc *map, node_id node)
+{
+	if (row_names(map->rows, map->partitions * map->replicas, node))
+		return true;
+	for (uint32_t i = 0; i < map->move_count; i++) {
+		if (row_names(map->moves[i].new_row, map->moves[i].new_count, node))
+			return true;
+	}
+	return false;
 }

@@ -29,14 +29,14 @@ struct row {
 };
 
 /**
- * Checks a map's inner rules: sizes in their limits, indices known and unique, rows of distinct nodes, no epoch above the
- * map's. Returns KV_INVALID with the broken rule in ERR.
+ * Checks a map's inner rules: sizes in their limits, each node at the place of its index, rows, moves and voters of distinct
+ * nodes that are not just staged, no epoch above the map's. Returns KV_INVALID with the broken rule in ERR.
  */
 MUST_USE enum kv_status cluster_map_check(const struct map_desc *desc, struct error *err);
 
 /**
- * Checks NEXT as the successor of PRESENT: the same cluster, partitions and replicas, no node index with another identity,
- * no partition epoch that goes back or stays where the row differs. Both are checked maps.
+ * Checks NEXT as a later map than PRESENT: the same cluster, partitions and replicas, every node still there under its identity,
+ * none back that was removed, no partition epoch that goes back or stays where the row or the move differs. Both are checked maps.
  */
 MUST_USE enum kv_status cluster_map_check_next(const struct map_desc *present, const struct map_desc *next,
 					       struct error *err);
@@ -53,6 +53,9 @@ bool row_same_members(const struct row *a, const struct row *b);
 
 /** Position of NODE in the row, or -1. */
 int row_position(const struct row *row, node_id node);
+
+/** True if NODE is in any row, or in the new row of a move. */
+bool cluster_map_holds(const struct map_desc *map, node_id node);
 
 /** Node with this index or identity, or NULL. */
 const struct map_node *cluster_map_node(const struct cluster_map *map, node_id index);

@@ -7,6 +7,11 @@ uint64_t core_next_id(struct node_core *core) { return ++core->id_last; }
 
 hlc_t core_clock(const struct node_core *core) { return hlc_peek(&core->clock, core->now.wall_us); }
 
+bool core_yields(const struct node_core *core)
+{
+	return core->op_count > core->config.ops_max / 4 || core->write_bytes > WRITE_BYTES_MAX / 8;
+}
+
 bool core_fresh_version(struct node_core *core, struct version *ret)
 {
 	hlc_t hlc;
@@ -71,6 +76,19 @@ void core_send(struct node_core *core, node_id to, struct msg *m)
 	a->send.msg = m;
 }
 
+void core_send_first(struct node_core *core, struct msg *m)
+{
+	if (core->config.shard == 0) {
+		core_send(core, core->self, m);
+		return;
+	}
+	m->hlc = core_stamp(core);
+	m->epoch = core->map->desc.epoch;
+	struct action *a = actions_add(core->out, ACT_SEND);
+	a->send.to = core->self;
+	a->send.msg = m;
+}
+
 void core_reply(struct node_core *core, uint64_t client, const struct msg *m)
 {
 	struct msg *sent = actions_copy(core->out, m, sizeof *m);
@@ -109,6 +127,16 @@ uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_
 		size += puts[i].key.key.size + puts[i].value.size;
 	KV_ASSERT(size <= UINT32_MAX);
 	note_write_size(core, core->write_issued, (uint32_t)size);
+	core->stats.disk_writes++;
+	return core->write_issued;
+}
+
+uint64_t core_drop(struct node_core *core, uint16_t partition)
+{
+	struct action *a = actions_add(core->out, ACT_DROP);
+	a->drop.token = ++core->write_issued;
+	a->drop.partition = partition;
+	note_write_size(core, core->write_issued, 0);
 	core->stats.disk_writes++;
 	return core->write_issued;
 }

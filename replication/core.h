@@ -16,11 +16,21 @@
 #include "base/rng.h"
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
+#include "replication/driver.h"
 #include "replication/hints.h"
 #include "replication/ledger.h"
+#include "replication/map_acceptor.h"
+#include "replication/map_register.h"
+#include "replication/map_spread.h"
+#include "replication/membership.h"
+#include "replication/move.h"
+#include "replication/move_source.h"
+#include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/partition.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
+#include "replication/tree.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
@@ -58,6 +68,7 @@ struct node_core {
 	struct ilist held; /* of struct held_reply, in order of token: answers that wait for a write */
 
 	struct slots slots;
+	struct partitions partitions;
 	struct hmap reads;   /* of struct disk_wait, by token */
 	uint64_t token_last; /* reads and scans */
 
@@ -74,14 +85,20 @@ struct node_core {
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
+	struct moves moves;
+	struct move_source move_source;
+	struct move_reports move_reports;
+	struct trees trees;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
 	uint64_t reserved_asker; /* hash of the address of who formed it */
 	usec_t guest_until_us;   /* then NODE_GUEST's link is given up; 0: there is none */
-	bool saving_map;         /* one is being made durable; another waits its turn */
-	usec_t map_push_us;      /* next time to offer the map to nodes that lack it */
-	usec_t map_pull_us;      /* next time to ask for a newer one */
+	struct map_acceptor map_acceptor;
+	struct map_register map_register;
+	struct map_spread map_spread;
+	struct membership membership;
+	struct driver driver;
 
 	usec_t repair_refill_us;
 	uint32_t repair_tokens;
@@ -94,6 +111,9 @@ struct node_core {
 /** Queues a message to TO (or to this core). M lives in the actions' memory; id, opcode and body are set. */
 void core_send(struct node_core *core, node_id to, struct msg *m);
 
+/** Queues a message to core 0 of this node, which may be another one than this. */
+void core_send_first(struct node_core *core, struct msg *m);
+
 /** A zeroed message in the actions' memory. */
 struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool reply);
 
@@ -105,6 +125,9 @@ MUST_USE bool core_fresh_version(struct node_core *core, struct version *ret);
 
 /** The cluster's clock now. */
 hlc_t core_clock(const struct node_core *core);
+
+/** True while clients keep this core so busy that background work waits. */
+bool core_yields(const struct node_core *core);
 
 /** True once physical time has passed every reading of the life before. */
 bool core_clock_is_current(const struct node_core *core);
@@ -121,6 +144,9 @@ void core_observe(struct node_core *core, hlc_t seen);
 /** Starts a write of COUNT puts (copied as structs; slices live in the actions' memory). Returns its token. */
 uint64_t core_write(struct node_core *core, const struct disk_put *puts, uint32_t count);
 
+/** Starts a write that removes all rows of PARTITION but its hints. Returns its token. */
+uint64_t core_drop(struct node_core *core, uint16_t partition);
+
 /** All writes up to TOKEN are durable. */
 void core_written(struct node_core *core, uint64_t token);
 
@@ -132,13 +158,17 @@ enum disk_wait_kind {
 	WAIT_SCAN,
 	WAIT_LEDGER_LOAD,
 	WAIT_LEDGER_PAGE,
+	WAIT_MAP_VOTE,
+	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_PARTITIONS,
+	WAIT_TREE_SCAN,
 };
 
 struct disk_wait {
 	struct hmap_node node;
 	uint64_t token;
 	enum disk_wait_kind kind;
-	void *owner; /* slot, hint push, hint target or op; NULL for the ledger itself */
+	void *owner; /* slot, hint push, hint target or op; NULL for the ledger and the partitions */
 };
 
 /** Starts a read or scan for OWNER and returns its token. */

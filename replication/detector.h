@@ -28,6 +28,7 @@ struct peer {
 	uint64_t map_epoch;     /* as last told; 0 before */
 	int64_t clock_ahead_ms; /* its clock minus ours at the last answer */
 	usec_t up_since_us;
+	bool drained; /* a node that leaves: every core of it says that it holds nothing for others any more */
 };
 
 struct detector {

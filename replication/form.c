@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "replication/placement.h"
+#include "replication/voters.h"
 
 enum form_phase { FORM_RESERVING, FORM_SAVING, FORM_SPREADING };
 
@@ -113,7 +114,7 @@ static void send_reserves(struct node_core *core)
 	f->resend_us = core->now.mono_us + FORM_RESEND_US;
 }
 
-static struct map_node describe_self(const struct node_core *core, node_id index)
+struct map_node form_describe_self(const struct node_core *core, node_id index)
 {
 	return (struct map_node){.index = index,
 				 .uuid = core->config.node,
@@ -150,7 +151,7 @@ void form_start(struct node_core *core, uint64_t client, const struct msg *m, us
 	memcpy(f->cluster.bytes, &high, 8);
 	memcpy(f->cluster.bytes + 8, &low, 8);
 	f->deadline_us = arrived_us + (in->deadline_ms ? in->deadline_ms : FORM_DEADLINE_MS) * USEC_PER_MSEC;
-	f->nodes[f->self] = describe_self(core, f->self);
+	f->nodes[f->self] = form_describe_self(core, f->self);
 	for (node_id i = 0; i < f->count; i++) {
 		if (i != f->self)
 			core_peer(core, i, form_copy(f, in->addresses[i]));
@@ -194,7 +195,7 @@ void form_reserve(struct node_core *core, const struct msg *m)
 	reply->init = *in;
 	reply->init.status = refusal ? KV_REFUSED : KV_OK;
 	reply->init.message = refusal ? slice_str(refusal) : slice_of(NULL, 0);
-	reply->init.self = describe_self(core, in->index);
+	reply->init.self = form_describe_self(core, in->index);
 	/* Not by core_send: an index of a formation says nothing about this node's own. */
 	struct action *a = actions_add(core->out, ACT_SEND);
 	a->send.to = to;
@@ -223,18 +224,14 @@ static void form_save(struct node_core *core)
 				.node_count = f->count,
 				.nodes = f->nodes,
 				.rows = rows,
-				.config_epochs = epochs,
-				.voter_count = f->count >= 5   ? 5
-					       : f->count >= 3 ? 3
-							       : 1};
-	for (node_id i = 0; i < desc.voter_count; i++)
-		desc.voters[i] = f->nodes[i].index;
+				.config_epochs = epochs};
+	desc.voter_count = voters_choose(&desc, NULL, desc.voters);
 	if (cluster_map_check(&desc, &err) != KV_OK) {
 		form_end(core, KV_REFUSED, false, err.message);
 		return;
 	}
 	f->phase = FORM_SAVING;
-	core->saving_map = true;
+	core->map_spread.saving = true;
 	core_save_map(core, &desc);
 }
 
@@ -275,15 +272,6 @@ void form_reserved(struct node_core *core, const struct msg *m)
 	form_check_complete(core);
 }
 
-static void send_map(struct node_core *core, node_id to, uint64_t id, uint16_t opcode, bool reply)
-{
-	struct msg *m = core_msg(core, opcode, id, reply);
-	m->map.status = KV_OK;
-	m->map.have_epoch = core->map->desc.epoch;
-	m->map.map = &core->map->desc;
-	core_send(core, to, m);
-}
-
 static bool form_is_spread(const struct form *f)
 {
 	for (uint32_t i = 0; i < f->count; i++) {
@@ -298,14 +286,13 @@ static void form_spread(struct node_core *core)
 	struct form *f = core->form;
 	for (node_id i = 0; i < f->count; i++) {
 		if (!f->acked[i])
-			send_map(core, i, core_next_id(core), OP_MAP_PUSH, /* reply= */ false);
+			map_spread_push(core, i);
 	}
 	f->resend_us = core->now.mono_us + FORM_RESEND_US;
 }
 
 void form_map_saved(struct node_core *core)
 {
-	core->saving_map = false;
 	struct form *f = core->form;
 	if (!f || f->phase != FORM_SAVING)
 		return;
@@ -318,52 +305,9 @@ void form_map_saved(struct node_core *core)
 		form_spread(core);
 }
 
-/** Whether a node without a map takes this one for its first. */
-static bool is_first_map(const struct node_core *core, const struct map_desc *map)
-{
-	bool named = false;
-	for (uint32_t i = 0; i < map->node_count; i++)
-		named |= uuid_equal(&map->nodes[i].uuid, &core->config.node);
-	bool reserved = core->now.mono_us < core->reserved_until_us;
-	return named && !core->form && (!reserved || uuid_equal(&core->reserved_for, &map->cluster));
-}
-
-static enum kv_status judge_map(const struct node_core *core, const struct map_desc *map)
-{
-	struct error err = {0};
-	if (core->map && !uuid_equal(&core->map->desc.cluster, &map->cluster))
-		return KV_WRONG_CLUSTER;
-	enum kv_status status = cluster_map_check(map, &err);
-	if (status == KV_OK && core->map && map->epoch > core->map->desc.epoch)
-		status = cluster_map_check_next(&core->map->desc, map, &err);
-	if (status == KV_OK && !core->map && !is_first_map(core, map))
-		status = KV_REFUSED;
-	return status;
-}
-
-void form_map_pushed(struct node_core *core, node_id from, const struct msg *m)
-{
-	const struct map_desc *map = m->map.map;
-	enum kv_status status = map ? judge_map(core, map) : KV_OK;
-	bool newer = map && (!core->map || map->epoch > core->map->desc.epoch);
-	if (newer && status == KV_OK && !core->saving_map) {
-		core->saving_map = true;
-		core_save_map(core, map); /* acknowledged when the push comes again and finds it there */
-	}
-	if (from == NODE_NONE || !core->map)
-		return;
-	struct msg *reply = core_msg(core, OP_MAP_PUSH, m->id, /* reply= */ true);
-	reply->shard = m->shard;
-	reply->map.status = status;
-	reply->map.have_epoch = core->map->desc.epoch;
-	core_send(core, from, reply);
-}
-
 void form_map_acked(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct form *f = core->form;
-	if (from < NODES_MAX && core->detector.peers[from].known)
-		core->detector.peers[from].map_epoch = m->map.have_epoch;
 	if (!f || f->phase != FORM_SPREADING || from >= f->count || m->map.have_epoch < core->map->desc.epoch)
 		return;
 	f->acked[from] = true;
@@ -371,42 +315,10 @@ void form_map_acked(struct node_core *core, node_id from, const struct msg *m)
 		form_end(core, KV_OK, false, "");
 }
 
-void form_map_pulled(struct node_core *core, node_id from, const struct msg *m)
-{
-	if (m->reply)
-		form_map_pushed(core, NODE_NONE, m);
-	else if (core->map && m->map.have_epoch < core->map->desc.epoch)
-		send_map(core, from, m->id, OP_MAP_PULL, /* reply= */ true);
-}
-
-void form_pull_map(struct node_core *core, node_id from)
-{
-	if (core->now.mono_us < core->map_pull_us)
-		return;
-	core->map_pull_us = core->now.mono_us + FORM_PULL_US;
-	struct msg *pull = core_msg(core, OP_MAP_PULL, core_next_id(core), /* reply= */ false);
-	pull->map.have_epoch = core->map->desc.epoch;
-	core_send(core, from, pull);
-}
-
-/** Offers the map to nodes that have not said they have it. */
-static void offer_map(struct node_core *core)
-{
-	if (!core->map || core->now.mono_us < core->map_push_us)
-		return;
-	core->map_push_us = core->now.mono_us + FORM_OFFER_US;
-	for (node_id i = 0; i < NODES_MAX; i++) {
-		const struct peer *p = &core->detector.peers[i];
-		if (p->known && p->map_epoch < core->map->desc.epoch)
-			send_map(core, i, core_next_id(core), OP_MAP_PUSH, /* reply= */ false);
-	}
-}
-
 void form_tick(struct node_core *core)
 {
 	if (core->config.shard != 0)
 		return;
-	offer_map(core);
 	if (core->guest_until_us != 0 && core->now.mono_us >= core->guest_until_us) {
 		core->guest_until_us = 0;
 		core_peer(core, NODE_GUEST, slice_of(NULL, 0));

@@ -206,15 +206,16 @@ static void add_entry(struct node_core *core, const struct slot *slot, const str
 }
 
 uint64_t ledger_write_over(struct node_core *core, const struct slot *slot, const struct record *before,
-			   const struct record *after, const struct disk_put *put)
+			   const struct record *after, const struct disk_put *puts, uint32_t count)
 {
 	enum ledger_cause cause = ledger_judge_overwrite(before, after);
 	if (!cause)
-		return core_write(core, put, 1);
-	struct put_list puts = {0};
-	*add_put(core, &puts) = *put;
-	add_entry(core, slot, before, after, cause, &puts);
-	return core_write(core, puts.items, puts.count);
+		return core_write(core, puts, count);
+	struct put_list list = {0};
+	for (uint32_t i = 0; i < count; i++)
+		*add_put(core, &list) = puts[i];
+	add_entry(core, slot, before, after, cause, &list);
+	return core_write(core, list.items, list.count);
 }
 
 void ledger_pushed_late(struct node_core *core, const struct slot *slot, const struct msg_replica *push)

@@ -52,9 +52,9 @@ enum ledger_cause ledger_judge_late(const struct record *late, const struct reco
 void ledger_set_map(struct node_core *core);
 void ledger_release(struct node_core *core);
 
-/** Writes PUT, which stores AFTER in the place of BEFORE, with the entry it may cost. Returns the write's token. */
+/** Writes PUTS, which store AFTER in the place of BEFORE, with the entry it may cost. Returns the write's token. */
 uint64_t ledger_write_over(struct node_core *core, const struct slot *slot, const struct record *before,
-			   const struct record *after, const struct disk_put *put);
+			   const struct record *after, const struct disk_put *puts, uint32_t count);
 
 /** A PUSH was answered OLD: keeps its value if it is a client's write that is lost by that. */
 void ledger_pushed_late(struct node_core *core, const struct slot *slot, const struct msg_replica *push);

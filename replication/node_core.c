@@ -20,16 +20,6 @@ static struct slice keep_text(struct node_core *core, struct slice text)
 	return copy;
 }
 
-static void keep_seeds(struct node_core *core, const struct core_config *config)
-{
-	KV_ASSERT(config->join_seed_count <= JOIN_SEEDS_MAX);
-	struct slice *seeds = arena_alloc(&core->texts, (config->join_seed_count + 1) * sizeof *seeds);
-	KV_ASSERT(seeds);
-	for (uint32_t i = 0; i < config->join_seed_count; i++)
-		seeds[i] = keep_text(core, config->join_seeds[i]);
-	core->config.join_seeds = seeds;
-}
-
 static void set_defaults(struct core_config *c)
 {
 	c->ops_max = c->ops_max ? c->ops_max : OPS_MAX;
@@ -54,7 +44,9 @@ struct node_core *node_core_new(const struct core_config *config)
 	core->config.client_address = keep_text(core, config->client_address);
 	core->config.zone = keep_text(core, config->zone);
 	core->config.join_token = keep_text(core, config->join_token);
-	keep_seeds(core, config);
+	core->config.seed_count = MIN(config->seed_count, JOIN_SEEDS_MAX);
+	for (uint32_t i = 0; i < core->config.seed_count; i++)
+		core->config.seeds[i] = keep_text(core, config->seeds[i]);
 	rng_init(&core->rng, config->seed);
 	hlc_init(&core->clock, config->hlc_limit);
 	core->boot_limit = config->hlc_limit;
@@ -67,6 +59,10 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	moves_init(core);
+	move_source_init(core);
+	map_acceptor_init(core);
+	membership_init(core);
 	return core;
 }
 
@@ -101,6 +97,15 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
+	trees_release(core);
+	moves_release(core);
+	move_source_release(core);
+	move_status_release(core);
+	partitions_release(core);
+	membership_release(core);
+	map_register_release(core);
+	map_acceptor_release(core);
+	driver_release(core);
 	replica_release(core);
 	free_waits(core);
 	slots_release(&core->slots);
@@ -143,29 +148,45 @@ bool node_core_is_ready(const struct node_core *core)
 
 /* ---- the map ---- */
 
+/** A node that gave everything away has left as it was asked to; any other one that was removed may not go on. */
+static void stop_removed(struct node_core *core, const struct map_desc *before)
+{
+	const struct map_desc *map = &core->map->desc;
+	bool left = before && core->self < before->node_count && before->nodes[core->self].state == NODE_LEAVING &&
+		    !cluster_map_holds(map, core->self);
+	if (left)
+		core_stop(core, KV_OK, "this node has given its partitions away and left the cluster");
+	else
+		core_stop(core, KV_IDENTITY, "this node's identity is not, or no longer, part of the cluster");
+}
+
 static void take_map(struct node_core *core, const struct map_desc *desc)
 {
 	if (core->map && core->map->desc.epoch >= desc->epoch)
 		return;
+	const struct map_desc *before = core->map ? &core->map->desc : NULL;
 	if (core->map)
 		actions_hold_map(core->out, core->map); /* answers may still point to it */
 	core->map = cluster_map_new(desc);
 	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
 	core->self = self ? self->index : NODE_NONE;
 	if (!self || self->state == NODE_REMOVED) {
-		core_stop(core, KV_IDENTITY, "this node's identity is not, or no longer, part of the cluster");
+		stop_removed(core, before);
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
-	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
-		const struct map_node *node = &core->map->desc.nodes[i];
-		if (node->index != core->self)
-			core_peer(core, node->index, node->peer_address);
-	}
+	partitions_load(core);
+	map_spread_map_changed(core, before);
 	detector_set_map(core);
 	hints_set_map(core);
 	ledger_set_map(core);
+	trees_set_map(core);
+	move_status_set_map(core);
+	moves_set_map(core);
 	op_map_changed(core);
+	driver_map_changed(core);
+	membership_map_changed(core);
+	map_register_map_changed(core);
 }
 
 enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
@@ -251,7 +272,7 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && hint_replay_push_done(core, m))
+	if (m->opcode == OP_PUSH && (hint_replay_push_done(core, m) || moves_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -280,33 +301,77 @@ static void on_hint_open(struct node_core *core, node_id from, const struct msg 
 		hints_grant(core, from, m);
 }
 
+static void on_move(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->move.partition >= core->map->desc.partitions)
+		return;
+	if (m->opcode == OP_MOVE_REPORT)
+		moves_reported(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN && m->reply)
+		moves_opened(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN)
+		move_source_opened(core, from, m);
+	else if (m->reply)
+		moves_pulled(core, from, m);
+	else
+		move_source_pulled(core, from, m);
+}
+
+static void on_map_push(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (!m->reply) {
+		map_spread_pushed(core, from, m);
+		return;
+	}
+	map_spread_acked(core, from, m);
+	form_map_acked(core, from, m);
+}
+
+static void on_vote(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->reply)
+		map_register_answered(core, from, m);
+	else
+		map_acceptor_asked(core, from, m);
+}
+
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
 {
 	core_observe(core, m->hlc);
 	switch (m->opcode) {
 	case OP_INIT_RESERVE:
-		if (m->reply)
-			form_reserved(core, m);
-		else
+		if (!m->reply)
 			form_reserve(core, m);
+		else if (!membership_reserved(core, m))
+			form_reserved(core, m);
+		return;
+	case OP_JOIN:
+		if (m->reply)
+			membership_joined(core, m);
+		else
+			membership_join(core, m);
 		return;
 	case OP_MAP_PUSH:
-		if (m->reply)
-			form_map_acked(core, from, m);
-		else
-			form_map_pushed(core, from, m);
+		on_map_push(core, from, m);
 		return;
 	default:
 		break;
 	}
-	if (!core->map || !cluster_map_node(core->map, from))
+	const struct map_node *sender = core->map ? cluster_map_node(core->map, from) : NULL;
+	if (!sender || (sender->state == NODE_REMOVED && m->opcode != OP_MAP_PULL))
 		return; /* not one of us */
 	if (m->opcode == OP_MAP_PULL)
-		form_map_pulled(core, from, m);
+		map_spread_pulled(core, from, m);
+	else if (m->opcode == OP_MAP_PREPARE || m->opcode == OP_MAP_ACCEPT)
+		on_vote(core, from, m);
+	else if (m->opcode == OP_CLUSTER_CHANGE && !m->reply)
+		membership_told(core, from, m);
 	else if (m->opcode == OP_HEARTBEAT)
 		on_heartbeat(core, from, m);
 	else if (m->opcode == OP_HINT_OPEN)
 		on_hint_open(core, from, m);
+	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
+		on_move(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
 		on_replica_answer(core, from, m);
 	else if (opcode_is_replica(m->opcode))
@@ -339,8 +404,10 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_READ)
 		hint_replay_read_done(core, wait.owner, ev->read.found, ev->read.value);
+	else if (wait.kind == WAIT_MAP_VOTE)
+		map_acceptor_loaded(core, ev->read.found, ev->read.value);
 	else
-		KV_UNREACHABLE("reads are for slots and hints");
+		KV_UNREACHABLE("reads are for slots, hints and the vote on the map");
 }
 
 static void on_scan_done(struct node_core *core, const struct node_event *ev)
@@ -350,12 +417,18 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		hint_replay_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_SCAN)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_MOVE_PAGE)
+		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_SCAN)
+		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_PARTITIONS)
+		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
-		KV_UNREACHABLE("scans are for hints, the ledger and clients");
+		KV_UNREACHABLE("scans are for hints, the ledger, trees, moves, partitions and clients");
 }
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
@@ -363,6 +436,8 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	core_written(core, ev->write.token);
 	clock_written(core);
 	replica_written(core);
+	moves_written(core);
+	map_acceptor_written(core);
 }
 
 /* ---- time ---- */
@@ -391,12 +466,18 @@ static void on_tick(struct node_core *core)
 {
 	reserve_clock(core);
 	form_tick(core);
+	membership_tick(core);
 	if (!core->map)
 		return;
+	map_spread_tick(core);
+	map_register_tick(core);
+	driver_tick(core);
 	refill_repairs(core);
 	detector_tick(core);
 	hint_replay_tick(core);
 	ledger_tick(core);
+	trees_tick(core);
+	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
 }
@@ -430,6 +511,7 @@ void node_core_start(struct node_core *core, struct moment now, struct actions *
 	core->out = out;
 	core->repair_refill_us = now.mono_us;
 	core->hints.granted_us = now.mono_us;
+	map_acceptor_start(core);
 	if (core->boot_map)
 		take_map(core, &core->boot_map->desc);
 	cluster_map_free(core->boot_map);
@@ -461,6 +543,7 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 		break;
 	case EV_MAP_SAVED:
 		take_map(core, event->map.map);
+		map_spread_saved(core);
 		form_map_saved(core);
 		break;
 	case EV_TICK:
@@ -479,6 +562,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;
 	ret->peer_count = 0;

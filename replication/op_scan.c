@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One page of one partition as this node has it: no quorum, no order but the disk's.
- *
- * The cursor is the last key looked at: leaf u16, bucket u32 (little-endian), key.
- */
-#include "base/bytes.h"
+/* One page of one partition as this node has it: no quorum, no order but the disk's. */
 #include "replication/op.h"
-
-enum { CURSOR_PREFIX_SIZE = 6 };
+#include "replication/page.h"
 
 /** What the page needs of the request; lives in op->value. */
 struct scan_request {
@@ -16,17 +10,6 @@ struct scan_request {
 	uint32_t prefix_size;
 	uint8_t prefix[];
 };
-
-static bool parse_cursor(struct slice cursor, uint16_t partition, struct disk_scan *scan)
-{
-	struct reader in = reader_of(cursor);
-	scan->after = (struct disk_key){.table = DISK_DATA, .partition = partition};
-	scan->after.leaf = reader_le16(&in);
-	scan->after.bucket = reader_le32(&in);
-	scan->after.key = in.rest;
-	scan->has_after = true;
-	return !in.failed && in.rest.size >= 1 && in.rest.size <= KEY_SIZE_MAX;
-}
 
 static void keep_request(struct op *op, const struct msg_request *r)
 {
@@ -44,7 +27,7 @@ void op_scan_start(struct node_core *core, struct op *op, const struct msg *m)
 	const struct msg_request *r = &m->request;
 	op->phase = PHASE_SCANNING;
 	struct disk_scan scan = {.table = DISK_DATA, .partition = op->partition, .bytes_max = SCAN_SIZE_MAX};
-	if (r->cursor.size > 0 && !parse_cursor(r->cursor, op->partition, &scan)) {
+	if (!page_seek(r->cursor, &scan)) {
 		op_fail(core, op, KV_INVALID, false, "the cursor is not one that a scan of this partition gave");
 		op_free(core, op);
 		return;
@@ -53,15 +36,6 @@ void op_scan_start(struct node_core *core, struct op *op, const struct msg *m)
 	scan.rows_max = ((struct scan_request *)(void *)op->value->data)->limit;
 	core_scan(core, WAIT_SCAN, op, &scan);
 	/* No timer: the page ends the operation, late or not, because the disk answers in any case. */
-}
-
-static struct slice make_cursor(struct node_core *core, const struct disk_key *key)
-{
-	uint8_t *bytes = actions_alloc(core->out, CURSOR_PREFIX_SIZE + key->key.size);
-	store_le16(bytes, key->leaf);
-	store_le32(bytes + 2, key->bucket);
-	memcpy(bytes + CURSOR_PREFIX_SIZE, key->key.data, key->key.size);
-	return slice_of(bytes, CURSOR_PREFIX_SIZE + key->key.size);
 }
 
 static bool is_wanted(const struct op *op, const struct scan_request *want, const struct disk_row *row)
@@ -112,7 +86,7 @@ void op_scan_done(struct node_core *core, struct op *op, const struct disk_row *
 	m->result.items = items;
 	m->result.item_count = m->result.status == KV_OK ? item_count : 0;
 	if (!done && count > 0)
-		m->result.cursor = make_cursor(core, &rows[count - 1].key);
+		m->result.cursor = page_cursor(core->out, &rows[count - 1].key);
 	op_answer(core, op, m);
 	op_free(core, op);
 }

@@ -71,6 +71,12 @@ static uint8_t *put_optional(uint8_t *at, uint8_t flags, const struct record *r)
 	return at;
 }
 
+size_t record_size(const struct record *r)
+{
+	size_t value_size = r->tombstone ? 0 : r->value.size;
+	return RECORD_HEADER_SIZE + flags_size(record_flags(r)) + r->lin_count * (size_t)LINEAGE_SIZE + value_size;
+}
+
 struct blob *record_encode(const struct record *r)
 {
 	KV_ASSERT(!version_is_none(r->ver));
@@ -79,7 +85,7 @@ struct blob *record_encode(const struct record *r)
 	uint8_t flags = record_flags(r);
 	size_t value_size = r->tombstone ? 0 : r->value.size;
 	size_t lin_size = r->lin_count * (size_t)LINEAGE_SIZE;
-	struct blob *bytes = blob_new_uninit(RECORD_HEADER_SIZE + flags_size(flags) + lin_size + value_size);
+	struct blob *bytes = blob_new_uninit(record_size(r));
 	if (!bytes)
 		return NULL;
 	uint8_t *at = bytes->data;
@@ -129,12 +135,29 @@ static void read_header(struct reader *in, uint8_t flags, struct record *r)
 	read_optional(in, flags, r);
 }
 
+static bool is_whole(struct slice bytes)
+{
+	return bytes.size >= RECORD_HEADER_SIZE && bytes.data[0] == RECORD_FORMAT &&
+	       load_le32(bytes.data + SUM_OFFSET) == record_sum(bytes.data, bytes.size);
+}
+
+enum kv_status record_peek(struct slice bytes, struct record *ret)
+{
+	if (!is_whole(bytes))
+		return KV_CORRUPT;
+	uint8_t flags = bytes.data[1];
+	struct reader in = reader_of(slice_of(bytes.data + SUM_END, bytes.size - SUM_END));
+	*ret = (struct record){.weak = flags & FLAG_WEAK,
+			       .tombstone = flags & FLAG_TOMBSTONE,
+			       .strong = flags & FLAG_STRONG,
+			       .ver = read_version(&in)};
+	return version_is_none(ret->ver) ? KV_CORRUPT : KV_OK;
+}
+
 enum kv_status record_decode(struct slice bytes, struct record *ret)
 {
 	KV_ASSERT((uintptr_t)bytes.data % 8 == 0);
-	if (bytes.size < RECORD_HEADER_SIZE || bytes.data[0] != RECORD_FORMAT)
-		return KV_CORRUPT;
-	if (load_le32(bytes.data + SUM_OFFSET) != record_sum(bytes.data, bytes.size))
+	if (!is_whole(bytes))
 		return KV_CORRUPT;
 	struct record r = {0};
 	uint8_t flags = bytes.data[1];

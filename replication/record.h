@@ -36,6 +36,17 @@ MUST_USE struct blob *record_encode(const struct record *r);
  */
 MUST_USE enum kv_status record_decode(struct slice bytes, struct record *ret);
 
+/** What a core says that stops because of a stored record. */
+#define RECORD_CORRUPT_TEXT "a stored record does not match its checksum; replace this node"
+
+/** Size of record_encode's bytes. */
+size_t record_size(const struct record *r);
+
+/**
+ * As record_decode, for bytes at any address and for ver, weak, tombstone and strong only: the other fields of RET are 0.
+ */
+MUST_USE enum kv_status record_peek(struct slice bytes, struct record *ret);
+
 /** A record that owns its lineage and value. Zero-initialised is "absent". */
 struct record_copy {
 	struct record rec;   /* lin and value point into the members below */

@@ -3,7 +3,6 @@
 
 #include "base/mutant.h"
 #include "proto/keyhash.h"
-#include "replication/form.h"
 
 /** An answer that waits until a write is durable. */
 struct held_reply {
@@ -84,17 +83,19 @@ static bool store_record(struct node_core *core, struct slot *slot, const struct
 	blob_unref(slot->bytes);
 	slot->bytes = bytes;
 
-	struct disk_put put = {
+	struct disk_put puts[1 + TREE_PUTS_MAX] = {{
 		.key = {.table = DISK_DATA,
 			.partition = slot->partition,
 			.leaf = slot->leaf,
 			.bucket = slot->bucket,
 			.key = blob_slice(slot->key)},
 		.value = blob_slice(bytes),
-	};
+	}};
+	uint32_t count = 1;
 	actions_hold(core->out, bytes);
 	actions_hold(core->out, slot->key);
-	slot->write_token = ledger_write_over(core, slot, &before, &stored, &put);
+	tree_put(core, slot, &before, &stored, puts, &count);
+	slot->write_token = ledger_write_over(core, slot, &before, &stored, puts, count);
 	if (ilink_is_linked(&slot->write_link))
 		ilist_remove(&slot->write_link);
 	ilist_push_back(&core->slots.writing, &slot->write_link);
@@ -211,7 +212,7 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 		return ANSWER_EPOCH;
 	}
 	if (req->epoch > core->map->desc.epoch) {
-		form_pull_map(core, from);
+		map_spread_pull(core, from);
 		return ANSWER_BUSY;
 	}
 	/* A READ is judged by its sender's clock, which is taken over here: one that cannot be is refused. */
@@ -229,6 +230,8 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 	bool stores = req->opcode == OP_ACCEPT || req->opcode == OP_COPY || req->opcode == OP_PUSH;
 	/* What is stored may be overwritten and remembered; after a restart the clock's durable limit stands for that memory. */
 	if (stores && v.hlc > core->clock.limit)
+		return ANSWER_BUSY;
+	if (stores && !tree_takes(core, r->partition))
 		return ANSWER_BUSY;
 	if (stores && (!value_is_whole(&r->record) || core->write_bytes >= WRITE_BYTES_MAX))
 		return ANSWER_BUSY;
@@ -272,7 +275,7 @@ void replica_request(struct node_core *core, node_id from, const struct msg *m, 
 		core->stats.replica_expired++;
 		return;
 	}
-	if (!is_placed_well(core, r) || BUGGIFY(core, replica_busy)) {
+	if (!is_placed_well(core, r) || !partitions_are_loaded(core) || BUGGIFY(core, replica_busy)) {
 		answer_plain(core, from, m, ANSWER_BUSY);
 		return;
 	}

@@ -4,6 +4,7 @@
 #include "replication/form.h"
 #include "replication/level.h"
 #include "replication/op.h"
+#include "replication/prediction.h"
 #include "replication/recent.h"
 
 bool request_is_forwardable(uint16_t opcode)
@@ -226,6 +227,12 @@ void request_from_client(struct node_core *core, const struct node_event *ev)
 		handle_map_request(core, ev, m);
 	else if (m->opcode == OP_CLUSTER_INIT)
 		form_start(core, ev->request.client, m, ev->request.arrived_us);
+	else if (m->opcode == OP_CLUSTER_CHANGE)
+		membership_change(core, ev->request.client, m, ev->request.arrived_us);
+	else if (m->opcode == OP_CLUSTER_PLAN)
+		prediction_ask(core, ev->request.client, m);
+	else if (m->opcode == OP_MOVE_LIST)
+		move_status_list(core, ev->request.client, m);
 	else
 		handle_request(core, ev, NODE_NONE, m, ev->request.arrived_us);
 }

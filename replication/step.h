@@ -22,10 +22,10 @@ struct moment {
 };
 
 /** Tables of the engine as the core sees them. */
-enum disk_table { DISK_DATA, DISK_HINT, DISK_META, DISK_LEDGER };
+enum disk_table { DISK_DATA, DISK_HINT, DISK_META, DISK_LEDGER, DISK_TREE };
 
 /** A key in one of them. The adapter turns it into bytes (storage/keyspace.h); META uses only `key`, the name; in
-    LEDGER `key` is the user's key with a version behind it (replication/ledger_row.h). */
+    LEDGER `key` is the user's key with a version behind it (replication/ledger_row.h); TREE uses only partition and leaf. */
 struct disk_key {
 	enum disk_table table;
 	uint16_t target; /* HINT only */
@@ -46,11 +46,14 @@ struct disk_row {
 	struct slice value;
 };
 
-/** All rows of a HINT target and partition, or of a DATA or LEDGER partition, from `after` (exclusive; empty key: the start). */
+/** All rows of a HINT target and partition, of a DATA, LEDGER or TREE partition, or of META, from `after` (exclusive; empty key: the
+    start). */
 struct disk_scan {
 	enum disk_table table;
 	uint16_t target;
 	uint16_t partition;
+	bool one_leaf; /* DATA: only rows of `leaf` */
+	uint16_t leaf;
 	bool has_after;
 	struct disk_key after;
 	uint32_t rows_max;
@@ -102,10 +105,11 @@ struct node_event {
 };
 
 enum action_kind {
-	ACT_SEND,     /* a message to another node; may be lost */
-	ACT_REPLY,    /* the one answer to an EV_REQUEST */
-	ACT_READ,     /* ends in EV_READ_DONE with the token */
-	ACT_WRITE,    /* atomic, synced; ends in EV_WRITE_DONE. Writes of one core become durable in order */
+	ACT_SEND,  /* a message to another node, or to another core of this one; may be lost */
+	ACT_REPLY, /* the one answer to an EV_REQUEST */
+	ACT_READ,  /* ends in EV_READ_DONE with the token */
+	ACT_WRITE, /* atomic, synced; ends in EV_WRITE_DONE. Writes of one core become durable in order */
+	ACT_DROP, /* a write that removes all DATA, TREE and LEDGER rows of a partition; a crash may leave some of them */
 	ACT_SCAN,     /* ends in EV_SCAN_DONE */
 	ACT_SAVE_MAP, /* make the map durable, then EV_MAP_SAVED to every core of the node */
 	ACT_PEER, /* node `index`, or NODE_GUEST, is reached at `address` from now on; empty address: forget it */
@@ -128,10 +132,14 @@ struct action {
 			struct disk_key key;
 		} read;
 		struct {
-			uint64_t token; /* counts up by one with each ACT_WRITE of this core */
+			uint64_t token; /* counts up by one with each ACT_WRITE and ACT_DROP of this core */
 			uint32_t count;
 			const struct disk_put *puts;
 		} write;
+		struct {
+			uint64_t token; /* one of the writes' */
+			uint16_t partition;
+		} drop;
 		struct {
 			uint64_t token;
 			struct disk_scan scan;

@@ -45,6 +45,8 @@ static size_t gather(struct commit *c, struct mpsc_node **pending, struct mpsc_n
 	struct mpsc_node *node = *pending;
 	while (node) {
 		struct commit_write *write = container_of(node, struct commit_write, link);
+		if (write->drops)
+			break; /* goes alone, in its turn */
 		if (ops > 0 && (bytes >= GROUP_BYTES_MAX || ops + write->count > GROUP_OPS_MAX))
 			break;
 		ops_reserve(c, ops + write->count);
@@ -61,8 +63,27 @@ static size_t gather(struct commit *c, struct mpsc_node **pending, struct mpsc_n
 	return ops;
 }
 
+/** Removes ranges: durable when this returns, and behind everything that was queued earlier. */
+static void commit_drop(struct commit *c, struct commit_write *write)
+{
+	for (size_t i = 0; i < write->count; i++) {
+		const struct store_op *op = &write->ops[i];
+		enum kv_status status = store_remove_range(c->store, op->table, op->key, op->value);
+		if (status != KV_OK)
+			fatal_store("commit.failed", status);
+	}
+	count(&c->stats.writes, 1);
+	loop_post(write->owner, &write->done);
+}
+
 static void commit_group(struct commit *c, struct mpsc_node **pending)
 {
+	struct commit_write *first = container_of(*pending, struct commit_write, link);
+	if (first->drops) {
+		*pending = (*pending)->next;
+		commit_drop(c, first);
+		return;
+	}
 	struct mpsc_node *end;
 	size_t bytes;
 	size_t ops = gather(c, pending, &end, &bytes);

@@ -20,6 +20,7 @@ struct commit_write {
 	struct loop *owner;         /* public */
 	const struct store_op *ops; /* public; they and their bytes live until done runs */
 	size_t count;               /* public: 1 or more */
+	bool drops; /* public: each operation removes the range from its key up to its value (empty: the table's end) */
 };
 
 /** Monotonic, written by the commit thread, readable by any. */

@@ -14,6 +14,8 @@ enum store_table diskkey_table(enum disk_table table)
 		return STORE_META;
 	case DISK_LEDGER:
 		return STORE_LEDGER;
+	case DISK_TREE:
+		return STORE_TREE;
 	}
 	KV_UNREACHABLE("disk table");
 }
@@ -32,6 +34,9 @@ void diskkey_encode(struct buf *out, const struct disk_key *key)
 		return;
 	case DISK_HINT:
 		keyspace_hint_key(out, &parts);
+		return;
+	case DISK_TREE:
+		keyspace_tree_key(out, &parts);
 		return;
 	case DISK_META:
 		buf_append_slice(out, key->key);
@@ -53,6 +58,10 @@ bool diskkey_decode(enum disk_table table, struct slice bytes, struct disk_key *
 		if (!keyspace_hint_parse(bytes, &parts))
 			return false;
 		break;
+	case DISK_TREE:
+		if (!keyspace_tree_parse(bytes, &parts))
+			return false;
+		break;
 	case DISK_META:
 		parts.key = bytes;
 		break;
@@ -71,7 +80,11 @@ void diskkey_range(const struct disk_scan *scan, struct buf *ret_first, struct b
 	switch (scan->table) {
 	case DISK_DATA:
 	case DISK_LEDGER:
-		keyspace_data_range(scan->partition, ret_first, ret_end);
+	case DISK_TREE:
+		if (scan->one_leaf)
+			keyspace_leaf_range(scan->partition, scan->leaf, ret_first, ret_end);
+		else
+			keyspace_data_range(scan->partition, ret_first, ret_end);
 		break;
 	case DISK_HINT:
 		keyspace_hint_partition_range(scan->target, scan->partition, ret_first, ret_end);

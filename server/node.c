@@ -86,6 +86,9 @@ static void carry_out(struct node *n, const struct action *action)
 	case ACT_WRITE:
 		node_disk_write(n, action->write.token, action->write.puts, action->write.count);
 		return;
+	case ACT_DROP:
+		node_disk_drop(n, action->drop.token, action->drop.partition);
+		return;
 	case ACT_SCAN:
 		node_disk_scan(n, action->scan.token, &action->scan.scan);
 		return;

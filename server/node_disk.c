@@ -3,6 +3,7 @@
 
 #include "server/diskkey.h"
 #include "server/fatal.h"
+#include "storage/keyspace.h"
 
 enum { SPARE_SIZE_MAX = 64 << 10 }; /* a spare read keeps no larger buffer */
 
@@ -149,6 +150,29 @@ void node_disk_write(struct node *n, uint64_t token, const struct disk_put *puts
 	}
 	w->write = (struct commit_write){
 		.done.run = write_done, .owner = n->config.loop, .ops = w->ops, .count = count};
+	commit_submit(n->config.commit, &w->write);
+}
+
+void node_disk_drop(struct node *n, uint64_t token, uint16_t partition)
+{
+	static const enum store_table tables[] = {STORE_TREE, STORE_DATA, STORE_LEDGER};
+	struct node_write *w = xcalloc(1, sizeof *w + ARRAY_SIZE(tables) * sizeof w->ops[0]);
+	CLEANUP(buf_release) struct buf first = BUF_INIT, end = BUF_INIT;
+	w->node = n;
+	w->token = token;
+	keyspace_data_range(partition, &first, &end); /* the same for all three: the partition comes first */
+	buf_append_slice(&w->bytes, buf_slice(&first));
+	buf_append_slice(&w->bytes, buf_slice(&end));
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		w->ops[i] = (struct store_op){.table = tables[i],
+					      .key = slice_of(w->bytes.data, first.size),
+					      .value = slice_of(w->bytes.data + first.size, end.size)};
+	}
+	w->write = (struct commit_write){.done.run = write_done,
+					 .owner = n->config.loop,
+					 .ops = w->ops,
+					 .count = ARRAY_SIZE(tables),
+					 .drops = true};
 	commit_submit(n->config.commit, &w->write);
 }
 

@@ -14,6 +14,10 @@ struct node_read;
 
 void node_disk_read(struct node *n, uint64_t token, const struct disk_key *key);
 void node_disk_write(struct node *n, uint64_t token, const struct disk_put *puts, uint32_t count);
+
+/** Removes the partition's rows in every table but the hints', in turn with the writes. */
+void node_disk_drop(struct node *n, uint64_t token, uint16_t partition);
+
 void node_disk_scan(struct node *n, uint64_t token, const struct disk_scan *scan);
 
 /** Takes the next read that memory answered, as an event that borrows from it; NULL if there is none. */

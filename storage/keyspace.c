@@ -19,6 +19,12 @@ void keyspace_hint_key(struct buf *out, const struct keyspace_key *key)
 	keyspace_data_key(out, key);
 }
 
+void keyspace_tree_key(struct buf *out, const struct keyspace_key *key)
+{
+	buf_append_be16(out, key->partition);
+	buf_append_be16(out, key->leaf);
+}
+
 bool keyspace_data_parse(struct slice bytes, struct keyspace_key *ret)
 {
 	if (bytes.size <= DATA_KEY_PREFIX_SIZE)
@@ -44,6 +50,14 @@ bool keyspace_hint_parse(struct slice bytes, struct keyspace_key *ret)
 	return true;
 }
 
+bool keyspace_tree_parse(struct slice bytes, struct keyspace_key *ret)
+{
+	if (bytes.size != TREE_KEY_SIZE)
+		return false;
+	*ret = (struct keyspace_key){.partition = load_be16(bytes.data), .leaf = load_be16(bytes.data + 2)};
+	return true;
+}
+
 void keyspace_data_range(uint16_t partition, struct buf *ret_first, struct buf *ret_end)
 {
 	buf_clear(ret_first);
@@ -51,6 +65,17 @@ void keyspace_data_range(uint16_t partition, struct buf *ret_first, struct buf *
 	buf_append_be16(ret_first, partition);
 	if (partition < UINT16_MAX)
 		buf_append_be16(ret_end, (uint16_t)(partition + 1));
+}
+
+void keyspace_leaf_range(uint16_t partition, uint16_t leaf, struct buf *ret_first, struct buf *ret_end)
+{
+	keyspace_data_range(partition, ret_first, ret_end);
+	buf_append_be16(ret_first, leaf);
+	if (leaf < UINT16_MAX) {
+		buf_clear(ret_end);
+		buf_append_be16(ret_end, partition);
+		buf_append_be16(ret_end, (uint16_t)(leaf + 1));
+	}
 }
 
 void keyspace_hint_range(uint16_t target, struct buf *ret_first, struct buf *ret_end)

@@ -16,6 +16,7 @@
 
 #define DATA_KEY_PREFIX_SIZE 8u
 #define HINT_KEY_PREFIX_SIZE 10u
+#define TREE_KEY_SIZE        4u
 
 /** The parts of a data, ledger or hint key. `key` borrows from the encoded bytes when decoded. */
 struct keyspace_key {
@@ -29,13 +30,18 @@ struct keyspace_key {
 /** Appends the encoded key. */
 void keyspace_data_key(struct buf *out, const struct keyspace_key *key);
 void keyspace_hint_key(struct buf *out, const struct keyspace_key *key);
+void keyspace_tree_key(struct buf *out, const struct keyspace_key *key);
 
-/** Takes an encoded key apart; false if it is too short to be one. */
+/** Takes an encoded key apart; false if it has no size that one can have. */
 MUST_USE bool keyspace_data_parse(struct slice bytes, struct keyspace_key *ret);
 MUST_USE bool keyspace_hint_parse(struct slice bytes, struct keyspace_key *ret);
+MUST_USE bool keyspace_tree_parse(struct slice bytes, struct keyspace_key *ret);
 
-/** First key of a partition's data (or ledger), and the first key behind it (empty: the table's end). */
+/** First key of a partition's data (or ledger, or tree), and the first key behind it (empty: the table's end). */
 void keyspace_data_range(uint16_t partition, struct buf *ret_first, struct buf *ret_end);
+
+/** The same for one leaf of a partition's data. */
+void keyspace_leaf_range(uint16_t partition, uint16_t leaf, struct buf *ret_first, struct buf *ret_end);
 
 /** The same for all hints of a target, and for those of one partition. */
 void keyspace_hint_range(uint16_t target, struct buf *ret_first, struct buf *ret_end);

@@ -14,6 +14,8 @@ static enum store_table table_of(enum disk_table table)
 		return STORE_META;
 	case DISK_LEDGER:
 		return STORE_LEDGER;
+	case DISK_TREE:
+		return STORE_TREE;
 	}
 	KV_UNREACHABLE("no such table");
 }
@@ -27,6 +29,10 @@ static enum disk_table table_from(enum store_table table)
 		return DISK_HINT;
 	case STORE_LEDGER:
 		return DISK_LEDGER;
+	case STORE_META:
+		return DISK_META;
+	case STORE_TREE:
+		return DISK_TREE;
 	default:
 		KV_UNREACHABLE("no table that a core scans");
 	}
@@ -46,6 +52,9 @@ static void key_encode(const struct disk_key *key, struct buf *out)
 		return;
 	case DISK_HINT:
 		keyspace_hint_key(out, &parts);
+		return;
+	case DISK_TREE:
+		keyspace_tree_key(out, &parts);
 		return;
 	case DISK_META:
 		buf_append_slice(out, key->key);
@@ -70,6 +79,10 @@ struct disk_work *disk_work_scan(const struct disk_scan *scan)
 	work->bytes_max = scan->bytes_max;
 	if (scan->table == DISK_HINT)
 		keyspace_hint_partition_range(scan->target, scan->partition, &work->first, &work->end);
+	else if (scan->table == DISK_META)
+		buf_append_u8(&work->first, 0);
+	else if (scan->one_leaf)
+		keyspace_leaf_range(scan->partition, scan->leaf, &work->first, &work->end);
 	else
 		keyspace_data_range(scan->partition, &work->first, &work->end);
 	if (scan->has_after) {
@@ -143,14 +156,23 @@ void disk_work_carry_out(struct disk_work *work, struct store *store)
 	work->status = status == KV_NOT_FOUND ? KV_OK : status;
 }
 
+static bool key_parse(enum store_table table, struct slice bytes, struct keyspace_key *ret)
+{
+	*ret = (struct keyspace_key){.key = bytes};
+	if (table == STORE_META)
+		return true;
+	if (table == STORE_HINT)
+		return keyspace_hint_parse(bytes, ret);
+	return table == STORE_TREE ? keyspace_tree_parse(bytes, ret) : keyspace_data_parse(bytes, ret);
+}
+
 void disk_work_rows(const struct disk_work *work, struct disk_row *rows)
 {
 	for (uint32_t i = 0; i < work->count; i++) {
 		const struct disk_span *span = &work->spans[i];
 		struct slice key = slice_of(work->bytes.data + span->key_at, span->key_size);
 		struct keyspace_key parts = {0};
-		bool parsed = work->table == STORE_HINT ? keyspace_hint_parse(key, &parts)
-							: keyspace_data_parse(key, &parts);
+		bool parsed = key_parse(work->table, key, &parts);
 		KV_ASSERT(parsed);
 		rows[i].key = (struct disk_key){.table = table_from(work->table),
 						.target = parts.target,
@@ -179,4 +201,34 @@ void disk_apply(struct store *store, const struct disk_put *puts, uint32_t count
 		buf_release(&keys[i]);
 	free(keys);
 	free(ops);
+}
+
+/* One batch a row: a crash may leave any part of the range behind. */
+static bool remove_range(struct store *store, enum store_table table, struct slice first, struct slice end)
+{
+	struct store_scan *scan;
+	struct store_row row;
+	enum kv_status status = store_scan_open(store, table, first, end, &scan);
+	if (status != KV_OK)
+		return false;
+	while (store_scan_next(store, scan, &row, &status)) {
+		struct store_op op = {.table = table, .remove = true, .key = row.key};
+		enum kv_status written = store_write(store, &op, 1, /* sync: */ false);
+		KV_ASSERT(written == KV_OK);
+	}
+	store_scan_close(store, scan);
+	return status == KV_OK;
+}
+
+bool disk_drop(struct store *store, uint16_t partition)
+{
+	static const enum store_table tables[] = {STORE_TREE, STORE_DATA, STORE_LEDGER};
+	struct buf first = BUF_INIT, end = BUF_INIT;
+	keyspace_data_range(partition, &first, &end); /* the same for all three: the partition comes first */
+	bool done = true;
+	for (size_t i = 0; done && i < ARRAY_SIZE(tables); i++)
+		done = remove_range(store, tables[i], buf_slice(&first), buf_slice(&end));
+	buf_release(&first);
+	buf_release(&end);
+	return done;
 }

@@ -37,6 +37,9 @@ void disk_work_carry_out(struct disk_work *work, struct store *store);
 /** The rows of a scan as the core sees them. ROWS has room for work->count; slices point into WORK. */
 void disk_work_rows(const struct disk_work *work, struct disk_row *rows);
 
+/** Removes a partition's records, leaves and ledger entries without a sync; false if the disk cannot be read. */
+bool disk_drop(struct store *store, uint16_t partition);
+
 /** Applies a core's write without a sync. */
 void disk_apply(struct store *store, const struct disk_put *puts, uint32_t count);
 

@@ -82,7 +82,6 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 {
 	switch (a->kind) {
 	case ACT_SEND:
-		KV_ASSERT(a->send.to != n->index);
 		KV_ASSERT(a->send.to < n->sim->options.node_count);
 		sim_send(n->sim, n->index, a->send.to, a->send.msg, 0);
 		return;
@@ -94,6 +93,9 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 		return;
 	case ACT_WRITE:
 		node_write(n, core, a);
+		return;
+	case ACT_DROP:
+		node_drop(n, core, a);
 		return;
 	case ACT_SCAN:
 		node_read(n, core, a->scan.token, disk_work_scan(&a->scan.scan));

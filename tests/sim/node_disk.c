@@ -66,6 +66,18 @@ void node_write(struct sim_node *n, uint32_t core, const struct action *a)
 	queue_write(n, (struct disk_write){.core = core, .token = a->write.token});
 }
 
+void node_drop(struct sim_node *n, uint32_t core, const struct action *a)
+{
+	if (disk_is_full(n))
+		return;
+	trace_add(&n->sim->trace, n->sim->now_us, TRACE_drop, n->index, core, a->drop.token, a->drop.partition);
+	if (!disk_drop(n->store, a->drop.partition)) {
+		n->dying = true;
+		return;
+	}
+	queue_write(n, (struct disk_write){.core = core, .token = a->drop.token});
+}
+
 void node_save_map(struct sim_node *n, uint32_t core, const struct map_desc *map)
 {
 	if (disk_is_full(n))

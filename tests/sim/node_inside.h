@@ -18,6 +18,9 @@ bool node_dies_here(struct sim_node *n);
 /* Actions. */
 void node_write(struct sim_node *n, uint32_t core, const struct action *a);
 void node_read(struct sim_node *n, uint32_t core, uint64_t token, struct disk_work *work);
+/** A partition is removed; as with a write, durable with the next sync. */
+void node_drop(struct sim_node *n, uint32_t core, const struct action *a);
+
 void node_save_map(struct sim_node *n, uint32_t core, const struct map_desc *map);
 
 /* Events. */

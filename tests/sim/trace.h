@@ -32,6 +32,7 @@
 	X(deliver, "from", "to", "opcode", "id")                                                                   \
 	X(reply, "node", "client", "status", "token")                                                              \
 	X(write, "node", "core", "token", "puts")                                                                  \
+	X(drop, "node", "core", "token", "partition")                                                              \
 	X(durable, "node", "core", "token", "")                                                                    \
 	X(read, "node", "core", "token", "found")                                                                  \
 	X(scan, "node", "core", "token", "rows")                                                                   \

@@ -28,7 +28,9 @@ static void describe_map(struct cluster *c)
 				   .nodes = c->map_nodes,
 				   .rows = c->rows,
 				   .config_epochs = c->epochs,
-				   .voter_count = 1};
+				   .voter_count = 3,
+				   .voters = {0, 1, 2},
+				   .paused = true}; /* node 3 stays without partitions */
 	c->map.cluster.bytes[0] = 9;
 }
 
@@ -107,6 +109,9 @@ static void job_add(struct node *n, const struct action *a)
 		job->token = a->scan.token;
 		job->scan = a->scan.scan;
 		job->scan.after.key = arena_copy(&job->arena, a->scan.scan.after.key);
+	} else if (a->kind == ACT_DROP) {
+		job->token = a->drop.token;
+		job->partition = a->drop.partition;
 	} else {
 		job->token = a->write.token;
 		job->put_count = a->write.count;
@@ -177,7 +182,7 @@ static void carry_out(struct cluster *c, node_id i)
 			frame_send(c, i, a->send.to, a->send.msg);
 		else if (a->kind == ACT_REPLY)
 			note_answer(c, a->reply.msg);
-		else if (a->kind == ACT_READ || a->kind == ACT_WRITE || a->kind == ACT_SCAN)
+		else if (a->kind == ACT_READ || a->kind == ACT_WRITE || a->kind == ACT_DROP || a->kind == ACT_SCAN)
 			job_add(n, a);
 		n->stopped |= a->kind == ACT_STOP;
 		c->saves += a->kind == ACT_SAVE_MAP;
@@ -224,7 +229,8 @@ static void do_scan(struct cluster *c, node_id i, const struct job *job)
 	for (size_t k = 0; k < n->row_count; k++) {
 		const struct disk_key *key = &n->rows[k].key;
 		bool in_range = key->table == s->table && key->partition == s->partition &&
-				(s->table == DISK_DATA || key->target == s->target);
+				(s->table == DISK_DATA || key->target == s->target) &&
+				(!s->one_leaf || key->leaf == s->leaf);
 		struct disk_key after = s->after;
 		after.target = s->table == DISK_DATA ? 0 : s->target;
 		if (!in_range || (s->has_after && key_compare(key, &after) <= 0))
@@ -239,6 +245,15 @@ static void do_scan(struct cluster *c, node_id i, const struct job *job)
 	free(rows);
 }
 
+static void do_drop(struct node *n, uint16_t partition)
+{
+	for (size_t k = n->row_count; k-- > 0;) {
+		const struct disk_key *key = &n->rows[k].key;
+		if (key->partition == partition && key->table != DISK_HINT && key->table != DISK_META)
+			row_remove(n, k);
+	}
+}
+
 static void do_job(struct cluster *c, node_id i, struct job *job)
 {
 	struct node *n = &c->nodes[i];
@@ -251,6 +266,8 @@ static void do_job(struct cluster *c, node_id i, struct job *job)
 		step(c, i, &ev);
 		blob_unref(value);
 	} else {
+		if (job->kind == ACT_DROP)
+			do_drop(n, job->partition);
 		for (uint32_t k = 0; k < job->put_count; k++)
 			row_put(n, &job->puts[k]);
 		struct node_event ev = {.kind = EV_WRITE_DONE, .write.token = job->token};
@@ -262,7 +279,8 @@ static struct job *next_job(struct node *n)
 {
 	for (struct ilink *l = ilist_first(&n->jobs); l; l = ilist_next(&n->jobs, l)) {
 		struct job *job = container_of(l, struct job, link);
-		if (!(job->kind == ACT_WRITE ? n->hold_writes : n->hold_reads)) {
+		bool writes = job->kind == ACT_WRITE || job->kind == ACT_DROP;
+		if (!(writes ? n->hold_writes : n->hold_reads)) {
 			ilist_remove(l);
 			return job;
 		}

@@ -37,6 +37,7 @@ struct job {
 	struct disk_scan scan;
 	uint32_t put_count;
 	struct disk_put *puts;
+	uint16_t partition; /* drop */
 	struct arena arena; /* of all slices */
 };
 
