@@ -177,6 +177,21 @@ static void print_answer(const struct history_op *op, struct buf *out)
 		buf_printf(out, " stale_ms=%" PRIu64, op->stale_ms);
 }
 
+bool history_was_forgotten(const struct history *h, const struct history_op *get, struct stamp version)
+{
+	if (!h->purges || get->outcome != HISTORY_ABSENT || !stamp_is_none(get->version))
+		return false;
+	for (uint32_t i = 0; i < h->count && h->ops[i].invoke < get->complete; i++) {
+		const struct history_op *op = &h->ops[i];
+		bool ends = op->kind == HISTORY_DELETE || (op->kind == HISTORY_PUT && op->ttl_ms);
+		bool never = op->outcome == HISTORY_REFUSED || op->outcome == HISTORY_FAILED;
+		if (op->key == get->key && ends && !never &&
+		    (stamp_is_none(op->version) || !stamp_less(op->version, version)))
+			return true;
+	}
+	return false;
+}
+
 void history_print_op(const struct history_op *op, struct buf *out)
 {
 	buf_printf(out, "  #%-4u t=%" PRIu64, op->index, op->invoke_us);

@@ -111,6 +111,7 @@ struct history {
 	struct hmap links;      /* private: by content */
 	uint32_t key_count;     /* keys are below this */
 	usec_t skew_us;         /* no clock that judges a time to live is further off than this */
+	bool purges;   /* deletions are forgotten after a while: what is absent then has no version */
 	usec_t stale_slack_us; /* how far off clocks may put a bound of staleness; USEC_NEVER: do not judge bounds */
 };
 
@@ -150,6 +151,12 @@ static inline bool history_is_answered(const struct history_op *op)
 {
 	return op->outcome == HISTORY_DONE || op->outcome == HISTORY_ABSENT;
 }
+
+/**
+ * True if GET found the key absent, without a version, and a deletion at or above VERSION may be why: one that was forgotten since, as
+ * the history allows.
+ */
+bool history_was_forgotten(const struct history *h, const struct history_op *get, struct stamp version);
 
 /** Appends the key's operations as text, one a line in order of invocation. */
 void history_print(const struct history *h, uint32_t key, struct buf *out);

@@ -85,7 +85,8 @@ bool links_admit(struct sim_node *n, const struct sim_event *event, const struct
 {
 	struct sim_node *from = &n->sim->nodes[event->from];
 	node_id own = node_core_index(n->cores[0].core);
-	if (event->to_index != NODE_GUEST && own != NODE_NONE && own != event->to_index)
+	/* Who has no map asks whoever is there. */
+	if (event->said != NODE_NONE && event->to_index != NODE_GUEST && own != NODE_NONE && own != event->to_index)
 		return false;
 	bool same_process = from->up && !from->dying && from->boot == event->from_boot;
 	if (same_process && !greet(n, from))

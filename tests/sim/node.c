@@ -51,6 +51,12 @@ static usec_t node_time_of(const struct sim_node *n, usec_t mono_us)
 void sim_node_stop(struct sim_node *n, enum kv_status status, struct slice why)
 {
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_stop, n->index, status, 0, 0);
+	/* Its token was used up by another, or ended. */
+	if (status == KV_REFUSED && n->token[0]) {
+		n->token[0] = '\0';
+		n->dying = true;
+		return;
+	}
 	n->dying = n->leaving = (status == KV_IDENTITY || status == KV_OK) && sim_node_state(n) == NODE_REMOVED;
 	if (!n->leaving)
 		verdict_fail(&n->sim->verdict, "stop", UINT32_MAX, "node %u stopped itself: %s, %.*s", n->index,
@@ -315,7 +321,7 @@ void sim_node_seed_map(struct sim_node *n, const struct map_desc *map)
 static uint32_t node_seeds(const struct sim_node *n, struct slice *ret)
 {
 	uint32_t count = 0;
-	for (uint32_t i = 0; i < n->sim->options.node_count; i++)
+	for (uint32_t i = 0; i < n->sim->options.node_count && count < JOIN_SEEDS_MAX; i++)
 		if (i != n->index && sim_node_is_member(&n->sim->nodes[i]))
 			ret[count++] = slice_str(n->sim->nodes[i].address);
 	return count;
@@ -324,8 +330,6 @@ static uint32_t node_seeds(const struct sim_node *n, struct slice *ret)
 static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, const struct map_desc *map)
 {
 	const struct sim_options *o = &n->sim->options;
-	struct slice seeds[SIM_NODES_MAX];
-	uint32_t seed_count = node_seeds(n, seeds);
 	struct core_config config = {
 		.seed = rng_next(&n->sim->disk_rng),
 		.shard = index,
@@ -350,11 +354,10 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.gc_grace_ms = (uint32_t)o->gc_grace_ms,
 		.gc_interval_us = o->gc_interval_us,
 		.join_token = slice_str(n->token),
-		.join_seed_count = n->token[0] ? seed_count : 0,
-		.join_seeds = seeds,
 		.checked_max = CHECKED_MAX,
 		.buggify_seed = o->buggify && !n->sim->healed ? hash_u64(o->seed) | 1 : 0,
 	};
+	config.seed_count = n->token[0] ? node_seeds(n, config.seeds) : 0;
 	n->cores[index].core = node_core_new(&config);
 	node_core_start(n->cores[index].core, sim_node_now(n), &n->actions);
 	node_after(n, index);

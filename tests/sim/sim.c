@@ -592,6 +592,7 @@ void sim_init(struct sim *sim, const struct sim_options *options)
 	usec_t skew_us = 2 * options->skew_max_us + 400 * (usec_t)options->drift_max_ppm +
 			 (MAX_DRIFT_MS + 10) * USEC_PER_MSEC;
 	history_init(&sim->history, options->key_count, skew_us);
+	sim->history.purges = options->membership;
 	sim->history.stale_slack_us = options->jump_every_us ? USEC_NEVER : skew_us;
 	for (uint32_t i = 0; i < options->node_count; i++)
 		sim_node_init(&sim->nodes[i], sim, (uint16_t)i);
