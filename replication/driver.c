@@ -280,7 +280,7 @@ static enum move_health judge_move(const struct node_core *core, const struct ma
 		bool done = report && report->stage == MOVE_DONE && uuid_equal(&report->session, &move->session);
 		usec_t progress_us = moves_progress_us(core, move->partition, node);
 		arrived &= done;
-		stuck |= !done && progress_us != 0 && core->now.mono_us >= progress_us + MOVE_STUCK_US;
+		stuck |= !done && progress_us != 0 && core->now.mono_us >= progress_us + core->config.move_stuck_us;
 	}
 	return arrived ? MOVE_ARRIVED : stuck ? MOVE_STUCK : MOVE_RUNS;
 }

@@ -34,6 +34,7 @@ static void set_defaults(struct core_config *c)
 	c->gc_grace_ms = c->gc_grace_ms ? c->gc_grace_ms : GC_GRACE_MS;
 	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : GC_INTERVAL_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
+	c->move_stuck_us = c->move_stuck_us ? c->move_stuck_us : MOVE_STUCK_US;
 	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
 	c->exchange_settle_us = c->exchange_settle_us ? c->exchange_settle_us : EXCHANGE_SETTLE_US;
 	c->value_size_max = c->value_size_max ? c->value_size_max : VALUE_SIZE_DEFAULT_MAX;

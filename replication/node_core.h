@@ -39,6 +39,7 @@ struct core_config {
 	usec_t replica_timeout_us;   /* 0 = REPLICA_TIMEOUT_US */
 	usec_t tick_us;              /* at least that often an EV_TICK; 0 = TICK_US */
 	uint32_t checked_max;        /* keys whose own copy is known to be the newest; 0 = STALENESS_KEYS_MAX */
+	usec_t move_stuck_us;        /* a move that gets no further for so long is given up; 0 = MOVE_STUCK_US */
 	usec_t exchange_interval_us; /* between two comparisons with a node; 0 = EXCHANGE_INTERVAL_US */
 	usec_t exchange_settle_us;   /* 0 = EXCHANGE_SETTLE_US */
 	uint32_t gc_grace_ms;        /* least age of what is collected; 0 = GC_GRACE_MS */

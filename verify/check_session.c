@@ -6,6 +6,7 @@
 #define CHECK "session"
 
 struct session_ops {
+	const struct history *h;
 	const struct history_op **by_invoke;
 	const struct history_op **by_complete;
 	uint32_t count;
@@ -58,7 +59,7 @@ static bool check_read(const struct session_ops *s, const struct history_op *op,
 		return fail(op, "that was demanded", op->token, op->floor, v);
 	if (stamp_less(op->token, f->copy))
 		return fail(op, "that the session has seen", op->token, f->copy, v);
-	if (!s->mixed[op->key] && stamp_less(op->version, f->value))
+	if (!s->mixed[op->key] && stamp_less(op->version, f->value) && !history_was_forgotten(s->h, op, f->value))
 		return fail(op, "that the session has seen as the value's version", op->version, f->value, v);
 	return true;
 }
@@ -102,6 +103,7 @@ bool check_session(const struct history *h, struct verdict *v)
 {
 	size_t room = (size_t)h->count + 1;
 	struct session_ops s = {
+		.h = h,
 		.by_invoke = xcalloc(room, sizeof(s.by_invoke[0])),
 		.by_complete = xcalloc(room, sizeof(s.by_complete[0])),
 		.mixed = xcalloc(h->key_count, sizeof(s.mixed[0])),
