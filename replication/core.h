@@ -64,6 +64,7 @@ struct node_core {
 	struct arena texts;
 	struct rng rng;
 	struct moment now;   /* of the event being handled */
+	usec_t ticked_us;    /* last EV_TICK */
 	struct actions *out; /* where its actions go */
 	struct ilist local;  /* of struct local_msg */
 
