@@ -534,7 +534,10 @@ static void fail_liveness(struct sim *sim, const char *what)
 			describe_core(n, core, &text);
 	}
 	if (sim->maps.newest && !admin_is_done(sim))
-		buf_append_str(&text, "; the cluster is still changing");
+		buf_printf(&text, "; the cluster is still changing:%s%s%s%s", sim->admin.busy ? " asked" : "",
+			   maps_are_settled(&sim->maps) ? "" : " moves are left",
+			   maps_dead_left(&sim->maps) ? " a dead node is left" : "",
+			   sim_maps_are_known(sim) ? "" : " a node lacks the map");
 	verdict_fail(&sim->verdict, "liveness", UINT32_MAX, "%s%s", what, buf_cstr(&text));
 	buf_release(&text);
 }
