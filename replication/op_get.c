@@ -73,7 +73,6 @@ static bool is_narrow(const struct op *op)
 {
 	return !is_strong(op) && !op->internal && !op->wide && get_need(op).old == 1;
 }
-}
 
 static void get_unavailable(struct node_core *core, struct op *op)
 {
