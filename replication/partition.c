@@ -158,6 +158,7 @@ static void apply_floors(struct node_core *core, uint16_t partition)
 	f->drop = p->drop;
 	if (p->joined == 0)
 		return;
+	/* It stands for the promises of members before this one. */
 	if (!MUTANT(nofloor))
 		f->fence = version_max(f->fence, joined);
 	f->memory = version_max(f->memory, joined);
