@@ -112,13 +112,13 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
+	moves_release(core);
+	leaving_release(core);
 	exchanges_release(core);
 	tree_served_release(core);
 	repair_release(core);
 	scrub_release(core);
 	trees_release(core);
-	moves_release(core);
-	leaving_release(core);
 	move_source_release(core);
 	move_status_release(core);
 	partitions_release(core);
@@ -592,6 +592,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->moves_in = core->moves.in_count;
+	ret->move_rate = core->pace.rate;
+	ret->ranges_left = core->leaving.left_count;
 	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;

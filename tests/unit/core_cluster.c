@@ -155,6 +155,8 @@ static void frame_send(struct cluster *c, node_id from, node_id to, const struct
 	f->from = from;
 	f->to = to;
 	assert_int_equal(codec_encode(m, &f->bytes), KV_OK);
+	c->nodes[from].sent_bytes += f->bytes.size;
+	c->nodes[from].sent_trees += !m->reply && (m->opcode == OP_TREE_LEAVES || m->opcode == OP_TREE_KEYS);
 	ilist_push_back(list, &f->link);
 }
 

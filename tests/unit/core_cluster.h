@@ -58,6 +58,8 @@ struct node {
 	struct stored *rows;
 	size_t row_count;
 	bool stopped;
+	uint64_t sent_bytes; /* of frames to other nodes */
+	uint32_t sent_trees; /* of them questions about leaves and keys */
 };
 
 /** Messages to lose, or to keep back for later. */
