@@ -50,7 +50,7 @@ MUST_USE enum kv_status codec_decode(const struct frame_header *header, struct s
  */
 static inline size_t codec_arena_max(size_t meta_size)
 {
-	size_t dense = ((size_t)64 << 10) + 80 * meta_size;
+	size_t dense = ((size_t)64 << 10) + 256 * meta_size;
 	size_t counted = ((size_t)2 << 20) + 4 * meta_size;
 	return MIN(dense, counted);
 }

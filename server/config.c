@@ -30,6 +30,8 @@ static const struct config_key keys[] = {
 	KEY("listen", "peer", CONFIG_ADDRESS, "127.0.0.1:7101", 1, ADDRESS_SIZE_MAX - 1, listen_peer),
 	KEY("advertise", "client", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_client),
 	KEY("advertise", "peer", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_peer),
+	KEY("join", "seeds", CONFIG_ADDRESSES, "", 0, 3072, join_seeds),
+	KEY("join", "token_file", CONFIG_TEXT, "", 0, 3072, join_token_file),
 	KEY("", "shards", CONFIG_COUNT, "0", 0, SHARDS_MAX, shards),
 	KEY("", "insecure", CONFIG_BOOL, "false", 0, 0, insecure),
 	KEY("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
@@ -117,6 +119,9 @@ static void explain(const struct config_key *key, struct buf *why)
 	case CONFIG_ADDRESS:
 		buf_append_str(why, "write host:port, like 127.0.0.1:7001 or [::1]:7001");
 		return;
+	case CONFIG_ADDRESSES:
+		buf_printf(why, "write up to %u host:port, separated by commas", JOIN_SEEDS_MAX);
+		return;
 	case CONFIG_BOOL:
 		buf_append_str(why, "write true or false");
 		return;
@@ -152,6 +157,28 @@ static bool name_is_valid(const char *text)
 	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
 }
 
+bool config_address_next(const char **at, struct slice *ret)
+{
+	const char *begin = *at + strspn(*at, " ,");
+	size_t size = strcspn(begin, " ,");
+	*at = begin + size;
+	*ret = slice_of(begin, size);
+	return size > 0;
+}
+
+static bool addresses_are_valid(const char *text)
+{
+	char host[ADDRESS_SIZE_MAX];
+	uint16_t port;
+	struct slice one;
+	unsigned count = 0;
+	for (const char *at = text; config_address_next(&at, &one); count++) {
+		if (one.size >= ADDRESS_SIZE_MAX || !address_split(one, host, &port) || port == 0)
+			return false;
+	}
+	return count <= JOIN_SEEDS_MAX;
+}
+
 static bool text_store(const struct config_key *key, const char *text, char **ret)
 {
 	size_t size = strlen(text);
@@ -161,6 +188,8 @@ static bool text_store(const struct config_key *key, const char *text, char **re
 		return false;
 	char host[ADDRESS_SIZE_MAX];
 	uint16_t port;
+	if (key->kind == CONFIG_ADDRESSES && !addresses_are_valid(text))
+		return false;
 	if (key->kind == CONFIG_ADDRESS && size > 0 && !address_split(slice_str(text), host, &port))
 		return false;
 	free(*ret);
@@ -201,6 +230,7 @@ static bool store_value(struct config *c, const struct config_key *key, const ch
 	case CONFIG_TEXT:
 	case CONFIG_NAME:
 	case CONFIG_ADDRESS:
+	case CONFIG_ADDRESSES:
 		return text_store(key, text, field);
 	case CONFIG_COUNT:
 		return number_store(key, text, no_units, field);
@@ -336,6 +366,13 @@ static bool check_whole(struct config *c, const struct config_text *texts, const
 				 line_of(texts, offsetof(struct config, advertise_client)), file, why);
 	good &= check_advertised("advertise.peer", c->advertise_peer,
 				 line_of(texts, offsetof(struct config, advertise_peer)), file, why);
+	if (c->join_token_file[0] && !c->join_seeds[0]) {
+		buf_printf(
+			why,
+			"%s:%u: join.token_file is given without join.seeds; name nodes of the cluster to join\n",
+			file, line_of(texts, offsetof(struct config, join_token_file)));
+		good = false;
+	}
 	char host[ADDRESS_SIZE_MAX];
 	uint16_t port = 0;
 	bool split = address_split(slice_str(c->listen_peer), host, &port);
@@ -431,5 +468,7 @@ void config_release(struct config *c)
 	free(c->listen_peer);
 	free(c->advertise_client);
 	free(c->advertise_peer);
+	free(c->join_seeds);
+	free(c->join_token_file);
 	*c = (struct config){0};
 }

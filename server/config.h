@@ -25,6 +25,9 @@ struct config {
 	char *listen_client, *listen_peer; /* host:port; port 0: any, kept over restarts */
 	/* advertise */
 	char *advertise_client, *advertise_peer; /* host:port that others dial; empty: the address listened on */
+	/* join */
+	char *join_seeds; /* host:port, separated by commas: whom an empty node asks to be admitted; empty: nobody */
+	char *join_token_file; /* or empty */
 	/* without section */
 	uint64_t shards; /* 1 or more after a load */
 	bool insecure;
@@ -47,8 +50,9 @@ struct config {
 
 enum config_kind {
 	CONFIG_TEXT,
-	CONFIG_NAME,    /* letters, digits, '-', '_', '.' */
-	CONFIG_ADDRESS, /* host:port */
+	CONFIG_NAME,      /* letters, digits, '-', '_', '.' */
+	CONFIG_ADDRESS,   /* host:port */
+	CONFIG_ADDRESSES, /* up to JOIN_SEEDS_MAX of them, separated by commas */
 	CONFIG_COUNT,
 	CONFIG_OFFSET,   /* whole number with sign */
 	CONFIG_SIZE,     /* bytes; in text with a unit */
@@ -68,7 +72,7 @@ struct config_key {
 	size_t offset;        /* in struct config */
 };
 
-#define CONFIG_KEYS_MAX 32
+#define CONFIG_KEYS_MAX 40
 
 const struct config_key *config_keys(size_t *ret_count);
 
@@ -85,6 +89,9 @@ MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, const 
 /** The same for a file on disk; file NULL: defaults and environment only. KV_IO if the file cannot be read. */
 MUST_USE enum kv_status config_load(const char *file, const char *const *environment, struct config *ret,
 				    struct buf *why);
+
+/** The next of a list of addresses; *at moves on. False at the end. */
+MUST_USE bool config_address_next(const char **at, struct slice *ret);
 
 /** Accepts a zeroed struct. Fits CLEANUP. */
 void config_release(struct config *config);

@@ -121,6 +121,15 @@ static enum kv_status mint(const char *data_dir, struct store *store, const stru
 	return KV_OK;
 }
 
+enum kv_status identity_read(struct store *store, struct identity *ret, struct error *err)
+{
+	*ret = (struct identity){0};
+	enum kv_status status = record_read(store, ret, err);
+	if (status == KV_NOT_FOUND)
+		return error_set(err, KV_IDENTITY, "the store has no node identity");
+	return status;
+}
+
 enum kv_status identity_start(const char *data_dir, struct store *store, struct identity *ret, struct error *err)
 {
 	struct uuid named = {0}, begun = {0};
@@ -165,7 +174,7 @@ enum kv_status identity_start(const char *data_dir, struct store *store, struct 
 }
 
 enum kv_status identity_check_map(const struct identity *identity, const struct map_desc *map,
-				  const char *peer_address, struct error *err)
+				  const char *peer_address, bool moved, struct error *err)
 {
 	char id[UUID_TEXT_SIZE];
 	uuid_format(&identity->node, id);
@@ -178,12 +187,12 @@ enum kv_status identity_check_map(const struct identity *identity, const struct 
 				err, KV_IDENTITY,
 				"node %s was removed from the cluster; to come back, start with an empty data directory",
 				id);
-		if (slice_equal(node->peer_address, slice_str(peer_address)))
+		if (moved || slice_equal(node->peer_address, slice_str(peer_address)))
 			return KV_OK;
 		return error_set(
 			err, KV_IDENTITY,
 			"copied data directory? The cluster knows node %s at %.*s, but its peers would find it at %s here; one identity "
-			"may not run twice: use an empty directory, or the old address",
+			"may not run twice: use an empty directory, or the old address; if the node itself moved, start it with --moved",
 			id, (int)MIN(node->peer_address.size, 64u), (const char *)node->peer_address.data,
 			peer_address);
 	}

@@ -30,11 +30,15 @@ struct identity {
 MUST_USE enum kv_status identity_start(const char *data_dir, struct store *store, struct identity *ret,
 				       struct error *err);
 
+/** Reads the identity without counting a start. KV_IDENTITY: there is none; KV_CORRUPT, KV_IO: it cannot be read. */
+MUST_USE enum kv_status identity_read(struct store *store, struct identity *ret, struct error *err);
+
 /**
  * Checks the identity against the node's durable map and the address it listens on for peers. KV_IDENTITY: this node was
- * removed, is not in the map, or the directory was copied from the node that is.
+ * removed, is not in the map, or the directory was copied from the node that is. MOVED: the operator says that no other
+ * process has it and that the node is to be found at another address from now on.
  */
 MUST_USE enum kv_status identity_check_map(const struct identity *identity, const struct map_desc *map,
-					   const char *peer_address, struct error *err);
+					   const char *peer_address, bool moved, struct error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/klog.h"
 #include "base/mutant.h"
 #include "server/config.h"
+#include "server/recovery.h"
 #include "server/server.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 11 };
@@ -19,32 +20,66 @@ struct options {
 	const char *config_file;
 	bool check_only;
 	bool dev;
+	bool moved;
+	bool recover;
+	struct recovery_order recovery;
 };
 
 static const char usage[] =
 	"Usage: kvd --config FILE\n"
 	"       kvd --dev [--config FILE]\n"
+	"       kvd --config FILE --unsafe-recover --survivors LIST --cluster NAME [--yes]\n"
 	"\n"
 	"One node of a kvd cluster. Ends with SIGTERM or SIGINT, after running requests are answered.\n"
 	"\n"
 	"  -c, --config FILE   configuration (YAML); docs/configuration.md lists the keys\n"
 	"      --check-config  check the configuration and exit: 0 good, 2 not\n"
 	"      --dev           a cluster of one node in a temporary directory, which is removed at the end\n"
+	"      --moved         the node is to be found at another peer address than before; it tells the others\n"
 	"      --version       print the version and exit\n"
 	"  -h, --help          print this and exit\n"
+	"\n"
+	"When so many nodes are gone for ever that the cluster cannot go on, with kvd stopped on each survivor:\n"
+	"  --unsafe-recover    make a cluster of the survivors. What only the lost nodes had is lost, also if it was\n"
+	"                      acknowledged. Without --yes only tells what would happen (exit code 11)\n"
+	"  --survivors LIST    names, numbers or identities of all nodes that stay, separated by commas\n"
+	"  --cluster NAME      the cluster's name or identity, so that no other one is meant\n"
+	"  --yes               do it\n"
 	"\n"
 	"KVD_<SECTION>_<KEY> in the environment overrides a key, e.g. KVD_NODE_DATA_DIR.\n";
 
 static const char mutant_variable[] = "KVD_MUTANT";
 
+/** -1, or the exit code if the flags of --unsafe-recover do not fit together. */
+static int check_recovery(const struct options *o)
+{
+	const struct recovery_order *order = &o->recovery;
+	bool any = order->survivors || order->cluster || order->confirmed;
+	if (!o->recover && !any)
+		return -1;
+	if (o->recover && order->survivors && order->cluster && o->config_file && !o->dev)
+		return -1;
+	fputs("kvd: --unsafe-recover needs --config, --survivors and --cluster, and they need it\nTry kvd --help.\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
 /** Returns -1 to go on, or the exit code. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
-	enum { OPT_CHECK = 256, OPT_DEV, OPT_VERSION };
+	enum { OPT_CHECK = 256, OPT_DEV, OPT_MOVED, OPT_RECOVER, OPT_SURVIVORS, OPT_CLUSTER, OPT_YES, OPT_VERSION };
 	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, OPT_CHECK},
-		{"dev", no_argument, NULL, OPT_DEV},      {"version", no_argument, NULL, OPT_VERSION},
-		{"help", no_argument, NULL, 'h'},         {0},
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", no_argument, NULL, OPT_CHECK},
+		{"dev", no_argument, NULL, OPT_DEV},
+		{"version", no_argument, NULL, OPT_VERSION},
+		{"moved", no_argument, NULL, OPT_MOVED},
+		{"unsafe-recover", no_argument, NULL, OPT_RECOVER},
+		{"survivors", required_argument, NULL, OPT_SURVIVORS},
+		{"cluster", required_argument, NULL, OPT_CLUSTER},
+		{"yes", no_argument, NULL, OPT_YES},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	for (int option; (option = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
 		switch (option) {
@@ -56,6 +91,21 @@ static int parse_options(int argc, char **argv, struct options *ret)
 			break;
 		case OPT_DEV:
 			ret->dev = true;
+			break;
+		case OPT_MOVED:
+			ret->moved = true;
+			break;
+		case OPT_RECOVER:
+			ret->recover = true;
+			break;
+		case OPT_SURVIVORS:
+			ret->recovery.survivors = optarg;
+			break;
+		case OPT_CLUSTER:
+			ret->recovery.cluster = optarg;
+			break;
+		case OPT_YES:
+			ret->recovery.confirmed = true;
 			break;
 		case OPT_VERSION:
 			printf("kvd %s\n", KVD_VERSION);
@@ -76,7 +126,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
 		fputs("kvd: no configuration; give --config FILE, or --dev for a node to try things on\n", stderr);
 		return EXIT_USAGE;
 	}
-	return -1;
+	return check_recovery(ret);
 }
 
 static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *at)
@@ -117,13 +167,13 @@ static bool choose_mutant(void)
 	return true;
 }
 
-static int serve(const struct config *config, bool dev)
+static int serve(const struct config *config, bool dev, bool moved)
 {
 	if (!choose_mutant())
 		return EXIT_USAGE;
 	struct server server;
 	struct error error;
-	enum kv_status status = server_open(&server, config, &error);
+	enum kv_status status = server_open(&server, config, moved, &error);
 	if (status != KV_OK) {
 		log_error("server.refused", L_STR("status", status_name(status)), L_STR("reason", error.message));
 		return status == KV_IDENTITY || status == KV_REFUSED ? EXIT_REFUSED : EXIT_FAILED;
@@ -169,7 +219,8 @@ int main(int argc, char **argv)
 		log_configure(config.log_level, config.log_format);
 		clock_set_wall_offset_us(config.test_wall_offset_ms * (int64_t)USEC_PER_MSEC);
 		block_signals();
-		code = serve(&config, options.dev);
+		code = options.recover ? recovery_run(&config, &options.recovery)
+				       : serve(&config, options.dev, options.moved);
 	}
 	if (temporary)
 		nftw(temporary, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

@@ -103,12 +103,12 @@ static enum kv_status open_door(struct server *s, struct server_door *door, cons
 	return KV_OK;
 }
 
-static enum kv_status open_doors(struct server *s, struct error *err)
+static enum kv_status open_doors(struct server *s, bool moved, struct error *err)
 {
 	enum kv_status status =
 		open_door(s, &s->client_door, "client", s->config->listen_client, /* keep: */ false, err);
 	if (status == KV_OK)
-		status = open_door(s, &s->peer_door, "peer", s->config->listen_peer, s->in_cluster, err);
+		status = open_door(s, &s->peer_door, "peer", s->config->listen_peer, s->in_cluster && !moved, err);
 	return status;
 }
 
@@ -164,6 +164,9 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.client_address = slice_str(server_advertised(s, HELLO_CLIENT)),
 		.zone = slice_str(config->node_zone),
 		.weight = (uint32_t)config->node_weight,
+		.join_seed_count = s->join.seed_count,
+		.join_seeds = s->join.seeds,
+		.join_token = slice_str(s->join.token),
 		.hlc_limit = hlc_limit,
 		.map = s->in_cluster ? &s->map : NULL,
 		.value_size_max = (uint32_t)config->limits_value_size,
@@ -180,7 +183,7 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 	return KV_OK;
 }
 
-static enum kv_status open_steps(struct server *s, struct error *err)
+static enum kv_status open_steps(struct server *s, bool moved, struct error *err)
 {
 	enum kv_status status = open_store(s, err);
 	if (status == KV_OK)
@@ -191,12 +194,17 @@ static enum kv_status open_steps(struct server *s, struct error *err)
 	s->in_cluster = status == KV_OK;
 	if (status != KV_OK && status != KV_NOT_FOUND)
 		return status;
+	status = s->in_cluster ? KV_OK : join_load(s->config, &s->join, err);
+	if (status != KV_OK)
+		return status;
+	if (s->in_cluster)
+		map_log_changed(&s->map_log, &s->map);
 	hlc_t hlc_limit = 0;
 	status = load_hlc_limit(s, &hlc_limit, err);
 	if (status == KV_OK)
-		status = open_doors(s, err);
+		status = open_doors(s, moved, err);
 	if (status == KV_OK && s->in_cluster)
-		status = identity_check_map(&s->identity, &s->map, server_advertised(s, HELLO_PEER), err);
+		status = identity_check_map(&s->identity, &s->map, server_advertised(s, HELLO_PEER), moved, err);
 	if (status == KV_OK)
 		status = write_addresses(s, err);
 	if (status != KV_OK)
@@ -206,7 +214,7 @@ static enum kv_status open_steps(struct server *s, struct error *err)
 	return build_shards(s, hlc_limit, err);
 }
 
-enum kv_status server_open(struct server *s, const struct config *config, struct error *err)
+enum kv_status server_open(struct server *s, const struct config *config, bool moved, struct error *err)
 {
 	*s = (struct server){
 		.config = config, .client_door.fd = -1, .peer_door.fd = -1, .started_us = clock_mono_us()};
@@ -214,7 +222,7 @@ enum kv_status server_open(struct server *s, const struct config *config, struct
 	KV_ASSERT(s->wake_fd >= 0);
 	s->budget.limit = config->limits_memory;
 	s->connections_max = raise_descriptor_limit(config->limits_connections);
-	enum kv_status status = open_steps(s, err);
+	enum kv_status status = open_steps(s, moved, err);
 	if (status != KV_OK)
 		server_close(s);
 	return status;
@@ -281,13 +289,26 @@ void server_start(struct server *s, bool form)
 		form_alone(s);
 }
 
+static void wake(struct server *s)
+{
+	uint64_t one = 1;
+	ssize_t size = write(s->wake_fd, &one, sizeof one);
+	(void)size; /* the counter cannot be full */
+}
+
 void server_fail(struct server *s, enum kv_status status, struct slice why)
 {
 	log_error("server.failed", L_STR("status", status_name(status)), L_BYTES("reason", why));
 	atomic_store(&s->failed, true);
-	uint64_t one = 1;
-	ssize_t size = write(s->wake_fd, &one, sizeof one);
-	(void)size; /* the counter cannot be full */
+	wake(s);
+}
+
+void server_retire(struct server *s)
+{
+	if (!atomic_exchange(&s->retired, true))
+		log_info("server.left", L_STR("name", s->config->node_name),
+			 L_STR("action", "its data directory is of no use any more"));
+	wake(s);
 }
 
 /** Waits for a signal (true) or a word from a shard, until UNTIL_US. */
@@ -341,7 +362,7 @@ int server_run(struct server *s)
 	int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	KV_ASSERT(signal_fd >= 0);
 	bool signalled = false;
-	while (!signalled && !atomic_load(&s->failed))
+	while (!signalled && !atomic_load(&s->failed) && !atomic_load(&s->retired))
 		signalled = wait_for_signal(s, signal_fd, USEC_NEVER);
 	if (!atomic_load(&s->failed))
 		drain(s, signal_fd);
@@ -373,6 +394,7 @@ void server_close(struct server *s)
 		shard_free(s->shards[i]);
 	free(s->shards);
 	arena_release(&s->map_arena);
+	map_log_release(&s->map_log);
 	fatal_set_store(NULL, NULL);
 	store_close(s->store);
 	if (s->wake_fd > 0)

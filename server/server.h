@@ -15,7 +15,9 @@
 #include "server/commit.h"
 #include "server/config.h"
 #include "server/identity.h"
+#include "server/join.h"
 #include "server/listener.h"
+#include "server/map_log.h"
 #include "server/reader.h"
 #include "server/stats.h"
 
@@ -41,6 +43,8 @@ struct server {
 	bool in_cluster; /* when it started; then map is what was stored, which the cores read as they start */
 	struct arena map_arena;
 	struct map_desc map;
+	struct map_log map_log; /* private to shard 0's thread once it runs */
+	struct join join;
 	usec_t started_us;
 	uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
 	uint32_t shard_count;
@@ -51,14 +55,17 @@ struct server {
 	uint32_t next_shard;       /* private to shard 0's thread */
 	int wake_fd;               /* of server_run: a shard went quiet, or failed */
 	_Atomic bool failed;
+	_Atomic bool left; /* the map that comes into force says that this node, which was leaving, has left */
+	_Atomic bool retired;
 	bool running;
 };
 
 /**
- * Opens the data directory, checks the identity, binds the addresses and writes them to DATA_DIR/addresses. CONFIG
- * outlives the server. After an error, said in ERR, the server is closed. Signals are blocked by the caller.
+ * Opens the data directory, checks the identity, binds the addresses and writes them to DATA_DIR/addresses. MOVED: it may
+ * have another peer address than the cluster knows, and tells the others. CONFIG outlives the server. After an error, said
+ * in ERR, the server is closed. Signals are blocked by the caller.
  */
-MUST_USE enum kv_status server_open(struct server *s, const struct config *config, struct error *err);
+MUST_USE enum kv_status server_open(struct server *s, const struct config *config, bool moved, struct error *err);
 
 /** Starts the threads and opens the doors. FORM: also forms a cluster of this one node, if it is in none. */
 void server_start(struct server *s, bool form);
@@ -74,6 +81,9 @@ void server_close(struct server *s);
 
 /** What clients (HELLO_CLIENT) or other nodes (HELLO_PEER) are told to dial. After server_open; lives as long as S. */
 const char *server_advertised(const struct server *s, enum hello_kind kind);
+
+/** The node has left its cluster as it was told to: server_run drains and returns 0. Any thread. */
+void server_retire(struct server *s);
 
 /** The node cannot go on: logged here, server_run returns 1. Any thread. */
 void server_fail(struct server *s, enum kv_status status, struct slice why);

@@ -218,6 +218,8 @@ static void run_map(struct loop_item *item, bool live)
 		struct map_desc map;
 		enum kv_status status = codec_map_decode(buf_slice(&order->bytes), &s->arena, &map);
 		KV_ASSERT(status == KV_OK); /* this process encoded it */
+		if (s->index == 0)
+			map_log_changed(&s->server->map_log, &map);
 		node_map_saved(&s->node, &map);
 		arena_reset(&s->arena);
 		peer_set_greet_again(&s->peers);

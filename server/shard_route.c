@@ -101,7 +101,7 @@ static void take_client_message(struct shard *s, struct conn *c, const struct fr
 		conn_send(c, &pong);
 	} else if (msg->opcode == OP_STATUS) {
 		admin_reply_status(s->server, c, msg);
-	} else if (opcode_is_client(msg->opcode) || msg->opcode == OP_CLUSTER_INIT) {
+	} else if (opcode_is_client(msg->opcode) || msg->opcode >> 8 == 5) {
 		take_request(s, c, header, meta, value, msg);
 	} else if (msg->opcode != OP_ERROR && msg->opcode != OP_GOAWAY) {
 		conn_send_error(c, msg->opcode, msg->id, KV_DENIED, "%s is not for clients",
@@ -109,9 +109,13 @@ static void take_client_message(struct shard *s, struct conn *c, const struct fr
 	}
 }
 
-/** Whom a message comes from if the node has no index yet: then only forming a cluster is talked about. */
+/** Whom a message comes from if the node has no index yet: then only a cluster to be, or to be joined, is talked about. */
 static bool newcomer_index(const struct msg *msg, node_id *ret)
 {
+	if (msg->opcode == OP_JOIN && !msg->reply) {
+		*ret = NODE_GUEST;
+		return true;
+	}
 	if (msg->opcode == OP_INIT_RESERVE) {
 		*ret = msg->reply ? msg->init.index : msg->init.from;
 		return true;
@@ -126,7 +130,9 @@ static void take_peer_message(struct shard *s, struct conn *c, const struct fram
 	node_id from = c->peer;
 	if (msg->opcode >> 8 == 0)
 		return; /* ERROR, GOAWAY: nothing was asked over this connection */
-	if (msg->opcode >> 8 == 5) {
+	/* A node tells of itself that its address changed. */
+	bool about_itself = msg->opcode == OP_CLUSTER_CHANGE && !msg->reply && msg->change.kind == CHANGE_ADDRESS;
+	if (msg->opcode >> 8 == 5 && !about_itself) {
 		conn_send_error(c, msg->opcode, msg->id, KV_DENIED, "%s is for clients", opcode_name(msg->opcode));
 		return;
 	}
@@ -329,15 +335,33 @@ static void on_map_stored(void *owner, struct slice stored)
 		shard_post_map(s->server->shards[i], stored);
 }
 
+static enum node_state state_of(const struct map_desc *map, const struct uuid *node)
+{
+	for (uint32_t i = 0; i < map->node_count; i++) {
+		if (uuid_equal(&map->nodes[i].uuid, node))
+			return map->nodes[i].state;
+	}
+	return NODE_REMOVED;
+}
+
 static void on_save_map(void *owner, const struct map_desc *map)
 {
 	struct shard *s = owner;
+	const struct cluster_map *last = s->server->map_log.last;
+	const struct uuid *self = &s->server->identity.node;
+	KV_ASSERT(s->index == 0); /* maps are its affair */
+	if (last && state_of(&last->desc, self) == NODE_LEAVING && state_of(map, self) == NODE_REMOVED)
+		atomic_store(&s->server->left, true);
 	map_store_save(s->server->commit, &s->loop, map, on_map_stored, s);
 }
 
 static void on_stop(void *owner, enum kv_status status, struct slice why)
 {
-	server_fail(((struct shard *)owner)->server, status, why);
+	struct server *server = ((struct shard *)owner)->server;
+	if (status == KV_IDENTITY && atomic_load(&server->left))
+		server_retire(server);
+	else
+		server_fail(server, status, why);
 }
 
 const struct node_events shard_node_events = {

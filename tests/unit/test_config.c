@@ -80,7 +80,7 @@ static void unknown_keys_are_refused_with_line_and_suggestion(void **state)
 	assert_refused("# comment\nnode: {data_dir: /d}\nlimit: {}\n",
 		       "kvd.yaml:3: unknown key \"limit\"; did you mean \"limits\"?");
 	assert_refused("zzzzzz: 1\n",
-		       "allowed here: node listen advertise shards insecure limits storage log test");
+		       "allowed here: node listen advertise join shards insecure limits storage log test");
 }
 
 static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
@@ -209,6 +209,24 @@ static void the_document_lists_exactly_the_keys(void **state)
 	assert_int_equal(rows, count);
 }
 
+static void seeds_are_a_list_of_addresses(void **state)
+{
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(
+		parse("node: {data_dir: /d}\njoin: {seeds: \"127.0.0.1:7101, b.c:7102\", token_file: /t}\n", NULL,
+		      &config, &why),
+		KV_OK);
+	const char *at = config.join_seeds;
+	struct slice one;
+	assert_true(config_address_next(&at, &one) && slice_equal(one, slice_str("127.0.0.1:7101")));
+	assert_true(config_address_next(&at, &one) && slice_equal(one, slice_str("b.c:7102")));
+	assert_false(config_address_next(&at, &one));
+	assert_refused("node: {data_dir: /d}\njoin: {seeds: here}\n", "write up to 16 host:port");
+	assert_refused("node: {data_dir: /d}\njoin: {seeds: \"a:0\"}\n", "kvd.yaml:2: join.seeds");
+	assert_refused("node: {data_dir: /d}\njoin: {token_file: /t}\n", "without join.seeds");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -222,6 +240,7 @@ int main(void)
 		cmocka_unit_test(shapes_that_are_no_configuration_are_refused),
 		cmocka_unit_test(open_networks_need_a_word),
 		cmocka_unit_test(what_is_advertised_can_be_dialled),
+		cmocka_unit_test(seeds_are_a_list_of_addresses),
 		cmocka_unit_test(a_file_that_is_not_there_is_said),
 		cmocka_unit_test(the_files_that_come_with_it_are_good),
 		cmocka_unit_test(the_document_lists_exactly_the_keys),

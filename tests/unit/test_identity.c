@@ -136,15 +136,19 @@ static void the_map_must_know_the_node_at_its_address(void **state)
 		.uuid = identity.node, .state = NODE_NORMAL, .peer_address = slice_str("127.0.0.1:7101")};
 	struct map_desc map = {.node_count = 1, .nodes = &node};
 	struct error error;
-	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7101", &error), KV_OK);
-	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7102", &error), KV_IDENTITY);
+	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7101", /* moved: */ false, &error), KV_OK);
+	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7102", /* moved: */ false, &error),
+			 KV_IDENTITY);
+	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7102", /* moved: */ true, &error), KV_OK);
 	assert_non_null(strstr(error.message, "127.0.0.1:7101"));
 	assert_non_null(strstr(error.message, "127.0.0.1:7102"));
 	assert_non_null(strstr(error.message, "old address"));
 	node.state = NODE_REMOVED;
-	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7101", &error), KV_IDENTITY);
+	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7101", /* moved: */ false, &error),
+			 KV_IDENTITY);
 	map.node_count = 0;
-	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7101", &error), KV_IDENTITY);
+	assert_int_equal(identity_check_map(&identity, &map, "127.0.0.1:7101", /* moved: */ false, &error),
+			 KV_IDENTITY);
 }
 
 #define identity_test(fn) cmocka_unit_test_setup_teardown(fn, fresh, gone)

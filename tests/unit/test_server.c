@@ -41,7 +41,7 @@ static void node_configure(struct test_node *n, unsigned number)
 static void node_open(struct test_node *n)
 {
 	struct error error;
-	enum kv_status status = server_open(&n->server, &n->config, &error);
+	enum kv_status status = server_open(&n->server, &n->config, /* moved: */ false, &error);
 	if (status != KV_OK)
 		print_error("%s\n", error.message);
 	assert_int_equal(status, KV_OK);
@@ -367,7 +367,7 @@ static void a_copied_directory_is_refused(void **state)
 	/* As after a copy to another machine: the directory is the node's, the address is not. */
 	const struct slice elsewhere = slice_str("client=127.0.0.1:0\npeer=127.0.0.1:0\n");
 	assert_int_equal(files_replace(nodes[2].data_dir, "addresses", elsewhere, &error), KV_OK);
-	assert_int_equal(server_open(&nodes[2].server, &nodes[2].config, &error), KV_IDENTITY);
+	assert_int_equal(server_open(&nodes[2].server, &nodes[2].config, /* moved: */ false, &error), KV_IDENTITY);
 	assert_non_null(strstr(error.message, "copied data directory"));
 	assert_int_equal(files_replace(nodes[2].data_dir, "addresses", buf_slice(&addresses), &error), KV_OK);
 	node_open(&nodes[2]);
