@@ -14,7 +14,7 @@ static const struct flag_info flags[FLAG_COUNT] = {
 			      "strong, session, bounded=TIME or eventual (eventual)"},
 	[FLAG_ACKS] = {"acks", 0, "N", true, "replicas an eventual write waits for: 1, majority, all (1)"},
 	[FLAG_RECEIPT] = {"receipt", 0, NULL, true, "tell how the request was carried out"},
-	[FLAG_TTL] = {"ttl", 0, "TIME", false, "forget the value after that time, like 30s or 7d"},
+	[FLAG_TTL] = {"ttl", 0, "TIME", false, "forget it after that time, like 30s or 7d"},
 	[FLAG_IF_ABSENT] = {"if-absent", 0, NULL, false, "only if the key is not there"},
 	[FLAG_IF_PRESENT] = {"if-present", 0, NULL, false, "only if the key is there"},
 	[FLAG_IF_VERSION] = {"if-version", 0, "VERSION", false, "only if this is the present version"},
@@ -45,6 +45,16 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_NAME] = {"name", 0, "NAME", false, "of the cluster"},
 	[FLAG_PARTITIONS] = {"partitions", 0, "N", false, "a power of two, 16 to 4096 (1024)"},
 	[FLAG_REPLICAS] = {"replicas", 0, "N", false, "of each key: odd, 1 to 7 (3, or fewer with fewer nodes)"},
+	[FLAG_REPLACE] = {"replace", 0, "NODE", false, "a dead node, in whose place it comes"},
+	[FLAG_GONE] = {"gone", 0, NULL, false, "it is dead for ever: nothing is copied from it"},
+	[FLAG_PLAN] = {"plan", 0, NULL, false, "only tell what would happen"},
+	[FLAG_WAIT] = {"wait", 0, NULL, false, "wait until it is done, telling how far it is"},
+	[FLAG_SCRUB] = {"scrub", 0, NULL, false, "and read every record and check it"},
+	[FLAG_CONFIG] = {"config", 0, "FILE", false, "kvd's configuration on this machine"},
+	[FLAG_SURVIVORS] = {"survivors", 0, "LIST", false, "all nodes that stay, separated by commas"},
+	[FLAG_CLUSTER] = {"cluster", 0, "NAME", false,
+			  "the cluster's name or identity, so that no other one is meant"},
+	[FLAG_YES] = {"yes", 0, NULL, false, "do it"},
 	[FLAG_DIR] = {"dir", 0, "DIR", true, "where the nodes live (kvd-dev)"},
 	[FLAG_HELP] = {"help", 'h', NULL, false, "show this text"},
 	[FLAG_VERSION] = {"version", 0, NULL, false, "show the version"},
@@ -316,6 +326,24 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return read_small(text, 16, 4096, "write a power of two from 16 to 4096", &args->partitions);
 	case FLAG_REPLICAS:
 		return read_small(text, 1, 7, "write an odd number from 1 to 7", &args->replicas);
+	case FLAG_REPLACE:
+		return *text ? read_text(text, &args->replace) : "write the name of a node";
+	case FLAG_GONE:
+		return read_switch(text, &args->gone);
+	case FLAG_PLAN:
+		return read_switch(text, &args->plan);
+	case FLAG_WAIT:
+		return read_switch(text, &args->wait);
+	case FLAG_SCRUB:
+		return read_switch(text, &args->scrub);
+	case FLAG_CONFIG:
+		return *text ? read_text(text, &args->config) : "write a path";
+	case FLAG_SURVIVORS:
+		return *text ? read_text(text, &args->survivors) : "write names of nodes, separated by commas";
+	case FLAG_CLUSTER:
+		return *text ? read_text(text, &args->cluster) : "write a name";
+	case FLAG_YES:
+		return read_switch(text, &args->yes);
 	case FLAG_DIR:
 		return *text ? read_text(text, &args->dir) : "write a path";
 	case FLAG_HELP:

@@ -50,6 +50,15 @@ enum flag {
 	FLAG_NAME,
 	FLAG_PARTITIONS,
 	FLAG_REPLICAS,
+	FLAG_REPLACE,
+	FLAG_GONE,
+	FLAG_PLAN,
+	FLAG_WAIT,
+	FLAG_SCRUB,
+	FLAG_CONFIG,
+	FLAG_SURVIVORS,
+	FLAG_CLUSTER,
+	FLAG_YES,
 	FLAG_DIR,
 	FLAG_HELP,
 	FLAG_VERSION,
@@ -116,6 +125,10 @@ struct args {
 	bool keep;
 	const char *name;
 	uint32_t partitions, replicas; /* 0: the cluster's default */
+	const char *replace;           /* NULL: none */
+	bool gone, plan, wait, scrub;
+	const char *config, *survivors, *cluster; /* of kvctl unsafe recover */
+	bool yes;
 	const char *dir;
 	bool help, version;
 };

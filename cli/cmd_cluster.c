@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cluster init, node ls, partition ls, partition locate. */
-#include "cli/commands.h"
+#include "cli/change.h"
 #include "cli/json.h"
 #include "cli/output.h"
 
@@ -30,25 +30,27 @@ int cmd_cluster_init(struct ctl *ctl)
 	return 0;
 }
 
-static const char *node_word(enum kv_node_state state)
+/** What a commit does to it. */
+static void set_change(json_t *row, const struct kv_node *node, const struct kv_node *nodes, size_t count)
 {
-	switch (state) {
-	case KV_NODE_JOINING:
-		return "joining";
-	case KV_NODE_NORMAL:
-		return "normal";
-	case KV_NODE_LEAVING:
-		return "leaving";
-	case KV_NODE_REMOVED:
-		return "removed";
-	}
-	return "unknown"; /* of a newer node */
+	CLEANUP(buf_release) struct buf words = BUF_INIT;
+	if (node->state == KV_NODE_STAGED && node->replaces != KV_NODE_NONE)
+		buf_printf(&words, "replaces %s", change_node_name(nodes, count, node->replaces));
+	else if (node->state == KV_NODE_STAGED)
+		buf_append_str(&words, "joins");
+	else if (node->gone_staged)
+		buf_append_str(&words, "gone");
+	else if (node->leave_staged)
+		buf_append_str(&words, "leaves");
+	if (words.size > 0)
+		json_set_text(row, "change", buf_cstr(&words));
 }
 
 int cmd_node_ls(struct ctl *ctl)
 {
 	static const struct output_column columns[] = {{"NODE", "name", COLUMN_RAW},
 						       {"STATE", "state", 0},
+						       {"CHANGE", "change", 0},
 						       {"ZONE", "zone", 0},
 						       {"WEIGHT", "weight", COLUMN_RIGHT},
 						       {"PARTITIONS", "partitions", COLUMN_RIGHT},
@@ -68,7 +70,8 @@ int cmd_node_ls(struct ctl *ctl)
 		json_t *row = json_object();
 		json_set_text(row, "name", nodes[i].name);
 		json_set_number(row, "index", nodes[i].index);
-		json_set_text(row, "state", node_word(nodes[i].state));
+		json_set_text(row, "state", change_node_word(nodes[i].state));
+		set_change(row, &nodes[i], nodes, count);
 		json_set_text(row, "zone", nodes[i].zone);
 		json_set_number(row, "weight", nodes[i].weight);
 		json_set_number(row, "partitions", nodes[i].partitions);

@@ -87,7 +87,7 @@ static json_t *document(const struct survey *s, const struct health *h, const ch
 	json_set_text(row, "verdict", words);
 	json_set_text(row, "state", health_state_name(h->state));
 	json_set_number(row, "nodes_up", h->nodes_up);
-	json_set_number(row, "nodes_total", h->node_count);
+	json_set_number(row, "nodes_total", h->members);
 	json_set_number(row, "nodes_losable", h->losable);
 	json_set_number(row, "partitions_without_quorum", h->without_quorum);
 	json_set_number(row, "hints_pending", h->hints_pending);
@@ -97,6 +97,7 @@ static json_t *document(const struct survey *s, const struct health *h, const ch
 	json_set_number(cluster, "map_epoch", s->cluster.epoch);
 	json_set_number(cluster, "partitions", s->cluster.partitions);
 	json_set_number(cluster, "replicas", s->cluster.replicas);
+	json_set_number(cluster, "moves", s->cluster.move_count);
 	json_set(row, "cluster", cluster);
 	for (size_t i = 0; i < s->node_count; i++) {
 		if (is_member(&s->nodes[i]))
@@ -175,12 +176,14 @@ int cmd_status(struct ctl *ctl)
 	CLEANUP(free_ptr) struct health_node *nodes = xcalloc(s.node_count, sizeof *nodes);
 	for (size_t i = 0; i < s.node_count; i++) {
 		nodes[i].name = s.nodes[i].name;
+		nodes[i].removed = !is_member(&s.nodes[i]);
 		nodes[i].answers = s.answers[i] != NULL;
 		nodes[i].ready = s.answers[i] && s.answers[i]->ready;
 	}
 	add_views(&s, nodes);
 	struct health h;
 	health_init(&h, nodes, s.node_count, s.cluster.replicas);
+	h.moving = s.cluster.move_count;
 	if (add_partitions(ctl, &s, &h, &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	health_judge(&h);

@@ -11,6 +11,7 @@
 	(FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION) |                        \
 	 FLAG_BIT(FLAG_IF_VALUE) | FLAG_BIT(FLAG_IF_HASH))
 #define UPDATE (READ | FLAG_BIT(FLAG_FENCE))
+#define CHANGE (ASK | FLAG_BIT(FLAG_PLAN))
 #define PAGES  (FLAG_BIT(FLAG_REPLICA) | FLAG_BIT(FLAG_RAW))
 
 #define ALL_OUTPUTS (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL | OUTPUT_RAW)
@@ -130,8 +131,47 @@ static const struct command table[] = {
 	 "The addresses are those the nodes listen on for each other (listen.peer). The first node reached forms it.\n",
 	 CONNECT | FLAG_BIT(FLAG_NAME) | FLAG_BIT(FLAG_PARTITIONS) | FLAG_BIT(FLAG_REPLICAS), 0, OUTPUT_TABLE,
 	 30000, 1, 256, cmd_cluster_init},
-	{CLUSTER, "node ls", "", "list the nodes of the cluster map", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0,
-	 cmd_node_ls},
+	{CLUSTER, "cluster plan", "", "tell what the staged change will do, or the one under way",
+	 "What moves, how many bytes, how long that takes about, and how many nodes may fail meanwhile. Changes nothing.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 10000, 0, 0, cmd_cluster_plan},
+	{CLUSTER, "cluster commit", "", "let the staged change begin",
+	 "What begins is what kvctl cluster plan told: if the map changed since, nothing does. With --wait it tells how far\n"
+	 "the moves are and ends when every node has arrived or left; Ctrl-C ends the waiting, not the change.\n",
+	 CHANGE | FLAG_BIT(FLAG_WAIT), DOCUMENTS, OUTPUT_TABLE, 10000, 0, 0, cmd_cluster_commit},
+	{CLUSTER, "cluster discard", "", "forget the staged change",
+	 "Nodes that were to be added have spent their identities: they start again with empty directories.\n",
+	 CHANGE, DOCUMENTS, OUTPUT_TABLE, 10000, 0, 0, cmd_cluster_discard},
+	{CLUSTER, "cluster pause", "", "give up the moves under way and begin no more",
+	 "Every key stays where it is. What was copied is not lost for good: moves begin anew with kvctl cluster resume.\n",
+	 CHANGE, DOCUMENTS, OUTPUT_TABLE, 10000, 0, 0, cmd_cluster_pause},
+	{CLUSTER, "cluster resume", "", "let moves go on after a pause", "", CHANGE, DOCUMENTS, OUTPUT_TABLE, 10000,
+	 0, 0, cmd_cluster_resume},
+	{CLUSTER, "cluster token", "", "make a token that admits one node",
+	 "For a node that asks by itself (join.seeds and join.token_file in its configuration). Good for one node, for an hour\n"
+	 "or as long as --ttl says. The node is staged then, as by kvctl node add.\n",
+	 ASK | FLAG_BIT(FLAG_TTL), ALL_OUTPUTS, OUTPUT_RAW, 10000, 0, 0, cmd_cluster_token},
+	{CLUSTER, "node ls", "", "list the nodes of the cluster map",
+	 "CHANGE tells what a commit does to a node: it joins, leaves, is gone, or takes another one's place.\n",
+	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_node_ls},
+	{CLUSTER, "node add", "ADDRESS", "stage an empty node that is to join",
+	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what will\n"
+	 "is shown. With --replace it takes the place of a dead node, which never comes back then.\n",
+	 ASK | FLAG_BIT(FLAG_REPLACE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_add},
+	{CLUSTER, "node remove", "NODE", "stage the removal of a node",
+	 "It gives its partitions away and then leaves: its process ends. With --gone it is dead: nothing is copied from it.\n"
+	 "Nothing moves until kvctl cluster commit; what will is shown. Its identity never comes back.\n",
+	 ASK | FLAG_BIT(FLAG_GONE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_remove},
+	{CLUSTER, "move ls", "", "list the partitions that are moving",
+	 "One line for each new replica: from which replicas to which, how far, how fast, and what went wrong last.\n",
+	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_move_ls},
+	{CLUSTER, "repair status", "", "tell how equal the replicas are",
+	 "OLDEST is how long ago the least recently verified partition of the node was the same as another replica's.\n"
+	 "BLOCKED are partitions with old deletions that cannot be purged, and BY the node they wait for.\n",
+	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 5000, 0, 0, cmd_repair_status},
+	{CLUSTER, "repair run", "", "compare all replicas now",
+	 "What differs is repaired, as it is in the background anyway. With --wait it ends when every partition of every node\n"
+	 "was found equal to its other replicas.\n",
+	 CONNECT | FLAG_BIT(FLAG_SCRUB) | FLAG_BIT(FLAG_WAIT), 0, OUTPUT_TABLE, 5000, 0, 0, cmd_repair_run},
 	{CLUSTER, "partition ls", "", "list the partitions and their replicas", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE,
 	 0, 0, 0, cmd_partition_ls},
 	{CLUSTER, "partition locate", "KEY", "tell where a key lives", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 1, 1,
@@ -140,6 +180,12 @@ static const struct command table[] = {
 	 "A hint is a key that a node must be told about when it is back. A dirty partition had more changes than hints\n"
 	 "could hold.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_hint_ls},
+	{CLUSTER, "unsafe recover", "", "make a cluster of the nodes that survived, whatever is lost",
+	 "The last resort, when so many nodes are gone for ever that the rest cannot go on. On each survivor, kvd stopped:\n"
+	 "rewrites the cluster map in its data directory. What only the lost nodes had is lost, also if it was acknowledged.\n"
+	 "Without --yes it only tells what would happen (exit code 11). See docs/configuration.md.\n",
+	 FLAG_BIT(FLAG_CONFIG) | FLAG_BIT(FLAG_SURVIVORS) | FLAG_BIT(FLAG_CLUSTER) | FLAG_BIT(FLAG_YES), 0,
+	 OUTPUT_TABLE, 0, 0, 0, cmd_unsafe_recover},
 	{DEV, "dev up", "[N]", "start N nodes (3) and form a cluster of them",
 	 "Node n1 lives in DIR/n1: kvd.yaml, data, log and pid. DIR/endpoints holds the client addresses, as KVCTL_ENDPOINTS\n"
 	 "takes them, and DIR/http the addresses of status pages, one a line. Nodes that exist already are started again on\n"
@@ -151,6 +197,13 @@ static const struct command table[] = {
 	 0, 1, 1, cmd_dev_kill},
 	{DEV, "dev start", "NODE", "start a node again", "", FLAG_BIT(FLAG_DIR), 0, OUTPUT_TABLE, 0, 1, 1,
 	 cmd_dev_start},
+	{DEV, "dev add", "", "start another node and let it join",
+	 "Waits until it has its partitions, telling how far it is. With --replace it takes the place of a dead node.\n",
+	 FLAG_BIT(FLAG_DIR) | FLAG_BIT(FLAG_REPLACE), 0, OUTPUT_TABLE, 10000, 0, 0, cmd_dev_add},
+	{DEV, "dev remove", "NODE", "let a node leave",
+	 "Waits until it has given its partitions away and its process has ended. A node that does not run is removed as\n"
+	 "gone: the others copy from each other.\n",
+	 FLAG_BIT(FLAG_DIR), 0, OUTPUT_TABLE, 10000, 1, 1, cmd_dev_remove},
 	{DEV, "dev ls", "", "list the nodes", "", FLAG_BIT(FLAG_DIR) | FLAG_BIT(FLAG_OUTPUT), ALL_OUTPUTS,
 	 OUTPUT_TABLE, 0, 0, 0, cmd_dev_ls},
 };

@@ -110,6 +110,18 @@ int cmd_bench(struct ctl *ctl);
 int cmd_status(struct ctl *ctl);
 int cmd_verify(struct ctl *ctl);
 int cmd_cluster_init(struct ctl *ctl);
+int cmd_cluster_plan(struct ctl *ctl);
+int cmd_cluster_commit(struct ctl *ctl);
+int cmd_cluster_discard(struct ctl *ctl);
+int cmd_cluster_pause(struct ctl *ctl);
+int cmd_cluster_resume(struct ctl *ctl);
+int cmd_cluster_token(struct ctl *ctl);
+int cmd_node_add(struct ctl *ctl);
+int cmd_node_remove(struct ctl *ctl);
+int cmd_move_ls(struct ctl *ctl);
+int cmd_repair_status(struct ctl *ctl);
+int cmd_repair_run(struct ctl *ctl);
+int cmd_unsafe_recover(struct ctl *ctl);
 int cmd_node_ls(struct ctl *ctl);
 int cmd_partition_ls(struct ctl *ctl);
 int cmd_partition_locate(struct ctl *ctl);
@@ -119,5 +131,7 @@ int cmd_dev_down(struct ctl *ctl);
 int cmd_dev_kill(struct ctl *ctl);
 int cmd_dev_start(struct ctl *ctl);
 int cmd_dev_ls(struct ctl *ctl);
+int cmd_dev_add(struct ctl *ctl);
+int cmd_dev_remove(struct ctl *ctl);
 
 #endif

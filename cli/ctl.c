@@ -152,7 +152,7 @@ uint16_t ctl_find_node(struct ctl *ctl, const char *name, int *ret_exit_code)
 	}
 	uint16_t found = KV_NODE_NONE;
 	for (size_t i = 0; i < count && found == KV_NODE_NONE; i++) {
-		if (strcmp(nodes[i].name, name) == 0)
+		if (strcmp(nodes[i].name, name) == 0 && nodes[i].state != KV_NODE_REMOVED)
 			found = nodes[i].index;
 	}
 	kv_nodes_free(nodes);

@@ -57,6 +57,18 @@ bool dev_node_exists(const struct dev_node *node)
 	return access(path, F_OK) == 0;
 }
 
+bool dev_node_has_left(const struct dev_node *node)
+{
+	char path[DEV_PATH_SIZE];
+	node_path(node, "left", path);
+	return access(path, F_OK) == 0;
+}
+
+enum kv_status dev_node_mark_left(const struct dev_node *node, struct error *err)
+{
+	return dev_write_file(node->dir, "left", (struct slice){0}, err);
+}
+
 enum kv_status dev_node_create(const struct dev_node *node, unsigned number, struct error *err)
 {
 	if (mkdir(node->dir, 0755) != 0 && errno != EEXIST)

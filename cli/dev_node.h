@@ -27,6 +27,10 @@ void dev_node_init(struct dev_node *node, const char *dir, unsigned number);
 /** True if the node was set up before. */
 bool dev_node_exists(const struct dev_node *node);
 
+/** True if it has left its cluster for ever; marks that. KV_IO. */
+bool dev_node_has_left(const struct dev_node *node);
+MUST_USE enum kv_status dev_node_mark_left(const struct dev_node *node, struct error *err);
+
 /** Creates the directory and the configuration. KV_IO. */
 MUST_USE enum kv_status dev_node_create(const struct dev_node *node, unsigned number, struct error *err);
 

@@ -38,6 +38,9 @@ void health_judge(struct health *h)
 	bool quiet = true;
 	for (size_t i = 0; i < h->node_count; i++) {
 		const struct health_node *node = &h->nodes[i];
+		if (node->removed)
+			continue;
+		h->members++;
 		h->nodes_up += serves(node);
 		h->hints_pending += node->hints_pending;
 		h->partitions_dirty += node->partitions_dirty;
@@ -72,7 +75,7 @@ static void append_names(const struct health *h, bool (*pick)(const struct healt
 		buf_printf(out, " %s", count == 1 ? one : many);
 }
 
-static bool is_down(const struct health_node *node) { return !node->answers; }
+static bool is_down(const struct health_node *node) { return !node->answers && !node->removed; }
 static bool is_starting(const struct health_node *node) { return node->answers && !node->ready; }
 static bool is_cut_off(const struct health_node *node) { return serves(node) && node->seen_down_by > 0; }
 static bool is_behind(const struct health_node *node)
@@ -104,7 +107,7 @@ void health_words(const struct health *h, struct buf *out)
 		buf_printf(out, "no cluster yet; form one with kvctl cluster init and the nodes' peer addresses");
 		return;
 	}
-	buf_printf(out, "%zu of %zu nodes up", h->nodes_up, h->node_count);
+	buf_printf(out, "%zu of %zu nodes up", h->nodes_up, h->members);
 	append_names(h, is_down, "is down", "are down", out);
 	append_names(h, is_starting, "does not serve requests yet", "do not serve requests yet", out);
 	append_names(h, is_cut_off, "is not reached by every other node", "are not reached by every other node",
@@ -114,6 +117,9 @@ void health_words(const struct health *h, struct buf *out)
 	if (h->hints_pending > 0)
 		buf_printf(out, "; %llu change%s for delivery", (unsigned long long)h->hints_pending,
 			   h->hints_pending == 1 ? " waits" : "s wait");
+	if (h->moving > 0)
+		buf_printf(out, "; %u partition%s moving to other nodes", h->moving,
+			   h->moving == 1 ? " is" : "s are");
 	if (h->losable == 0)
 		buf_append_str(out, h->without_quorum > 0 ? "" : "; no further node can be lost");
 	else

@@ -21,6 +21,7 @@ struct health_node {
 	const char *name;          /* borrowed */
 	bool answers;              /* us */
 	bool ready;                /* and serves requests */
+	bool removed;              /* part of the cluster no more, though rows may still name it; not counted */
 	uint64_t hints_pending;    /* on others, for it */
 	uint32_t partitions_dirty; /* on others, for it */
 	uint32_t seen_down_by;     /* nodes that answer us and hold it for down */
@@ -31,6 +32,7 @@ struct health {
 	const struct health_node *nodes; /* borrowed */
 	size_t node_count;
 	uint32_t replicas; /* of each key, as the map wants it */
+	uint32_t moving;   /* partitions on their way to other nodes; set after health_init */
 
 	/* Per partition, through health_add_partition. */
 	uint32_t partitions, without_quorum;
@@ -40,7 +42,7 @@ struct health {
 
 	/* Out, through health_judge. */
 	enum health_state state;
-	size_t nodes_up;
+	size_t nodes_up, members;
 	uint64_t hints_pending, partitions_dirty;
 };
 

@@ -18,6 +18,9 @@ static void *ask(void *arg)
 	struct survey *s = asking->survey;
 	for (size_t i = asking->next++; i < s->node_count; i = asking->next++) {
 		struct kv_node_status *answer = NULL;
+		s->errors[i].status = KV_UNAVAILABLE;
+		if (s->nodes[i].state == KV_NODE_REMOVED)
+			continue; /* nobody is there any more */
 		if (kv_status_get(asking->ctl->client, s->nodes[i].client_address, ctl_timeout_ms(asking->ctl),
 				  &answer, &s->errors[i]) == KV_OK)
 			s->answers[i] = answer;

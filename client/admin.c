@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client/call.h"
+#include "client/admin.h"
 #include "client/map_call.h"
 
 /* Says whom CALL is for. Waits for the map if TARGET is a name. */
@@ -29,10 +29,9 @@ static enum kv_status set_target(struct kv_client *client, struct call *call, co
 	return KV_OK;
 }
 
-/* Makes a call to one node that is not repeated elsewhere. */
-static enum kv_status call_init_admin(struct kv_client *client, struct call *call, uint16_t opcode,
-				      enum retry_safety safety, const char *target, unsigned timeout_ms,
-				      struct kv_error *err)
+enum kv_status admin_call_init(struct kv_client *client, struct call *call, uint16_t opcode,
+			       enum retry_safety safety, const char *target, unsigned timeout_ms,
+			       struct kv_error *err)
 {
 	uint32_t limit_ms;
 	enum kv_status status = options_timeout(&client->engine.config, timeout_ms, &limit_ms, err);
@@ -48,7 +47,7 @@ enum kv_status kv_ping(struct kv_client *client, const char *target, unsigned ti
 		       struct kv_error *err)
 {
 	struct call call;
-	enum kv_status status = call_init_admin(client, &call, OP_PING, RETRY_READ, target, timeout_ms, err);
+	enum kv_status status = admin_call_init(client, &call, OP_PING, RETRY_READ, target, timeout_ms, err);
 	if (status != KV_OK)
 		return status;
 	if (target)
@@ -129,7 +128,7 @@ enum kv_status kv_status_get(struct kv_client *client, const char *target, unsig
 			     struct kv_node_status **ret_status, struct kv_error *err)
 {
 	struct call call;
-	enum kv_status status = call_init_admin(client, &call, OP_STATUS, RETRY_READ, target, timeout_ms, err);
+	enum kv_status status = admin_call_init(client, &call, OP_STATUS, RETRY_READ, target, timeout_ms, err);
 	if (status != KV_OK)
 		return status;
 	status = call_run(client, &call, err);
@@ -153,7 +152,7 @@ enum kv_status kv_cluster_init(struct kv_client *client, const char *target, con
 	if (s.address_count == 0 || s.address_count > NODES_MAX || !s.peer_addresses)
 		return client_error(err, KV_INVALID, "a cluster is formed of 1 to %u nodes, not %zu", NODES_MAX,
 				    s.address_count);
-	status = call_init_admin(client, &call, OP_CLUSTER_INIT, RETRY_ONCE,
+	status = admin_call_init(client, &call, OP_CLUSTER_INIT, RETRY_ONCE,
 				 target ? target : client->engine.config.endpoints[0], timeout_ms, err);
 	if (status != KV_OK)
 		return status;

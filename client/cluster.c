@@ -42,6 +42,9 @@ static void node_fill(struct kv_node *to, const struct map_node *from)
 	to->index = from->index;
 	to->state = (enum kv_node_state)from->state;
 	to->weight = from->weight;
+	to->leave_staged = from->leave_staged;
+	to->gone_staged = from->gone_staged;
+	to->replaces = from->state == NODE_STAGED ? from->replaces : NODE_NONE;
 	uuid_format(&from->uuid, to->uuid);
 	call_copy_text(to->name, sizeof to->name, from->name);
 	call_copy_text(to->zone, sizeof to->zone, from->zone);

@@ -365,6 +365,8 @@ bool request_encode(struct request *r, uint64_t id, struct buf *out)
 			r->safety = RETRY_ONCE; /* the node makes a name for it, another one each time */
 	} else if (m->opcode == OP_CLUSTER_INIT) {
 		m->cluster_init.deadline_ms = left_ms;
+	} else if (m->opcode == OP_CLUSTER_CHANGE) {
+		m->change.deadline_ms = MIN(left_ms, DEADLINE_MAX_MS);
 	}
 	enum kv_status status = codec_encode(m, out);
 	if (status != KV_OK) {
@@ -395,6 +397,12 @@ static struct answer answer_of(const struct msg *m)
 		return (struct answer){.status = m->map.status};
 	case OP_STATUS:
 		return (struct answer){.status = m->status.status, .message = m->status.message};
+	case OP_CLUSTER_PLAN:
+		return (struct answer){.status = m->plan.status, .message = m->plan.message};
+	case OP_MOVE_LIST:
+		return (struct answer){.status = KV_OK};
+	case OP_REPAIR:
+		return (struct answer){.status = m->repair.status};
 	default:
 		return (struct answer){
 			.status = m->result.status,

@@ -24,16 +24,6 @@ static struct slice keep_text(struct node_core *core, struct slice text)
 	return copy;
 }
 
-static void keep_seeds(struct node_core *core, const struct core_config *config)
-{
-	KV_ASSERT(config->join_seed_count <= JOIN_SEEDS_MAX);
-	struct slice *seeds = arena_alloc(&core->texts, (config->join_seed_count + 1) * sizeof *seeds);
-	KV_ASSERT(seeds);
-	for (uint32_t i = 0; i < config->join_seed_count; i++)
-		seeds[i] = keep_text(core, config->join_seeds[i]);
-	core->config.join_seeds = seeds;
-}
-
 static void set_defaults(struct core_config *c)
 {
 	c->ops_max = c->ops_max ? c->ops_max : OPS_MAX;
@@ -60,7 +50,9 @@ struct node_core *node_core_new(const struct core_config *config)
 	core->config.client_address = keep_text(core, config->client_address);
 	core->config.zone = keep_text(core, config->zone);
 	core->config.join_token = keep_text(core, config->join_token);
-	keep_seeds(core, config);
+	core->config.seed_count = MIN(config->seed_count, JOIN_SEEDS_MAX);
+	for (uint32_t i = 0; i < core->config.seed_count; i++)
+		core->config.seeds[i] = keep_text(core, config->seeds[i]);
 	rng_init(&core->rng, config->seed);
 	hlc_init(&core->clock, config->hlc_limit);
 	core->boot_limit = config->hlc_limit;

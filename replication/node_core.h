@@ -25,9 +25,10 @@ struct core_config {
 	uint64_t boot_nonce;  /* random at each start */
 	struct slice name, peer_address, client_address, zone; /* offered when a cluster is formed */
 	uint32_t weight;
-	uint32_t join_seed_count;       /* at most JOIN_SEEDS_MAX */
-	const struct slice *join_seeds; /* without a map: whom to ask, in turn, to be admitted; peer host:port */
-	struct slice join_token;        /* its text, or empty */
+	struct slice
+		join_token; /* a node without a map asks SEEDS to be admitted with it; empty: it waits to be added */
+	uint32_t seed_count;                /* at most JOIN_SEEDS_MAX */
+	struct slice seeds[JOIN_SEEDS_MAX]; /* peer addresses of nodes of the cluster */
 	hlc_t hlc_limit;            /* greatest limit any core of this node ever made durable; 0 on first start */
 	const struct map_desc *map; /* durable map, or NULL before the node is part of a cluster */
 	uint32_t value_size_max;

@@ -172,7 +172,8 @@ static void take_greeting(struct peer_link *link, const struct msg_hello *hello)
 		fail(link, why, PEER_REFUSED_RETRY_US);
 	} else if (hello->status != KV_OK) {
 		fail(link, why, 0);
-	} else if (hello->index != NODE_NONE && hello->index != link->index && link->index != NODE_GUEST) {
+	} else if (hello->index != NODE_NONE && hello->index != link->index && link->said_index != NODE_NONE &&
+		   link->index != NODE_GUEST) {
 		snprintf(why, sizeof why, "the node at this address is number %u of the cluster, not %u",
 			 hello->index, link->index);
 		fail(link, why, PEER_REFUSED_RETRY_US);

@@ -164,14 +164,14 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.client_address = slice_str(server_advertised(s, HELLO_CLIENT)),
 		.zone = slice_str(config->node_zone),
 		.weight = (uint32_t)config->node_weight,
-		.join_seed_count = s->join.seed_count,
-		.join_seeds = s->join.seeds,
+		.seed_count = s->join.seed_count,
 		.join_token = slice_str(s->join.token),
 		.hlc_limit = hlc_limit,
 		.map = s->in_cluster ? &s->map : NULL,
 		.value_size_max = (uint32_t)config->limits_value_size,
 		.ops_max = (uint32_t)config->limits_operations,
 	};
+	memcpy(core.seeds, s->join.seeds, sizeof core.seeds);
 	s->shards = xcalloc(config->shards, sizeof *s->shards);
 	for (; s->shard_count < config->shards; s->shard_count++) {
 		core.seed = rng_entropy();

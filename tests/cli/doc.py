@@ -22,7 +22,7 @@ def kvctl_help(kvctl, words):
 def commands(kvctl):
     """Names of all commands, from the list: one or two words before the operands."""
     text = kvctl_help(kvctl, 'help')
-    nouns = {'cluster', 'node', 'partition', 'hint', 'ledger', 'dev'}
+    nouns = {'cluster', 'node', 'partition', 'hint', 'ledger', 'move', 'repair', 'unsafe', 'dev'}
     names = []
     for line in text.splitlines():
         if line.startswith('  '):

@@ -43,6 +43,24 @@ static void a_healthy_cluster_says_what_it_can_lose(void **state)
 		       "1 of 1 nodes up; every key has 1 replica; no further node can be lost");
 }
 
+static void a_removed_node_counts_for_nothing_and_moves_are_told(void **state)
+{
+	(void)state;
+	static const uint16_t row[] = {0, 1, 3};
+	const struct health_node nodes[] = {UP("n1"), UP("n2"), {.name = "n3", .removed = true}, UP("n4")};
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct health h;
+	health_init(&h, nodes, 4, 3);
+	h.moving = 2;
+	health_add_partition(&h, row, 3);
+	health_judge(&h);
+	health_words(&h, &text);
+	assert_int_equal(h.state, HEALTH_HEALTHY);
+	assert_string_equal(buf_cstr(&text),
+			    "3 of 3 nodes up; every key has 3 replicas; 2 partitions are moving to other nodes; "
+			    "any 1 node can be lost");
+}
+
 static void one_of_three_down_is_degraded(void **state)
 {
 	(void)state;
@@ -135,6 +153,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_healthy_cluster_says_what_it_can_lose),
+		cmocka_unit_test(a_removed_node_counts_for_nothing_and_moves_are_told),
 		cmocka_unit_test(one_of_three_down_is_degraded),
 		cmocka_unit_test(two_of_three_down_is_a_lost_quorum),
 		cmocka_unit_test(all_replicas_down_is_said),

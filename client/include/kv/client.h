@@ -602,7 +602,13 @@ struct kv_cluster_info {
 /** The cluster as its map tells. KV_NOT_READY: the nodes are not part of a cluster yet. */
 enum kv_status kv_cluster_info(struct kv_client *client, struct kv_cluster_info *ret_info, struct kv_error *err);
 
-enum kv_node_state { KV_NODE_JOINING = 1, KV_NODE_NORMAL = 2, KV_NODE_LEAVING = 3, KV_NODE_REMOVED = 4 };
+enum kv_node_state {
+	KV_NODE_JOINING = 1, /* gets partitions */
+	KV_NODE_NORMAL = 2,
+	KV_NODE_LEAVING = 3, /* gives its partitions away */
+	KV_NODE_REMOVED = 4, /* for ever */
+	KV_NODE_STAGED = 5,  /* waits for a commit, holds nothing */
+};
 
 struct kv_node {
 	uint16_t index;
@@ -614,6 +620,9 @@ struct kv_node {
 	char zone[65];
 	char client_address[257]; /* host:port */
 	char peer_address[257];
+	bool leave_staged; /* a commit makes it leave */
+	bool gone_staged;  /* a commit removes it at once */
+	uint16_t replaces; /* STAGED: whose place it takes at the commit; KV_NODE_NONE */
 };
 
 /** All nodes of the map, by index. *ret_nodes is freed with kv_nodes_free. KV_NOT_READY as in kv_cluster_info. */

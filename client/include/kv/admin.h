@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * libkvclient, for those who run a cluster: nodes that come and go, what that moves, and how replicas are kept equal. The
+ * conventions are those of <kv/client.h>.
+ *
+ * A change is staged first (kv_node_add, kv_node_remove) and moves nothing; kv_plan_get tells what it will cost; a commit lets
+ * all that is staged begin. From then on the cluster goes on by itself, whoever asked for it. Asking twice for the same
+ * change is no error.
+ *
+ * TARGET, where there is one, is a node as in kv_status_get; without one any node is asked. TIMEOUT_MS 0 means the client's
+ * default.
+ */
+#ifndef KV_ADMIN_H
+#define KV_ADMIN_H
+
+#include <kv/client.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* ---- Changes ---------------------------------------------------------------------------------------------------- */
+
+/**
+ * Stages the empty node that listens for peers at PEER_ADDRESS. REPLACES: the index of a dead node whose place it takes, or
+ * KV_NODE_NONE. KV_REFUSED: it cannot be added, the message says why. KV_UNAVAILABLE: no majority of the voters.
+ */
+enum kv_status kv_node_add(struct kv_client *client, const char *peer_address, uint16_t replaces,
+			   unsigned timeout_ms, struct kv_error *err);
+
+/**
+ * Stages that NODE gives its partitions away and leaves; GONE: that it is dead and does not come back, and nothing is copied
+ * from it.
+ */
+enum kv_status kv_node_remove(struct kv_client *client, uint16_t node, bool gone, unsigned timeout_ms,
+			      struct kv_error *err);
+
+/** Lets what is staged begin, if the map still has EPOCH (of the plan that was looked at; 0: any). KV_STALE otherwise. */
+enum kv_status kv_changes_commit(struct kv_client *client, uint64_t epoch, unsigned timeout_ms,
+				 struct kv_error *err);
+
+/** Forgets what is staged. The identities of nodes that were to be added are spent: they start anew with empty directories. */
+enum kv_status kv_changes_discard(struct kv_client *client, unsigned timeout_ms, struct kv_error *err);
+
+/** PAUSE: gives up the moves under way and begins no more, until it is called without. */
+enum kv_status kv_moves_pause(struct kv_client *client, bool pause, unsigned timeout_ms, struct kv_error *err);
+
+#define KV_TOKEN_SIZE 129
+
+/** A token that admits one node, which asks by itself (join.seeds), within TTL_MS (0: an hour). */
+enum kv_status kv_join_token(struct kv_client *client, uint64_t ttl_ms, char ret_token[KV_TOKEN_SIZE],
+			     unsigned timeout_ms, struct kv_error *err);
+
+/* ---- What they cost --------------------------------------------------------------------------------------------- */
+
+struct kv_plan_node {
+	uint16_t node;          /* index in kv_nodes */
+	uint32_t before, after; /* partitions it holds */
+	uint32_t moves_in, moves_out;
+	uint64_t bytes_in, bytes_out;
+};
+
+struct kv_plan {
+	uint64_t epoch;       /* of the map it is for */
+	bool staged;          /* of what is staged; false: of the change under way */
+	uint32_t moves;       /* partitions that change replicas */
+	uint64_t bytes;       /* to copy */
+	uint64_t duration_ms; /* an estimate; 0: not known */
+	uint32_t survives;    /* nodes that may fail at any time of it without an acknowledged strong write lost */
+	const char *message;  /* what to mind; may be empty */
+	size_t node_count;
+	const struct kv_plan_node *nodes;
+};
+
+/** What is staged, or what is under way, will do. *ret_plan is freed with kv_plan_free. KV_REFUSED: it cannot be done. */
+enum kv_status kv_plan_get(struct kv_client *client, unsigned timeout_ms, struct kv_plan **ret_plan,
+			   struct kv_error *err);
+void kv_plan_free(struct kv_plan *plan);
+
+/* ---- How far they are ------------------------------------------------------------------------------------------- */
+
+enum kv_move_stage {
+	KV_MOVE_WAITING = 0, /* nothing heard of it yet */
+	KV_MOVE_OPENING = 1,
+	KV_MOVE_COPYING = 2,
+	KV_MOVE_CHECKING = 3,
+	KV_MOVE_DONE = 4,
+};
+
+/** A partition on its way to one new replica. */
+struct kv_move {
+	uint16_t partition;
+	uint16_t node;   /* the new replica; index in kv_nodes */
+	uint16_t source; /* it copies from; KV_NODE_NONE: none */
+	enum kv_move_stage stage;
+	uint64_t keys, bytes; /* to copy, an estimate */
+	uint64_t keys_done, bytes_done, bytes_per_sec;
+	uint32_t retries;
+	uint64_t age_ms; /* of what is told */
+	uint32_t old_count, new_count;
+	uint16_t old_nodes[7], new_nodes[7];
+	const char *message; /* last error; may be empty */
+};
+
+struct kv_moves {
+	uint64_t epoch;   /* of the map it is for */
+	uint32_t waiting; /* partitions that still have to move and have not begun */
+	bool paused;
+	size_t count;
+	const struct kv_move *moves;
+};
+
+/** *ret_moves is freed with kv_moves_free. */
+enum kv_status kv_moves_get(struct kv_client *client, const char *target, unsigned timeout_ms,
+			    struct kv_moves **ret_moves, struct kv_error *err);
+void kv_moves_free(struct kv_moves *moves);
+
+/* ---- Repair ----------------------------------------------------------------------------------------------------- */
+
+#define KV_AGE_NEVER UINT64_MAX
+
+/** How one partition stands with one of its other replicas. */
+struct kv_repair_pair {
+	uint16_t partition;
+	uint16_t peer;         /* index in kv_nodes */
+	uint64_t equal_age_ms; /* since both held the same; KV_AGE_NEVER: not since the start */
+};
+
+/** One core of one node. */
+struct kv_repair {
+	uint32_t core, cores; /* which one, of how many */
+	uint32_t partitions;
+	uint32_t building;  /* partitions that cannot be compared yet */
+	uint64_t oldest_ms; /* greatest age of all pairs; KV_AGE_NEVER */
+	uint64_t exchanges, differing,
+		repaired;           /* since the start: comparisons, keys found to differ, records sent */
+	uint64_t scrubbed, corrupt; /* records read and checked, and of them damaged */
+	uint64_t tombstones;        /* deletions that are kept */
+	uint64_t purge_age_ms;      /* since the least recently purged partition was; KV_AGE_NEVER */
+	uint32_t purge_blocked;     /* partitions with old deletions that cannot be purged */
+	uint16_t purge_blocked_by;  /* a node they wait for; KV_NODE_NONE */
+	size_t pair_count;          /* never equal or oldest first, at most 64 */
+	const struct kv_repair_pair *pairs;
+};
+
+enum kv_repair_what {
+	KV_REPAIR_ASK = 0,   /* only tells */
+	KV_REPAIR_RUN = 1,   /* and begins to compare all with the other replicas */
+	KV_REPAIR_SCRUB = 3, /* and to read and check every record */
+};
+
+/** Core CORE (0, and then below the `cores` it tells) of the node TARGET. *ret_repair is freed with kv_repair_free. */
+enum kv_status kv_repair_get(struct kv_client *client, const char *target, uint32_t core, enum kv_repair_what what,
+			     unsigned timeout_ms, struct kv_repair **ret_repair, struct kv_error *err);
+void kv_repair_free(struct kv_repair *repair);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
