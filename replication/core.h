@@ -17,6 +17,7 @@
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
 #include "replication/disk_watch.h"
+#include "replication/driver.h"
 #include "replication/exchange.h"
 #include "replication/health.h"
 #include "replication/driver.h"

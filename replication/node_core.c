@@ -206,10 +206,10 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	moves_set_map(core);
 	gc_set_map(core);
 	op_map_changed(core);
+	hints_map_changed(core, before);
 	driver_map_changed(core);
 	membership_map_changed(core);
 	map_register_map_changed(core);
-	hints_map_changed(core, before);
 }
 
 enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
@@ -511,6 +511,8 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	pace_written(core);
 	clock_written(core);
 	replica_written(core);
+	tree_served_written(core);
+	exchanges_written(core);
 	moves_written(core);
 	map_acceptor_written(core);
 	gc_member_written(core);

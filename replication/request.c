@@ -215,8 +215,12 @@ static void handle_map_request(struct node_core *core, const struct node_event *
 	struct msg *reply = core_msg(core, OP_MAP, m->id, /* reply= */ true);
 	reply->map.status = core->map ? KV_OK : KV_NOT_READY;
 	reply->map.have_epoch = node_core_epoch(core);
-	if (core->map && m->map.have_epoch < core->map->desc.epoch)
-		reply->map.map = &core->map->desc;
+	if (core->map && m->map.have_epoch < core->map->desc.epoch) {
+		/* Tokens are short hashes; who sees one could make a text for it. */
+		struct map_desc *told = actions_copy(core->out, &core->map->desc, sizeof *told);
+		told->token_count = 0;
+		reply->map.map = told;
+	}
 	core_reply(core, ev->request.client, reply);
 }
 
