@@ -176,7 +176,6 @@ static void a_node_that_leaves_delivers_what_it_owes(void **state)
 	heal(c);
 	for (uint32_t i = 0; i < 60 && !hints_are_drained(c->nodes[0].core); i++)
 		pass(c, USEC_PER_SEC);
-	fprintf(stderr, "rows %u pend %lu dirty %u left %d state %d phase %d keyed %u\n", hint_rows(c,0), stats_of(c,0).hints_pending, stats_of(c,0).partitions_dirty, leaving_is_done(c->nodes[0].core), detector_state(c->nodes[0].core,2), c->nodes[0].core->hints.targets[2]->phase, c->nodes[0].core->hints.targets[2]->keyed_count);
 	assert_true(hints_are_drained(c->nodes[0].core));
 	assert_slice_equal(on_disk(c, 2, "a").value, slice_str("v"));
 	cluster_free(c);
