@@ -112,13 +112,13 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
+	moves_release(core);
+	leaving_release(core);
 	exchanges_release(core);
 	tree_served_release(core);
 	repair_release(core);
 	scrub_release(core);
 	trees_release(core);
-	moves_release(core);
-	leaving_release(core);
 	move_source_release(core);
 	move_status_release(core);
 	gc_release(core);

@@ -266,17 +266,6 @@ static void start_one(struct node_core *core, struct repair_peer *r)
 	r->busy = position >= 0 && exchange_start_background(core, (uint16_t)p, 1u << position, exchanged, r);
 }
 
-/** Partitions that are marked for NODE differ, as far as is known. */
-static void want_marked(struct node_core *core, struct repair_peer *r)
-{
-	if (hints_dirty(core, r->node) == 0)
-		return;
-	for (uint32_t p = core->config.shard; p < core->map->desc.partitions; p += core->config.shard_count) {
-		if (is_marked(core, r->node, p) && roots_share(core, (uint16_t)p, r->node))
-			want(r, p);
-	}
-}
-
 static void tick_peer(struct node_core *core, node_id node)
 {
 	struct repair_peer *r = peer_of(core, node);
@@ -292,7 +281,6 @@ static void tick_peer(struct node_core *core, node_id node)
 		r->next_us = MIN(r->next_us, now + core->config.exchange_settle_us);
 	}
 	if (!r->asking && now >= r->next_us) {
-		want_marked(core, r);
 		r->core = 0;
 		r->whole = false;
 		r->asking = core->self < node || r->forced;

@@ -4,8 +4,8 @@
  *
  * Once an interval each core asks each core of each other node whether all that they share is the same: one number. If it
  * is not, it sends its root of each shared partition, and the other tells which of them differ; these are gone through by exchanges
- * (exchange.h), a few at a time. Of two nodes the one with the lower index asks. Partitions that a hint left a mark for come
- * first, and at once.
+ * (exchange.h), a few at a time. Of two nodes the one with the lower index asks. Partitions that hints left a mark for come
+ * first.
  *
  * It knows since when each pair of this node and another replica was last known to hold the same: `repair status`.
  */

@@ -152,6 +152,8 @@ static void frame_send(struct cluster *c, node_id from, node_id to, const struct
 	f->from = from;
 	f->to = to;
 	assert_int_equal(codec_encode(m, &f->bytes), KV_OK);
+	c->nodes[from].sent_bytes += f->bytes.size;
+	c->nodes[from].sent_trees += !m->reply && (m->opcode == OP_TREE_LEAVES || m->opcode == OP_TREE_KEYS);
 	ilist_push_back(list, &f->link);
 }
 
@@ -284,6 +286,17 @@ static struct job *next_job(struct node *n)
 		}
 	}
 	return NULL;
+}
+
+void do_one_job(struct cluster *c, node_id i)
+{
+	struct ilink *link = ilist_pop_front(&c->nodes[i].jobs);
+	if (!link)
+		return;
+	struct job *job = container_of(link, struct job, link);
+	do_job(c, i, job);
+	job_free(job);
+	run(c);
 }
 
 void run(struct cluster *c)

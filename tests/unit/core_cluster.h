@@ -56,6 +56,8 @@ struct node {
 	struct stored *rows;
 	size_t row_count;
 	bool stopped;
+	uint64_t sent_bytes; /* of frames to other nodes */
+	uint32_t sent_trees; /* of them questions about leaves and keys */
 };
 
 /** Messages to lose, or to keep back for later. */
@@ -114,6 +116,9 @@ void tell(struct cluster *c, node_id from, node_id to, const struct msg *m);
 
 /** Until no message is under way and no disk that is let work has anything to do. */
 void run(struct cluster *c);
+
+/** Carries out the first thing that node I's disk is asked for, held back or not. */
+void do_one_job(struct cluster *c, node_id i);
 
 /** Lets time pass with ticks, and everything happen that it brings. */
 void pass(struct cluster *c, usec_t us);
