@@ -327,15 +327,11 @@ static uint64_t clean_age_ms(const struct node_core *core, const struct gc_parti
 
 void gc_report(struct node_core *core, struct msg_repair *ret)
 {
-	ret->tombstones = 0;
 	ret->purge_age_ms = 0;
 	ret->purge_blocked = 0;
 	ret->purge_blocked_by = NODE_NONE;
 	for (uint32_t i = core->config.shard; i < core->gc.count; i += core->config.shard_count) {
 		const struct gc_partition *g = &core->gc.items[i];
-		uint64_t tombstones;
-		if (tree_totals(core, (uint16_t)i, NULL, NULL, &tombstones))
-			ret->tombstones += tombstones;
 		ret->purge_age_ms = MAX(ret->purge_age_ms, clean_age_ms(core, g));
 		if (g->blocked_by == NODE_NONE)
 			continue;
