@@ -536,7 +536,7 @@ struct msg_gc {
 	enum gc_step step;
 	struct version floor;
 	struct slice
-		page; /* keys and versions, or records; reply to CHECK: a byte each, 1 it may; travels as the value */
+		page; /* keys and versions, or records; reply to CHECK: a byte each (replication/gc.h); travels as the value */
 	enum kv_status status;
 };
 
@@ -636,7 +636,8 @@ struct msg_repair {
 	uint32_t building;  /* partitions whose tree is not ready */
 	uint64_t exchanges, differing, repaired, scrubbed, corrupt;
 	uint64_t tombstones;
-	uint64_t purge_age_ms;    /* since the least recently purged partition was; UINT64_MAX: never */
+	uint64_t
+		purge_age_ms; /* old deletions wait: for how long at most; 0: none does; UINT64_MAX: since the start */
 	uint32_t purge_blocked;   /* partitions with old tombstones that cannot be purged */
 	node_id purge_blocked_by; /* a node they wait for; NODE_NONE */
 	uint32_t pair_count;      /* those never equal or oldest first, at most REPAIR_PAIRS_MAX */

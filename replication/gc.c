@@ -211,6 +211,8 @@ static void look_at(struct node_core *core, uint16_t partition, struct gc_sessio
 {
 	struct gc_partition *g = &core->gc.items[partition];
 	struct row row = cluster_map_row(core->map, partition);
+	if (row_position(&row, core->self) < 0)
+		nothing_to_do(core, g);
 	if (!can_be_looked_at(core, partition, &row) || !is_due(core, partition))
 		return;
 	bool unfinished = is_unfinished(core, partition), known = g->oldest != 0;
@@ -253,7 +255,8 @@ void gc_tick(struct node_core *core)
 		if (gc->sessions[i])
 			gc_session_tick(core, gc->sessions[i]);
 	}
-	if (!partitions_are_loaded(core) || !node_core_is_ready(core) || core_yields(core))
+	bool able = partitions_are_loaded(core) && node_core_is_ready(core) && !detector_clock_is_off(core);
+	if (!able || core_yields(core))
 		return;
 	if (gc->next < gc->count) {
 		walk(core);
@@ -327,15 +330,11 @@ static uint64_t clean_age_ms(const struct node_core *core, const struct gc_parti
 
 void gc_report(struct node_core *core, struct msg_repair *ret)
 {
-	ret->tombstones = 0;
 	ret->purge_age_ms = 0;
 	ret->purge_blocked = 0;
 	ret->purge_blocked_by = NODE_NONE;
 	for (uint32_t i = core->config.shard; i < core->gc.count; i += core->config.shard_count) {
 		const struct gc_partition *g = &core->gc.items[i];
-		uint64_t tombstones;
-		if (tree_totals(core, (uint16_t)i, NULL, NULL, &tombstones))
-			ret->tombstones += tombstones;
 		ret->purge_age_ms = MAX(ret->purge_age_ms, clean_age_ms(core, g));
 		if (g->blocked_by == NODE_NONE)
 			continue;

@@ -80,7 +80,7 @@ void gc_answered(struct node_core *core, node_id from, const struct msg *m);
 /** A page of the own records is read. */
 void gc_scan_done(struct node_core *core, uint64_t token, const struct disk_row *rows, uint32_t count, bool done);
 
-/** Fills purge_age_ms, purge_blocked, purge_blocked_by and tombstones with how this core stands. */
+/** Fills purge_age_ms, purge_blocked and purge_blocked_by with how this core stands. */
 void gc_report(struct node_core *core, struct msg_repair *ret);
 
 /* The steps at a replica (gc_member.c). */

@@ -32,7 +32,8 @@ static void set_defaults(struct core_config *c)
 	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
 	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
 	c->gc_grace_ms = c->gc_grace_ms ? c->gc_grace_ms : GC_GRACE_MS;
-	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : GC_INTERVAL_US;
+	usec_t gc_interval_us = MIN(GC_INTERVAL_US, c->gc_grace_ms * USEC_PER_MSEC / 4);
+	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : gc_interval_us;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
 	c->move_stuck_us = c->move_stuck_us ? c->move_stuck_us : MOVE_STUCK_US;
 	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;

@@ -43,8 +43,8 @@ struct core_config {
 	usec_t exchange_interval_us; /* between two comparisons with a node; 0 = EXCHANGE_INTERVAL_US */
 	usec_t exchange_settle_us;   /* 0 = EXCHANGE_SETTLE_US */
 	uint32_t gc_grace_ms;        /* least age of what is collected; 0 = GC_GRACE_MS */
-	usec_t gc_interval_us;       /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US */
-	uint64_t buggify_seed;       /* simulations only: unlikely paths are taken now and then; 0 = never */
+	usec_t gc_interval_us; /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US or a quarter of it, if less */
+	uint64_t buggify_seed; /* simulations only: unlikely paths are taken now and then; 0 = never */
 };
 
 /** A core that has not started; never NULL. */
