@@ -35,7 +35,7 @@ static bool add_row(void *arg, struct slice name, struct slice value)
 	struct held *held = &s->held[at.partition];
 	uint64_t hash = tree_hash(at.bucket, at.key, rec.ver, rec.tombstone);
 	held->any = true;
-	held->tombstones += rec.tombstone;
+	held->tombstones += rec.tombstone && rec.fence == 0; /* a fence is kept */
 	held->hash ^= hash;
 	held->leaves[at.leaf] ^= hash;
 	held->keys[at.leaf]++;
