@@ -559,6 +559,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->moves_in = core->moves.in_count;
+	ret->move_rate = core->pace.rate;
+	ret->ranges_left = core->leaving.left_count;
 	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;

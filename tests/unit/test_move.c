@@ -139,6 +139,28 @@ static void copies_of_settled_records_are_not_weak_and_nothing_is_written_anew(v
 	story_end(&s);
 }
 
+/**
+ * A ballot of the time before, which one old member accepted, has not seen an eventual write that comes later and lies below it. Were
+ * that write counted at the new members, it would be read, and then the ballot's value on top of it.
+ */
+static void a_late_eventual_write_below_the_fence_is_weak_at_a_new_member(void **state)
+{
+	struct story s = story_of(5);
+	struct version late = {clock_of(s.c, 0), 5};
+	install_all(&s, map_with_two(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, 20000));
+	install_all(&s, map_after_two(&s));
+	struct msg m = replica_msg(s.c, OP_PUSH, s.keys[0]);
+	m.replica.record = whole_record(late, "late");
+	m.replica.record.strong = false;
+	tell(s.c, STAYS_A, JOINS, &m);
+	tell(s.c, STAYS_A, JOINS_TOO, &m);
+	run(s.c);
+	assert_true(on_disk(s.c, JOINS, s.keys[0]).weak);
+	assert_true(on_disk(s.c, JOINS_TOO, s.keys[0]).weak);
+	story_end(&s);
+}
+
 static void records_below_the_seal_are_copied(void **state)
 {
 	struct story s = story_begin();
@@ -278,6 +300,51 @@ static void a_move_waits_for_a_majority_to_compare_with(void **state)
 	story_end(&s);
 }
 
+static void two_of_three_members_are_replaced_at_once(void **state)
+{
+	struct story s = story_of(5);
+	fill(&s, "-1", STRONG());
+	drop(s.c, ANY, JOINS, OP_MOVE_PULL, FOR_REPLIES);
+	install_all(&s, map_with_two(&s, 1));
+	pass(s.c, USEC_PER_SEC);
+	/* One of the new ones has nothing yet, the other has all. */
+	assert_int_equal(call(s.c, STAYS_B, OP_PUT, s.keys[0], "both", STRONG(.deadline_ms = 3000)), KV_OK);
+	assert_reads(s.c, LEAVES, s.keys[0], "both");
+	heal(s.c);
+	assert_true(reach(&s, MOVE_DONE, 60000));
+	install_all(&s, map_after_two(&s));
+	crash(s.c, STAYS_A);
+	assert_reads(s.c, JOINS, s.keys[0], "both");
+	for (uint32_t i = 1; i < KEYS; i++) {
+		char value[2 * NAME_SIZE];
+		snprintf(value, sizeof value, "%s-1", s.keys[i]);
+		assert_reads(s.c, JOINS_TOO, s.keys[i], value);
+	}
+	story_end(&s);
+}
+
+static void a_write_that_had_one_old_member_only_is_settled_before_the_move_ends(void **state)
+{
+	struct story s = story_of(5);
+	fill(&s, "-1", STRONG());
+	/* Node 2 alone takes it; whoever asked died. */
+	struct msg m = replica_msg(s.c, OP_ACCEPT, s.keys[0]);
+	m.replica.record = whole_record((struct version){clock_of(s.c, 0) + hlc_from_ms(1), 7}, "half");
+	m.replica.direct = true;
+	tell(s.c, STAYS_A, LEAVES, &m);
+	run(s.c);
+	install_all(&s, map_with_two(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, 60000));
+	install_all(&s, map_after_two(&s));
+	/* Taken or not: whichever two are asked now say the same. */
+	assert_int_equal(call(s.c, JOINS, OP_GET, s.keys[0], NULL, STRONG()), KV_OK);
+	char first[2 * NAME_SIZE] = {0};
+	memcpy(first, s.c->value.data, s.c->value.size);
+	crash(s.c, JOINS_TOO);
+	assert_reads(s.c, STAYS_A, s.keys[0], first);
+	story_end(&s);
+}
+
 /* ---- restarts ---- */
 
 /** The new member dies at each write that it makes on the way, one run for each. True while there was one more. */
@@ -362,6 +429,32 @@ static void what_is_done_stays_done_after_a_restart(void **state)
 	assert_int_equal(stage_at(&s, JOINS), MOVE_DONE);
 	assert_non_null(heard(&s, STAYS_A));
 	assert_int_equal(heard(&s, STAYS_A)->stage, MOVE_DONE);
+	story_end(&s);
+}
+
+static void moves_are_listed_with_their_progress(void **state)
+{
+	struct story s = story_begin();
+	fill(&s, "-1", STRONG());
+	drop(s.c, ANY, JOINS, OP_TREE_LEAVES, FOR_REPLIES);
+	install_all(&s, map_with_move(&s, 1));
+	assert_true(reach(&s, MOVE_CHECKING, 5000));
+	pass(s.c, USEC_PER_SEC);
+	struct msg m = {.opcode = OP_MOVE_LIST, .id = 1};
+	struct node_event ev = {.kind = EV_REQUEST, .now = now_of(s.c, 0), .request = {.client = 1, .msg = &m}};
+	struct actions *out = &s.c->nodes[STAYS_A].actions;
+	node_core_step(s.c->nodes[STAYS_A].core, &ev, out);
+	assert_int_equal(out->items[0].kind, ACT_REPLY);
+	const struct msg_move_list *list = &out->items[0].reply.msg->move_list;
+	assert_int_equal(list->count, 1);
+	assert_int_equal(list->moves[0].partition, s.partition);
+	assert_int_equal(list->moves[0].node, JOINS);
+	assert_int_equal(list->moves[0].stage, MOVE_CHECKING);
+	assert_int_equal(list->moves[0].keys, KEYS);
+	assert_int_equal(list->moves[0].keys_done, KEYS);
+	assert_true(list->moves[0].bytes_done > 0);
+	assert_true(list->moves[0].age_ms <= MOVE_REPORT_US / USEC_PER_MSEC);
+	actions_reset(out);
 	story_end(&s);
 }
 
@@ -494,6 +587,7 @@ int main(void)
 		cmocka_unit_test(a_fence_is_above_every_promise_that_was_given),
 		cmocka_unit_test(a_new_member_gets_what_the_old_ones_have),
 		cmocka_unit_test(copies_of_settled_records_are_not_weak_and_nothing_is_written_anew),
+		cmocka_unit_test(a_late_eventual_write_below_the_fence_is_weak_at_a_new_member),
 		cmocka_unit_test(records_below_the_seal_are_copied),
 		cmocka_unit_test(pages_follow_each_other),
 		cmocka_unit_test(writes_of_all_kinds_go_on_while_a_partition_moves),
@@ -501,6 +595,9 @@ int main(void)
 		cmocka_unit_test(a_move_from_a_source_that_missed_writes_has_them_in_the_end),
 		cmocka_unit_test(the_source_changes_when_it_dies),
 		cmocka_unit_test(a_move_waits_for_a_majority_to_compare_with),
+		cmocka_unit_test(two_of_three_members_are_replaced_at_once),
+		cmocka_unit_test(a_write_that_had_one_old_member_only_is_settled_before_the_move_ends),
+		cmocka_unit_test(moves_are_listed_with_their_progress),
 		cmocka_unit_test(a_new_member_that_dies_at_any_step_goes_on_after_its_restart),
 		cmocka_unit_test(a_source_that_dies_at_any_stage_is_gone_on_with_or_without),
 		cmocka_unit_test(what_is_done_stays_done_after_a_restart),
