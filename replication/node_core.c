@@ -435,6 +435,8 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	pace_written(core);
 	clock_written(core);
 	replica_written(core);
+	tree_served_written(core);
+	exchanges_written(core);
 	moves_written(core);
 }
 

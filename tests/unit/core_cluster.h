@@ -16,7 +16,7 @@
 #include "replication/node_core.h"
 #include "replication/record.h"
 
-enum { NODES = 5, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
+enum { NODES = 6, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
 
 #define START_MONO_US (10 * USEC_PER_SEC)
 #define START_WALL_US (1700000000 * USEC_PER_SEC)
