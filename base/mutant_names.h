@@ -40,6 +40,8 @@
 	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
 	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
 	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
+	X(treeahead, "a hash tree is told to others before the records it tells of are durable")                   \
+	X(exchangeold, "of two versions of a key that replicas hold, an exchange spreads the older one")           \
 	X(hintcount, "a hint for a replica that cannot be reached counts as its vote for a strong write")          \
 	X(nodeadline, "an operation goes on after its deadline")                                                   \
 	X(noxfer, "a partition's new member says that all is there without copying anything")                      \

@@ -291,15 +291,16 @@ struct msg_replica {
 	uint16_t partition;
 	uint32_t bucket;
 	struct slice key;
-	uint32_t deadline_ms;  /* remaining when sent */
-	bool want_value;       /* READ: answer the value, not only its hash */
-	bool hinted;           /* PUSH: replay of a hint */
+	uint32_t deadline_ms; /* remaining when sent */
+	bool want_value;      /* READ: answer the value, not only its hash */
+	bool hinted;          /* PUSH: replay of a hint */
+	bool transfer; /* PUSH: of a move or a tombstone session. Only from a core to itself, never on the wire */
 	struct version ballot; /* PREPARE */
 	struct request_id rid; /* PREPARE: look this request up */
 	uint32_t attempt_count;
 	const struct version *attempts;
 	struct record record; /* ACCEPT, COPY, PUSH */
-	uint64_t read_epoch;  /* PUSH: map epoch the copy was read in */
+	uint64_t read_epoch;  /* PUSH: epoch of the row the copy was read under */
 	bool direct;          /* ACCEPT: no ballot was prepared for it */
 	struct version next;  /* ACCEPT: ballot to promise with the store; {0,0} none */
 };
@@ -342,8 +343,8 @@ struct msg_heartbeat {
 	uint32_t disk_free_pct;
 	hlc_t stored_hlc; /* what the sender acknowledged before this reading of its clock is at the receiver; 0 = unknown */
 	uint32_t shards; /* cores of the sender */
-	bool drained;    /* a node that leaves: this core of it has no partition, and no hint or mark for others, any more */
-	uint32_t core;   /* which of the sender's cores tells so */
+	bool drained; /* a node that leaves: this core of it has no partition, and no hint or mark for others, any more */
+	uint32_t core; /* which of the sender's cores tells so */
 };
 
 /** OP_HINT_OPEN: how much a sender wants to replay; the reply grants. */
@@ -351,6 +352,10 @@ struct msg_hint {
 	uint64_t pending;
 	uint32_t granted; /* keys that may be pushed now; 0 = ask later */
 	uint32_t pace_ms; /* ask again after */
+	/* The sender leaves PARTITION: the receiver is to remember that it owes TARGET all of it. Reply: granted 1, it does. */
+	bool mark;
+	uint16_t partition;
+	node_id target;
 };
 
 enum node_state {
@@ -512,8 +517,8 @@ struct msg_tree {
 	struct slice cursor;
 	bool done;
 	struct slice
-		page; /* reply: LEAVES: a u64 a leaf, little-endian; KEYS: keys and versions, replication/page.h;
-			      travels as the frame's value */
+		page; /* reply: LEAVES: a u64 a leaf, little-endian, then a bit a leaf: it holds weak copies; KEYS:
+			      keys and versions, replication/page.h; travels as the frame's value */
 	enum kv_status status;
 };
 
@@ -643,6 +648,11 @@ struct status_peer {
 	usec_t round_trip_us;
 	uint64_t hints_pending;
 	uint32_t partitions_dirty;
+	bool link_bad;        /* it is alive and does not answer here */
+	bool degraded;        /* its disk has been slow for a while */
+	uint32_t health;      /* as in heartbeats, and what follows */
+	uint32_t disk_p99_us; /* 0 = not known */
+	uint32_t disk_free_pct;
 };
 
 struct status_counter {
@@ -671,9 +681,10 @@ struct msg_status {
 struct msg {
 	uint16_t opcode; /* enum msg_opcode */
 	bool reply;
-	uint64_t id;    /* unique at the sender of the request; a reply carries its request's */
-	hlc_t hlc;      /* sender's clock; 0 from clients that have none */
-	uint64_t epoch; /* sender's map epoch */
+	uint64_t id; /* unique at the sender of the request; a reply carries its request's */
+	hlc_t hlc;   /* sender's clock; 0 from clients that have none */
+	uint64_t
+		epoch; /* sender's map epoch; replica requests: epoch of the partition's row as the sender knows it */
 	uint32_t shard; /* background messages: which core of the sender asked, echoed in the reply */
 	union {
 		struct msg_hello hello;     /* HELLO */

@@ -285,7 +285,7 @@ static enum kv_status check_tree(const struct msg *m)
 	if (t->page.size == 0)
 		return KV_OK;
 	CHECK(valid(m->reply && m->opcode != OP_TREE_ROOTS));
-	CHECK(valid(m->opcode != OP_TREE_LEAVES || t->page.size == LEAVES_PER_PARTITION * sizeof(uint64_t)));
+	CHECK(valid(m->opcode != OP_TREE_LEAVES || t->page.size == TREE_LEAVES_SIZE));
 	return at_most(t->page.size, PAGE_SIZE_MAX);
 }
 
@@ -357,8 +357,9 @@ enum kv_status msg_check(const struct msg *m)
 	case BODY_UNKNOWN:
 		return KV_UNSUPPORTED;
 	case BODY_NONE:
-	case BODY_HINT:
 		return KV_OK;
+	case BODY_HINT:
+		return valid(!m->hint.mark || (m->hint.partition < PARTITIONS_MAX && m->hint.target < NODES_MAX));
 	case BODY_HELLO:
 		return check_hello(m);
 	case BODY_REQUEST:

@@ -10,7 +10,7 @@
  *   KV_INVALID). Status numbers are not: unknown ones come from newer nodes and are read by class.
  * - Values are only where they mean something: PUT, CAS, APPEND, MPUT; results of client opcodes and PING; records
  *   with has_value; the token that CLUSTER_CHANGE answers with; the page of replies to MOVE_PULL, TREE_LEAVES (empty or
- *   one u64 a leaf) and TREE_KEYS, and of GC both ways.
+ *   TREE_LEAVES_SIZE bytes) and TREE_KEYS, and of GC both ways.
  * - A record with has_value is no tombstone, is not absent, and value_size is its value's size. ACCEPT, COPY and
  *   PUSH carry a record that is not absent, and its value unless it is a tombstone. PREPARE has a ballot.
  * - A map has an epoch, a cluster, nodes[i].index == i, partitions a power of two in range, rows of distinct nodes

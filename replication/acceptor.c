@@ -148,20 +148,26 @@ enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct pa
 }
 
 enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
-				    const struct record *rec, uint64_t read_epoch, uint64_t config_epoch,
+				    const struct record *rec, const struct push_way *way,
 				    struct msg_replica_reply *ret, bool *ret_weak)
 {
 	KV_ASSERT(!version_is_none(rec->ver));
 	ret->answer = ANSWER_OLD;
 	ret->stored = k->rec.ver;
-	if (version_at_most(rec->ver, k->rec.ver) || version_at_most(rec->ver, f->seal))
+	if (version_at_most(rec->ver, k->rec.ver) || version_at_most(rec->ver, way->transfer ? f->drop : f->seal))
 		return ACCEPTOR_ANSWER;
-	if (rec->strong && read_epoch < config_epoch)
+	bool outdated = rec->strong && way->read_epoch < way->config_epoch;
+	if (COVER_IF(outdated, push_outdated) && !MUTANT(pushepoch))
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;
 	ret->stored = rec->ver;
-	*ret_weak = COVER_IF(version_less(rec->ver, version_max(k->promised, f->promise)), push_weak) &&
-		    !MUTANT(pushstrong);
+	/*
+	 * A ballot of before this node's time that few accepted may not have seen a push that comes late: below the fence it is weak.
+	 * A copy of what the old members hold counts, because the move ends only when a majority of them hold the same,
+	 * strongly, and every ballot of their time met one of these.
+	 */
+	struct version promise = way->copied ? version_max(k->promised, f->promise) : acceptor_promise(k, f);
+	*ret_weak = COVER_IF(version_less(rec->ver, promise), push_weak) && !MUTANT(pushstrong);
 	return ACCEPTOR_STORE;
 }
 

@@ -23,7 +23,7 @@ struct key_state {
 struct partition_floors {
 	struct version promise; /* volatile: nothing below is promised or accepted */
 	struct version
-		fence; /* volatile: the same, for what members before this one may have promised; it makes no copy weak */
+		fence; /* the same, for what members before this one may have promised: see push_way.copied */
 	struct version memory; /* volatile: copies up to it may have been forgotten */
 	struct version seal;   /* durable: nothing up to it is stored any more */
 	struct version drop;   /* durable: tombstones up to it were dropped */
@@ -74,11 +74,17 @@ enum acceptor_verdict acceptor_accept(const struct key_state *k, const struct pa
 void acceptor_promise_ahead(struct key_state *k, const struct partition_floors *f, struct version ver,
 			    struct version next, hlc_t limit, struct msg_replica_reply *ret);
 
-/**
- * PUSH of REC read in READ_EPOCH. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it.
- */
+/** How a record comes to be pushed. */
+struct push_way {
+	uint64_t read_epoch;   /* of the row it was read under */
+	uint64_t config_epoch; /* of the row here */
+	bool transfer; /* by a move or a tombstone session: the seal does not count, but what was dropped stays so */
+	bool copied; /* by a move under its joint map: who joins compares it with a majority before it counts for more */
+};
+
+/** PUSH of REC. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it. */
 enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
-				    const struct record *rec, uint64_t read_epoch, uint64_t config_epoch,
+				    const struct record *rec, const struct push_way *way,
 				    struct msg_replica_reply *ret, bool *ret_weak);
 
 /**

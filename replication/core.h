@@ -16,8 +16,12 @@
 #include "base/rng.h"
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
+#include "replication/disk_watch.h"
 #include "replication/driver.h"
+#include "replication/exchange.h"
+#include "replication/health.h"
 #include "replication/hints.h"
+#include "replication/leaving.h"
 #include "replication/ledger.h"
 #include "replication/map_acceptor.h"
 #include "replication/map_register.h"
@@ -27,15 +31,25 @@
 #include "replication/move_source.h"
 #include "replication/move_status.h"
 #include "replication/node_core.h"
+#include "replication/pace.h"
 #include "replication/partition.h"
+#include "replication/repair.h"
+#include "replication/scrub.h"
 #include "replication/slot.h"
 #include "replication/staleness.h"
 #include "replication/tree.h"
+#include "replication/tree_serve.h"
 #include "replication/turn.h"
 #include "replication/version.h"
 
 struct form;
 struct recent;
+
+/** A write that is not durable yet. */
+struct write_under_way {
+	uint32_t size;
+	usec_t since_us;
+};
 
 /** A message to the own node, or an answer of the own replica, on its way. Lives in the actions' memory. */
 struct local_msg {
@@ -60,10 +74,10 @@ struct node_core {
 	struct cluster_map *boot_map; /* between new and start */
 	node_id self;                 /* index in map, or NODE_NONE */
 
-	uint64_t write_issued; /* token of the last ACT_WRITE */
-	uint64_t write_done;   /* all writes up to it are durable */
-	uint64_t write_bytes;  /* of writes that are not durable */
-	uint32_t *write_sizes; /* of each such write, at its token modulo the capacity */
+	uint64_t write_issued;               /* token of the last ACT_WRITE */
+	uint64_t write_done;                 /* all writes up to it are durable */
+	uint64_t write_bytes;                /* of writes that are not durable */
+	struct write_under_way *write_sizes; /* of each such write, at its token modulo the capacity */
 	size_t write_sizes_capacity;
 	struct ilist held; /* of struct held_reply, in order of token: answers that wait for a write */
 
@@ -82,13 +96,21 @@ struct node_core {
 	struct recent *recent[NODES_MAX]; /* forwarded requests taken from each node; NULL until the first */
 
 	struct detector detector;
+	struct health health;
+	struct disk_watch disk;
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
+	struct pace pace;
 	struct moves moves;
+	struct leaving leaving;
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
+	struct tree_served served;
+	struct exchanges exchanges;
+	struct repair repair;
+	struct scrub scrub;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -160,8 +182,11 @@ enum disk_wait_kind {
 	WAIT_LEDGER_PAGE,
 	WAIT_MAP_VOTE,
 	WAIT_MOVE_PAGE, /* at the old member */
+	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_TREE_KEYS,
+	WAIT_EXCHANGE_SCAN,
 };
 
 struct disk_wait {

@@ -4,7 +4,7 @@
 #include "base/cover.h"
 #include "base/mutant.h"
 
-enum { KNOWN_MAX = ATTEMPTS_MAX + 1 + LIN_MAX + REPLICAS_MAX * CARRIERS_MAX };
+enum { KNOWN_MAX = ATTEMPTS_MAX + 1 + LIN_MAX + ROW_MAX * CARRIERS_MAX };
 
 /** Attempts of one operation, its own and those of its request id that others made. */
 struct known {
@@ -79,15 +79,15 @@ static uint32_t full_memories(const struct op *op, struct version a)
 	return bits;
 }
 
-/** So many that no majority forms without them. */
+/** So many that no majority forms without them, of either set: the attempt may be of an epoch that knew one of them only. */
 static bool proves_dead(const struct op *op, uint32_t bits)
 {
-	return quorum_blocks(op->row.count, bits) || (MUTANT(twoout) && bits);
+	return row_blocks_all(&op->row, bits) || (MUTANT(twoout) && bits);
 }
 
 static bool is_majority(const struct op *op, uint32_t bits)
 {
-	return quorum_count(bits) >= op_majority(op) || (MUTANT(nocount) && bits);
+	return row_majority(&op->row, bits) || (MUTANT(nocount) && bits);
 }
 
 /** Result that the copies seen give for attempt A; M's lineage knows it if A is an ancestor. */

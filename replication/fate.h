@@ -2,9 +2,9 @@
 /**
  * What became of a strong write's earlier attempts, judged by the promises of a ballot.
  *
- *   effective  a strong copy that carries the attempt was seen at a majority: it happened
+ *   effective  a strong copy that carries the attempt was seen at a majority (while replicas change: of both sets): it happened
  *   ancestor   the greatest record is the attempt or was built on it: once that record is stable it happened
- *   dead       so many replicas never had it, and never will, that no majority can; or the greatest record's lineage reaches back
+ *   dead       so many replicas never had it, and never will, that no majority (of either set) can; or the greatest record's lineage reaches back
  *              beyond it without it: it did not happen, if this ballot's accept goes through
  *   open       none of these can be shown yet
  */

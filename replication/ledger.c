@@ -105,6 +105,18 @@ static struct ledger_entry *first_to_end(const struct ledger *l)
 	return item ? container_of(item, struct ledger_entry, end) : NULL;
 }
 
+void ledger_forget(struct node_core *core, uint16_t partition)
+{
+	struct ledger *l = &core->ledger;
+	struct hmap_node *node = hmap_first(&l->entries);
+	while (node) {
+		struct ledger_entry *e = container_of(node, struct ledger_entry, node);
+		node = hmap_next(&l->entries, node);
+		if (e->partition == partition)
+			forget_entry(l, e);
+	}
+}
+
 void ledger_release(struct node_core *core)
 {
 	struct ledger *l = &core->ledger;

@@ -59,6 +59,9 @@ uint64_t ledger_write_over(struct node_core *core, const struct slot *slot, cons
 /** A PUSH was answered OLD: keeps its value if it is a client's write that is lost by that. */
 void ledger_pushed_late(struct node_core *core, const struct slot *slot, const struct msg_replica *push);
 
+/** The partition's rows are being removed: forgets its entries. */
+void ledger_forget(struct node_core *core, uint16_t partition);
+
 /** Removes entries that have ended, a few at a time. */
 void ledger_tick(struct node_core *core);
 

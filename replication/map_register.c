@@ -34,6 +34,7 @@ static void finish(struct node_core *core, enum map_verdict verdict)
 	give_back(core, &r->wanted);
 	give_back(core, &r->proposed);
 	r->phase = MAP_IDLE;
+	r->message_id = 0;
 	r->verdict = NULL;
 	r->owner = NULL;
 	tell(core, owner, verdict);

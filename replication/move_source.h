@@ -27,6 +27,9 @@ void move_source_release(struct node_core *core);
 void move_source_opened(struct node_core *core, node_id from, const struct msg *m);
 void move_source_pulled(struct node_core *core, node_id from, const struct msg *m);
 
+/** Reads what the budget allows. */
+void move_source_tick(struct node_core *core);
+
 /** The rows of a page are read. */
 void move_source_scan_done(struct node_core *core, struct move_page *page, const struct disk_row *rows,
 			   uint32_t count, bool done);

@@ -4,7 +4,11 @@
 #include "base/bytes.h"
 #include "replication/core.h"
 #include "replication/form.h"
+#include "replication/hint_credit.h"
+#include "replication/hint_hand.h"
+#include "replication/hint_push.h"
 #include "replication/hint_replay.h"
+#include "replication/move_copy.h"
 #include "replication/op.h"
 #include "replication/replica.h"
 #include "replication/request.h"
@@ -28,6 +32,8 @@ static void set_defaults(struct core_config *c)
 	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
 	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
+	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
+	c->exchange_settle_us = c->exchange_settle_us ? c->exchange_settle_us : EXCHANGE_SETTLE_US;
 	c->value_size_max = c->value_size_max ? c->value_size_max : VALUE_SIZE_DEFAULT_MAX;
 }
 
@@ -59,6 +65,9 @@ struct node_core *node_core_new(const struct core_config *config)
 	ilist_init(&core->held);
 	slots_init(&core->slots);
 	turns_init(&core->turns);
+	exchanges_init(core);
+	tree_served_init(core);
+	pace_init(core);
 	moves_init(core);
 	move_source_init(core);
 	map_acceptor_init(core);
@@ -97,8 +106,13 @@ void node_core_free(struct node_core *core)
 	hints_release(core);
 	staleness_release(core);
 	ledger_release(core);
-	trees_release(core);
 	moves_release(core);
+	leaving_release(core);
+	exchanges_release(core);
+	tree_served_release(core);
+	repair_release(core);
+	scrub_release(core);
+	trees_release(core);
 	move_source_release(core);
 	move_status_release(core);
 	partitions_release(core);
@@ -164,26 +178,29 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 {
 	if (core->map && core->map->desc.epoch >= desc->epoch)
 		return;
-	const struct map_desc *before = core->map ? &core->map->desc : NULL;
-	if (core->map)
-		actions_hold_map(core->out, core->map); /* answers may still point to it */
+	struct cluster_map *before = core->map;
+	if (before)
+		actions_hold_map(core->out, before); /* answers may still point to it */
 	core->map = cluster_map_new(desc);
 	const struct map_node *self = cluster_map_find(core->map, &core->config.node);
 	core->self = self ? self->index : NODE_NONE;
 	if (!self || self->state == NODE_REMOVED) {
-		stop_removed(core, before);
+		stop_removed(core, before ? &before->desc : NULL);
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
-	partitions_load(core);
-	map_spread_map_changed(core, before);
+	partitions_set_map(core, before);
+	map_spread_map_changed(core, before ? &before->desc : NULL);
 	detector_set_map(core);
+	staleness_set_map(core, before);
 	hints_set_map(core);
 	ledger_set_map(core);
 	trees_set_map(core);
+	repair_set_map(core);
 	move_status_set_map(core);
 	moves_set_map(core);
 	op_map_changed(core);
+	hints_map_changed(core, before);
 	driver_map_changed(core);
 	membership_map_changed(core);
 	map_register_map_changed(core);
@@ -221,7 +238,7 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return error_set(err, KV_IDENTITY,
 				 "another process already runs as node identity %s: a copied data directory",
 				 theirs);
-	p->incarnation = hello->incarnation;
+	detector_hear_life(p, hello->incarnation);
 	p->boot_nonce = hello->boot_nonce;
 	return KV_OK;
 }
@@ -272,7 +289,8 @@ static bool answer_is_sane(const struct node_core *core, const struct msg *m)
 static void on_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_replica_reply *a = &m->answer;
-	if (m->opcode == OP_PUSH && (hint_replay_push_done(core, m) || moves_push_done(core, m)))
+	if (m->opcode == OP_PUSH &&
+	    (hint_push_answered(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
@@ -282,6 +300,8 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 	core_observe(core, a->record.ver.hlc);
 	core_observe(core, a->promise.hlc);
 	core_observe(core, a->stored.hlc);
+	if (exchange_key_answered(core, from, m))
+		return;
 	op_replica_answer(core, from, m);
 }
 
@@ -293,12 +313,22 @@ static void on_heartbeat(struct node_core *core, node_id from, const struct msg 
 		detector_heartbeat(core, from, m);
 }
 
-static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
+static void on_probe(struct node_core *core, node_id from, const struct msg *m)
 {
 	if (m->reply)
-		hint_replay_granted(core, from, m);
+		probe_answered(core, from, m);
 	else
-		hints_grant(core, from, m);
+		probe_asked(core, from, m);
+}
+
+static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (!m->reply)
+		hint_credit_asked(core, from, m);
+	else if (m->hint.mark)
+		hint_hand_answered(core, from, m);
+	else
+		hint_replay_granted(core, from, m);
 }
 
 static void on_move(struct node_core *core, node_id from, const struct msg *m)
@@ -335,6 +365,16 @@ static void on_vote(struct node_core *core, node_id from, const struct msg *m)
 		map_acceptor_asked(core, from, m);
 }
 
+static void on_tree(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (!m->reply)
+		tree_asked(core, from, m);
+	else if (m->opcode == OP_TREE_ROOTS)
+		repair_roots_told(core, from, m);
+	else
+		exchange_answered(core, from, m);
+}
+
 static void on_message(struct node_core *core, node_id from, const struct msg *m, usec_t arrived_us)
 {
 	core_observe(core, m->hlc);
@@ -368,8 +408,14 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		membership_told(core, from, m);
 	else if (m->opcode == OP_HEARTBEAT)
 		on_heartbeat(core, from, m);
+	else if (m->opcode == OP_TREE_ROOTS || m->opcode == OP_TREE_LEAVES || m->opcode == OP_TREE_KEYS)
+		on_tree(core, from, m);
+	else if (m->opcode == OP_GC && m->reply && exchange_key_answered(core, from, m))
+		return;
 	else if (m->opcode == OP_HINT_OPEN)
 		on_hint_open(core, from, m);
+	else if (m->opcode == OP_PROBE)
+		on_probe(core, from, m);
 	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
 		on_move(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
@@ -403,7 +449,7 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 	if (wait.kind == WAIT_SLOT)
 		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_READ)
-		hint_replay_read_done(core, wait.owner, ev->read.found, ev->read.value);
+		hint_push_read_done(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_MAP_VOTE)
 		map_acceptor_loaded(core, ev->read.found, ev->read.value);
 	else
@@ -419,10 +465,16 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		op_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_MOVE_PAGE)
 		move_source_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_LEAVING)
+		leaving_scan_done(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_PAGE)
 		op_ledger_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_LEDGER_LOAD)
 		ledger_loaded(core, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_TREE_KEYS)
+		tree_served_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_EXCHANGE_SCAN)
+		exchange_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_TREE_SCAN)
 		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_PARTITIONS)
@@ -434,8 +486,11 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
 	core_written(core, ev->write.token);
+	pace_written(core);
 	clock_written(core);
 	replica_written(core);
+	tree_served_written(core);
+	exchanges_written(core);
 	moves_written(core);
 	map_acceptor_written(core);
 }
@@ -448,6 +503,7 @@ static void run_timers(struct node_core *core)
 	while ((item = iheap_first(&core->timers)) && item->key <= core->now.mono_us) {
 		struct op *op = container_of(item, struct op, timer);
 		iheap_remove(&core->timers, item);
+		op_note_silence(core, op);
 		op->class->timer(core, op);
 	}
 }
@@ -462,9 +518,21 @@ static void refill_repairs(struct node_core *core)
 	core->repair_refill_us = core->now.mono_us;
 }
 
-static void on_tick(struct node_core *core)
+static void watch_disk(struct node_core *core, uint32_t free_pct)
+{
+	usec_t oldest_us = 0;
+	if (core->write_done < core->write_issued)
+		oldest_us = core->now.mono_us -
+			    core->write_sizes[(core->write_done + 1) % core->write_sizes_capacity].since_us;
+	if (free_pct != 0)
+		core->disk.state.free_pct = MIN(free_pct, 100u);
+	disk_watch_tick(&core->disk, core->now.mono_us, oldest_us);
+}
+
+static void on_tick(struct node_core *core, const struct node_event *ev)
 {
 	reserve_clock(core);
+	watch_disk(core, ev->tick.disk_free_pct);
 	form_tick(core);
 	membership_tick(core);
 	if (!core->map)
@@ -477,6 +545,11 @@ static void on_tick(struct node_core *core)
 	hint_replay_tick(core);
 	ledger_tick(core);
 	trees_tick(core);
+	exchanges_tick(core);
+	repair_tick(core);
+	scrub_tick(core);
+	pace_tick(core);
+	move_source_tick(core);
 	moves_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
@@ -527,9 +600,11 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 	core->out = out;
 	switch (event->kind) {
 	case EV_REQUEST:
+		health_waited(core, event->request.arrived_us);
 		request_from_client(core, event);
 		break;
 	case EV_MESSAGE:
+		health_waited(core, event->message.arrived_us);
 		on_message(core, event->message.from, event->message.msg, event->message.arrived_us);
 		break;
 	case EV_READ_DONE:
@@ -547,7 +622,7 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 		form_map_saved(core);
 		break;
 	case EV_TICK:
-		on_tick(core);
+		on_tick(core, event);
 		break;
 	}
 	run_timers(core);
@@ -562,6 +637,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->moves_in = core->moves.in_count;
+	ret->move_rate = core->pace.rate;
+	ret->ranges_left = core->leaving.left_count;
 	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;
@@ -570,12 +648,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		node_id index = core->map->desc.nodes[i].index;
 		ret->hints_pending += hints_pending(core, index);
 		ret->partitions_dirty += hints_dirty(core, index);
-		ret->peers[ret->peer_count++] = (struct status_peer){
-			.index = index,
-			.state = detector_state(core, index),
-			.round_trip_us = core->detector.peers[index].round_trip_us,
-			.hints_pending = hints_pending(core, index),
-			.partitions_dirty = hints_dirty(core, index),
-		};
+		struct status_peer *peer = &ret->peers[ret->peer_count++];
+		detector_tell(core, index, peer);
+		peer->hints_pending = hints_pending(core, index);
+		peer->partitions_dirty = hints_dirty(core, index);
 	}
 }

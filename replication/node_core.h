@@ -32,14 +32,16 @@ struct core_config {
 	hlc_t hlc_limit;            /* greatest limit any core of this node ever made durable; 0 on first start */
 	const struct map_desc *map; /* durable map, or NULL before the node is part of a cluster */
 	uint32_t value_size_max;
-	uint32_t ops_max;          /* client operations in flight; 0 = OPS_MAX */
-	uint32_t slots_max;        /* keys with volatile state; 0 = SLOTS_MAX */
-	uint64_t hints_max;        /* pending hints a target; 0 = HINT_KEYS_MAX */
-	uint32_t hint_rate;        /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
-	usec_t replica_timeout_us; /* 0 = REPLICA_TIMEOUT_US */
-	usec_t tick_us;            /* at least that often an EV_TICK; 0 = TICK_US */
-	uint32_t checked_max;      /* keys whose own copy is known to be the newest; 0 = STALENESS_KEYS_MAX */
-	uint64_t buggify_seed;     /* simulations only: unlikely paths are taken now and then; 0 = never */
+	uint32_t ops_max;            /* client operations in flight; 0 = OPS_MAX */
+	uint32_t slots_max;          /* keys with volatile state; 0 = SLOTS_MAX */
+	uint64_t hints_max;          /* pending hints a target; 0 = HINT_KEYS_MAX */
+	uint32_t hint_rate;          /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
+	usec_t replica_timeout_us;   /* 0 = REPLICA_TIMEOUT_US */
+	usec_t tick_us;              /* at least that often an EV_TICK; 0 = TICK_US */
+	uint32_t checked_max;        /* keys whose own copy is known to be the newest; 0 = STALENESS_KEYS_MAX */
+	usec_t exchange_interval_us; /* between two comparisons with a node; 0 = EXCHANGE_INTERVAL_US */
+	usec_t exchange_settle_us;   /* 0 = EXCHANGE_SETTLE_US */
+	uint64_t buggify_seed;       /* simulations only: unlikely paths are taken now and then; 0 = never */
 };
 
 /** A core that has not started; never NULL. */
@@ -114,6 +116,7 @@ node_id node_core_index(const struct node_core *core);
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
 	X(hints_replayed)                                                                                          \
+	X(hints_dropped) /* of nodes that are no members any more, or handed on */                                 \
 	X(hints_expired)                                                                                           \
 	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
 	X(partitions_dirty) /* gauge, all targets */                                                               \
@@ -124,9 +127,25 @@ node_id node_core_index(const struct node_core *core);
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
-	X(trees_building)  /* gauge: partitions whose hash tree is not ready */                                    \
-	X(records_corrupt) /* stored records that do not match their checksum */                                   \
-	X(clock_waits)     /* requests refused because the clock's limit was not durable yet */
+	X(probes)        /* times that others were asked about a silent node */                                    \
+	X(moves_in)      /* gauge: partitions being taken over */                                                  \
+	X(moves_opened)  /* a majority of the old members has answered */                                          \
+	X(moves_done)    /* all is here */                                                                         \
+	X(move_bytes_in) /* pages */                                                                               \
+	X(move_bytes_out)                                                                                          \
+	X(move_rate)   /* gauge: bytes a second that may be copied each way */                                     \
+	X(ranges_left) /* gauge: partitions of others that may have to be removed here */                          \
+	X(ranges_removed)                                                                                          \
+	X(roots_sent)         /* of trees, to be compared */                                                       \
+	X(exchanges)          /* begun */                                                                          \
+	X(exchanges_complete) /* of them: in step at their end */                                                  \
+	X(exchange_leaves)    /* leaves that differed twice and were looked into */                                \
+	X(records_repaired)   /* copies that exchanges brought up to date */                                       \
+	X(records_scrubbed)   /* read again and found whole */                                                     \
+	X(tree_leaves_mended) /* that scrubbing found to differ from the records */                                \
+	X(trees_building)     /* gauge: partitions whose hash tree is not ready */                                 \
+	X(records_corrupt)    /* stored records that do not match their checksum */                                \
+	X(clock_waits)        /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {
 #define CORE_COUNTER_FIELD_(name) uint64_t name;

@@ -3,7 +3,7 @@
 
 #include "base/mutant.h"
 #include "proto/keyhash.h"
-#include "replication/hint_replay.h"
+#include "replication/hint_push.h"
 #include "replication/level.h"
 #include "replication/receipt.h"
 
@@ -86,10 +86,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 		place = core_locate(core, r->key);
 	op->partition = place.partition;
 	op->leaf = place.leaf;
-	op->row = place.row;
-	memcpy(op->row_nodes, place.row.nodes, place.row.count * sizeof op->row_nodes[0]);
-	op->row.nodes = op->row_nodes;
-	op->epoch = core->map->desc.epoch;
+	op_take_row(core, op, &place.row);
 	op_rekey(core, op);
 	core->op_count++;
 	core->op_bytes += value ? value->size : 0;
@@ -110,7 +107,7 @@ void op_from_node(struct op *op, node_id from, const struct msg *m)
 
 void op_forget_replies(struct node_core *core, struct op *op)
 {
-	for (uint32_t i = 0; i < REPLICAS_MAX; i++) {
+	for (uint32_t i = 0; i < ROW_MAX; i++) {
 		free(op->replies[i].carriers);
 		op->replies[i] = (struct op_reply){0};
 	}
@@ -144,14 +141,15 @@ void op_set_timer(struct node_core *core, struct op *op, usec_t at_us)
 /** The phases in which strong writes are counted. */
 static bool phase_writes(enum op_phase phase) { return phase == PHASE_DIRECT || phase == PHASE_ACCEPTING; }
 
-void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32_t need)
+void op_begin(struct node_core *core, struct op *op, enum op_phase phase, struct need need)
 {
 	op_rekey(core, op);
 	op->phase = phase;
 	op->phase_us = core->now.mono_us;
 	op->rounds++;
+	op->asked = 0;
 	op->asked_hlc = core_clock(core);
-	quorum_init(&op->quorum, op->row.count, need);
+	quorum_init(&op->quorum, &op->row, need);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		if (!detector_is_reachable(core, op->row.nodes[i]) || BUGGIFY(core, replica_unreachable))
 			quorum_add(&op->quorum, i, MUTANT(hintcount) && phase_writes(phase));
@@ -168,7 +166,7 @@ struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode)
 {
 	struct msg *m = core_msg(core, opcode, op->id, /* reply= */ false);
 	actions_hold(core->out, op->key);
-	m->epoch = op->epoch;
+	m->epoch = op->row.config_epoch; /* replicas judge the row, and maps that differ elsewhere do no harm */
 	m->replica.partition = op->partition;
 	m->replica.bucket = op->bucket;
 	m->replica.key = blob_slice(op->key);
@@ -180,6 +178,7 @@ struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode)
 void op_send(struct node_core *core, struct op *op, uint32_t position, struct msg *m)
 {
 	KV_ASSERT(position < op->row.count);
+	op->asked |= 1u << position;
 	core_send(core, op->row.nodes[position], m);
 }
 
@@ -218,17 +217,17 @@ bool op_back_off(struct node_core *core, struct op *op)
 
 uint32_t op_reachable(const struct node_core *core, const struct op *op)
 {
-	uint32_t count = 0;
+	uint32_t bits = 0;
 	for (uint32_t i = 0; i < op->row.count; i++)
-		count += detector_is_reachable(core, op->row.nodes[i]);
-	return count;
+		bits |= detector_is_reachable(core, op->row.nodes[i]) ? 1u << i : 0;
+	return bits;
 }
 
-uint32_t op_need(const struct op *op)
+struct need op_need(const struct op *op)
 {
 	if (op->level == LEVEL_STRONG || op->acks == ACKS_MAJORITY)
 		return op_majority(op);
-	return op->acks == ACKS_ALL ? op->row.count : 1;
+	return op->acks == ACKS_ALL ? need_all(&op->row) : need_old(1);
 }
 
 static bool is_better(const struct record *best, const struct record *rec)
@@ -289,7 +288,9 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	if (op->internal) {
 		bool complete = m->result.status == KV_OK || m->result.status == KV_NOT_FOUND;
 		if (op->probe_id)
-			hint_replay_probed(core, op->probe_id, complete, op->best.rec.ver);
+			hint_push_probed(core, op->probe_id, complete, op->best.rec.ver);
+		if (op->done)
+			op->done(core, op->done_owner, complete);
 		return;
 	}
 	if (m->result.status == KV_OK)
@@ -319,7 +320,9 @@ void op_fail(struct node_core *core, struct op *op, enum kv_status status, bool 
 void op_hint(struct node_core *core, struct op *op, uint32_t position)
 {
 	KV_ASSERT(!version_is_none(op->version));
-	if (op->hinted & 1u << position || op->row.nodes[position] == core->self)
+	struct row now = cluster_map_row(core->map, op->partition);
+	bool gone = row_position(&now, op->row.nodes[position]) < 0;
+	if (op->hinted & 1u << position || op->row.nodes[position] == core->self || gone)
 		return;
 	op->hinted |= 1u << position;
 	staleness_hinted(core, op->row.nodes[position], op->started_us);
@@ -342,21 +345,6 @@ void op_finish_write(struct node_core *core, struct op *op)
 		(void)!op_repair(core, op->bucket, blob_slice(op->key), /* probe_id= */ 0);
 	}
 	op_free(core, op);
-}
-
-bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id)
-{
-	if (core->op_count >= core->config.ops_max || core->op_bytes >= OP_BYTES_MAX)
-		return false;
-	struct msg m = {.opcode = OP_GET};
-	m.request = (struct msg_request){.bucket = bucket, .key = key, .level = LEVEL_EVENTUAL, .acks = ACKS_ALL};
-	struct op *op = op_new(core, &op_get_class, &m, core->now.mono_us);
-	if (!op)
-		return false;
-	op->internal = true;
-	op->probe_id = probe_id;
-	op_get_start(core, op);
-	return true;
 }
 
 void op_linger(struct node_core *core, struct op *op)
@@ -421,7 +409,7 @@ void op_answer_record(struct node_core *core, struct op *op, bool visible)
 	op_answer(core, op, m);
 }
 
-static struct op *op_find(const struct node_core *core, uint64_t id)
+struct op *op_find(const struct node_core *core, uint64_t id)
 {
 	struct hmap_node *node = hmap_first_same(&core->ops, hash_u64(id));
 	for (; node; node = hmap_next_same(node)) {
@@ -456,51 +444,53 @@ static uint16_t phase_opcode(enum op_phase phase)
 	KV_UNREACHABLE("phases are these");
 }
 
+void op_note_silence(struct node_core *core, const struct op *op)
+{
+	if (core->now.mono_us < op->phase_us + core->config.replica_timeout_us)
+		return;
+	if (op->phase == PHASE_FORWARDING)
+		detector_request_failed(core, op->forward_to);
+	if (phase_opcode(op->phase) == 0)
+		return;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->asked & 1u << i && !quorum_has(&op->quorum, i))
+			detector_request_failed(core, op->row.nodes[i]);
+	}
+}
+
+const char *op_unreachable_text(const struct node_core *core, const struct op *op, const char *text)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (detector_link_is_bad(core, op->row.nodes[i]))
+			return "this node does not reach replicas of the key that are alive; use another node";
+	}
+	return text;
+}
+
 void op_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
 	if (!op || m->opcode != phase_opcode(op->phase))
 		return;
 	int position = row_position(&op->row, from);
-	if (position >= 0)
-		op->class->answer(core, op, (uint32_t)position, m);
+	if (position < 0)
+		return;
+	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);
+	/* The replicas have changed, and that replica knows it first: with the map the operation begins anew. */
+	if (m->answer.answer == ANSWER_EPOCH && m->answer.config_epoch > op->row.config_epoch) {
+		COVER(op_hears_of_epoch);
+		map_spread_pull(core, from);
+		return;
+	}
+	op->class->answer(core, op, (uint32_t)position, m);
 }
 
 void op_forward_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
-	if (op && op->phase == PHASE_FORWARDING && op->opcode == m->opcode && op->forward_to == from)
-		op->class->answer(core, op, 0, m);
-}
-
-static void end_for_new_row(struct node_core *core, struct op *op)
-{
-	if (op->answered) {
-		op->class->timer(core, op); /* hints or repairs what it knows of */
+	if (!op || op->phase != PHASE_FORWARDING || op->opcode != m->opcode || op->forward_to != from)
 		return;
-	}
-	bool sent = op->phase == PHASE_PUSHING || op->attempt_open || (op->retry && op->opcode != OP_OUTCOME);
-	op_fail(core, op, sent ? KV_IN_DOUBT : KV_STALE, sent, "the replicas of the key changed; ask again");
-	op_free(core, op);
-}
-
-static struct op *op_of_old_row(const struct node_core *core)
-{
-	struct hmap_node *node = hmap_first(&core->ops);
-	for (; node; node = hmap_next(&core->ops, node)) {
-		struct op *op = container_of(node, struct op, node);
-		bool asks_replicas = op->phase != PHASE_FORWARDING && op->phase != PHASE_SCANNING;
-		struct row row = cluster_map_row(core->map, op->partition);
-		if (asks_replicas && row.config_epoch != op->row.config_epoch)
-			return op;
-	}
-	return NULL;
-}
-
-void op_map_changed(struct node_core *core)
-{
-	/* Ending one may start another, under the new map, so each search begins anew. */
-	struct op *op;
-	while ((op = op_of_old_row(core)))
-		end_for_new_row(core, op);
+	bool plain_read = m->opcode == OP_GET && op->level != LEVEL_STRONG;
+	detector_request_answered(core, from, plain_read, core->now.mono_us - op->phase_us);
+	op->class->answer(core, op, 0, m);
 }

@@ -16,12 +16,17 @@
 
 struct turn;
 
+/** Hears of the end of an internal read. */
+typedef void (*op_done_fn)(struct node_core *core, void *owner, bool complete);
+
 /** What differs between kinds of operations. */
 struct op_class {
 	/** A replica's answer to the present phase. */
 	void (*answer)(struct node_core *core, struct op *op, uint32_t position, const struct msg *m);
 	/** The timer set by op_set_timer. */
 	void (*timer)(struct node_core *core, struct op *op);
+	/** The replicas have changed, and op->row is the new one: begins anew. Not called once it is answered. NULL: does not care. */
+	void (*restart)(struct node_core *core, struct op *op);
 };
 
 enum op_phase {
@@ -79,9 +84,12 @@ struct op {
 	/* who asked */
 	bool internal;     /* nobody: it repairs */
 	uint64_t probe_id; /* internal: the hint's push that wants to know, or 0 */
-	bool remote;       /* another node forwarded it */
-	uint64_t client;   /* !remote */
-	node_id from;      /* remote */
+	bool every;        /* internal: weak copies do not do */
+	op_done_fn done;   /* internal: who is told of the end; NULL nobody */
+	void *done_owner;
+	bool remote;     /* another node forwarded it */
+	uint64_t client; /* !remote */
+	node_id from;    /* remote */
 	uint64_t from_id;
 	uint32_t from_shard;
 
@@ -106,17 +114,17 @@ struct op {
 	/* where */
 	uint16_t partition, leaf;
 	struct row row; /* nodes points into row_nodes */
-	node_id row_nodes[REPLICAS_MAX];
-	uint64_t epoch;     /* of the map that row is from: the fence at the replicas judges it */
+	node_id row_nodes[ROW_MAX];
 	node_id forward_to; /* PHASE_FORWARDING: who was asked */
 
 	/* the present phase */
 	struct quorum quorum;
-	struct op_reply replies[REPLICAS_MAX];
+	struct op_reply replies[ROW_MAX];
 	struct record_copy best; /* greatest record told */
 	struct version drop_max; /* greatest drop floor told */
 	uint64_t fence_max;      /* greatest fence told */
 	hlc_t asked_hlc;         /* cluster time carried by the phase's messages */
+	uint32_t asked;          /* bits: replicas that messages of this phase went to */
 	uint32_t fetch_tried;    /* bits: replicas asked again for the value */
 	uint32_t rejected;       /* bits: answered REJECT, or refused by clock */
 	uint32_t out;            /* bits: DIRECT: rejected, and the attempt never was there */
@@ -176,6 +184,9 @@ static inline bool op_is_page(uint16_t opcode) { return opcode == OP_SCAN || opc
 /** A new operation for a request, its deadline running since ARRIVED_US. NULL when out of memory. */
 struct op *op_new(struct node_core *core, const struct op_class *class, const struct msg *m, usec_t arrived_us);
 
+/** The operation whose present phase has that message id, or NULL. */
+struct op *op_find(const struct node_core *core, uint64_t id);
+
 /** Who asked: sets the fields for op_answer. */
 void op_from_client(struct op *op, uint64_t client);
 void op_from_node(struct op *op, node_id from, const struct msg *m);
@@ -184,7 +195,7 @@ void op_from_node(struct op *op, node_id from, const struct msg *m);
 void op_free(struct node_core *core, struct op *op);
 
 /** Begins a phase: new message id, NEED answers wanted, unreachable replicas counted as no, timer armed. */
-void op_begin(struct node_core *core, struct op *op, enum op_phase phase, uint32_t need);
+void op_begin(struct node_core *core, struct op *op, enum op_phase phase, struct need need);
 
 /** A message of the present phase, filled with the key; the caller adds the body. */
 struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode);
@@ -206,15 +217,27 @@ MUST_USE bool op_wait(struct node_core *core, struct op *op, usec_t us);
 /** Waits a random while and calls the class's timer in PHASE_BACKOFF; false if the deadline comes first. */
 MUST_USE bool op_back_off(struct node_core *core, struct op *op);
 
-/** Number of replicas that requests can be sent to. */
+/** The operation's timer is due: whoever was asked a whole time-out ago and has not answered is told of to the detector. */
+void op_note_silence(struct node_core *core, const struct op *op);
+
+/** What a client is told where too few replicas can be reached: TEXT, unless others reach them. */
+const char *op_unreachable_text(const struct node_core *core, const struct op *op, const char *text);
+
+/** Replicas that requests can be sent to, as bits. */
 uint32_t op_reachable(const struct node_core *core, const struct op *op);
 
-/** Answers it wants: 1, majority or all. */
-uint32_t op_need(const struct op *op);
+/** True if a majority, of both sets, can be reached. */
+static inline bool op_reaches_majority(const struct node_core *core, const struct op *op)
+{
+	return row_majority(&op->row, op_reachable(core, op));
+}
 
-static inline uint32_t op_majority(const struct op *op) { return quorum_majority(op->row.count); }
+/** Answers it wants: 1 of the old set, a majority or all of both. */
+struct need op_need(const struct op *op);
 
-static inline uint32_t op_everyone(const struct op *op) { return (1u << op->row.count) - 1; }
+static inline struct need op_majority(const struct op *op) { return need_majority(&op->row); }
+
+static inline uint32_t op_everyone(const struct op *op) { return row_everyone(&op->row); }
 
 /** True so long after the client's first try that it may have tried again elsewhere, and heard that it was done. */
 static inline bool op_is_overtaken(const struct node_core *core, const struct op *op)
@@ -270,9 +293,20 @@ extern const struct op_class op_get_class, op_put_class, op_direct_class, op_upd
 
 /**
  * Reads a key from all its replicas and brings them in step, for nobody in particular. PROBE_ID, if not 0, hears of it by
- * hint_replay_probed. False, and nothing happens, if too much is in flight.
+ * hint_push_probed. False, and nothing happens, if too much is in flight.
  */
 MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
+
+/**
+ * Reads a key strongly, for OWNER: what it finds is held by a majority of both sets then. With EVERY, replicas that answer and
+ * hold the record weakly do not do: it gets a new version. DONE is called once, never within this call; COMPLETE false: try
+ * again. False, and DONE is never called, if too much is in flight.
+ */
+MUST_USE bool op_stabilize(struct node_core *core, uint32_t bucket, struct slice key, bool every, op_done_fn done,
+			   void *owner);
+
+/** Nobody wants to hear of OWNER's any more: its DONE is not called. */
+void op_stabilize_forget(struct node_core *core, const void *owner);
 
 /** The operation's turn among this core's ballots on the key has come. */
 void op_update_run(struct node_core *core, struct op *op);
@@ -284,7 +318,10 @@ void op_update_identity(struct node_core *core, struct op *op);
 enum op_sight { SIGHT_HIDDEN, SIGHT_VISIBLE, SIGHT_AGAIN };
 enum op_sight op_judge(const struct node_core *core, const struct op *op, hlc_t asked);
 
-/** The row of an operation under way has changed with the map: ends it, for the client to ask again. */
+/** Takes the row of its partition from the map in force. What is known by position in the old one is forgotten. */
+void op_take_row(struct node_core *core, struct op *op, const struct row *row);
+
+/** The map is a new one: operations whose replicas have changed begin anew with the new ones, or end honestly. */
 void op_map_changed(struct node_core *core);
 
 /** Answers that a strong write took effect: as VERSION, with RESULT as records keep it. */

@@ -39,7 +39,7 @@ static void direct_to_ballots(struct node_core *core, struct op *op)
 
 void op_direct_start(struct node_core *core, struct op *op)
 {
-	if (!direct_is_allowed(op) || BUGGIFY(core, never_direct) || op_reachable(core, op) < op_majority(op))
+	if (!direct_is_allowed(op) || BUGGIFY(core, never_direct) || !op_reaches_majority(core, op))
 		op_update_start(core, op);
 	else
 		direct_put(core, op);
@@ -75,7 +75,8 @@ static void direct_put(struct node_core *core, struct op *op)
 	op->attempt_count = 1;
 	op->attempt_open = true;
 	op->holders = op->rejected = op->out = op->dead = 0;
-	op_begin(core, op, PHASE_DIRECT, direct_compares(op) && MUTANT(cas1all) ? op->row.count : op_majority(op));
+	bool all = direct_compares(op) && MUTANT(cas1all);
+	op_begin(core, op, PHASE_DIRECT, all ? need_all(&op->row) : op_majority(op));
 	struct msg *m = op_message(core, op, OP_ACCEPT);
 	m->replica.direct = true;
 	if (direct_compares(op)) {
@@ -113,7 +114,7 @@ static void direct_done(struct node_core *core, struct op *op)
 
 static void direct_advance(struct node_core *core, struct op *op)
 {
-	bool nowhere = op->out == op_everyone(op) || quorum_blocks(op->row.count, op->dead);
+	bool nowhere = op->out == op_everyone(op) || row_blocks_all(&op->row, op->dead);
 	enum quorum_verdict verdict = quorum_verdict(&op->quorum);
 	if (verdict == QUORUM_REACHED)
 		direct_done(core, op);
@@ -154,4 +155,12 @@ static void direct_on_timer(struct node_core *core, struct op *op)
 		direct_to_ballots(core, op);
 }
 
-const struct op_class op_direct_class = {.answer = direct_on_answer, .timer = direct_on_timer};
+/** Where the put may be, ballots of the new row tell. */
+static void direct_restart(struct node_core *core, struct op *op)
+{
+	KV_ASSERT(op->phase == PHASE_DIRECT && op->attempt_open);
+	direct_to_ballots(core, op);
+}
+
+const struct op_class op_direct_class = {
+	.answer = direct_on_answer, .timer = direct_on_timer, .restart = direct_restart};

@@ -5,11 +5,13 @@
  * A strong read answers only what a majority holds strongly, making it so first where needed: by copying the
  * greatest record to the others, or, where a ballot stands in the way, by a ballot of its own (op_update.c).
  *
- * A session read asks this node's own copy and, if that is older than what the session has seen, all others, again and
- * again until one has it. A bounded read asks a majority unless the own copy is known to be fresh enough.
+ * An eventual read asks the nearest copy, mostly this node's own, and all others if that does not answer. A session read asks
+ * this node's own copy and, if that is older than what the session has seen, all others, again and again until one has
+ * it. A bounded read asks a majority unless the own copy is known to be fresh enough.
  */
 #include "base/mutant.h"
 #include "replication/level.h"
+#include "replication/nearest.h"
 
 static void get_read(struct node_core *core, struct op *op);
 
@@ -23,26 +25,53 @@ static bool session_has_forgotten(const struct op *op)
 	return op->session.overflowed && version_is_none(op->session.seen);
 }
 
-static uint32_t get_need(const struct op *op)
+/** Who is asked. New members do not have all that was acknowledged yet, so only what both sets decide asks them, or who repairs. */
+static uint32_t get_asked(const struct op *op)
 {
-	if (is_session(op) && session_has_forgotten(op))
-		return op->row.count;
-	if (op->level == LEVEL_BOUNDED && op->wide)
-		return MAX(op_need(op), op_majority(op));
-	return op_need(op);
+	return is_strong(op) || op->internal ? op_everyone(op) : op->row.old;
 }
 
-/** Position that is asked for the value: this node's own copy if it has one, else the first that can be reached. */
-static uint32_t value_position(const struct node_core *core, const struct op *op)
+static struct need get_need(const struct op *op)
+{
+	uint32_t old = quorum_count(op->row.old), majority = quorum_majority(old);
+	if (is_strong(op))
+		return op_majority(op);
+	if (op->internal)
+		return need_all(&op->row);
+	if (op->acks == ACKS_ALL || (is_session(op) && session_has_forgotten(op)))
+		return need_old(old);
+	return need_old(op->acks == ACKS_MAJORITY || (op->level == LEVEL_BOUNDED && op->wide) ? majority : 1);
+}
+
+/** This node's own copy answers, or all do. */
+static bool needs_own_copy(const struct op *op) { return is_session(op) || op->level == LEVEL_BOUNDED; }
+
+/** Position of this node's own copy, -1 if there is none that can be asked. */
+static int own_position(struct node_core *core, const struct op *op)
 {
 	int own = row_position(&op->row, core->self);
-	if (own >= 0)
+	return own >= 0 && (get_asked(op) & 1u << own) && partition_serves(core, op->partition) ? own : -1;
+}
+
+/** Position that is asked for the value: the nearest copy, this node's own if that is what the level is about. */
+static uint32_t value_position(struct node_core *core, const struct op *op)
+{
+	int own = own_position(core, op);
+	if (own >= 0 && needs_own_copy(op))
 		return (uint32_t)own;
+	uint32_t bits = op->row.old;
 	for (uint32_t i = 0; i < op->row.count; i++) {
-		if (detector_is_reachable(core, op->row.nodes[i]))
-			return i;
+		if (op->row.nodes[i] == core->self && own < 0)
+			bits &= ~(1u << i);
 	}
-	return 0;
+	int nearest = nearest_reader(core, &op->row, bits);
+	return nearest >= 0 ? (uint32_t)nearest : 0;
+}
+
+/** One copy is asked, and there may be others. */
+static bool is_narrow(const struct op *op)
+{
+	return !is_strong(op) && !op->internal && !op->wide && get_need(op).old == 1;
 }
 
 static void get_unavailable(struct node_core *core, struct op *op)
@@ -50,7 +79,9 @@ static void get_unavailable(struct node_core *core, struct op *op)
 	const char *text =
 		is_session(op)
 			? "no replica that answered in time has what this session has seen; try another node"
-			: "not enough replicas of the key answered; see 'kvctl status' for the nodes that are down";
+			: op_unreachable_text(
+				  core, op,
+				  "not enough replicas of the key answered; see 'kvctl status' for the nodes that are down");
 	op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false, text);
 	op_free(core, op);
 }
@@ -58,13 +89,14 @@ static void get_unavailable(struct node_core *core, struct op *op)
 /** Tries again from the start, unless no quorum can be reached or time is up. */
 static void get_again(struct node_core *core, struct op *op)
 {
-	if (COVER_IF(is_session(op) && !op->wide, session_asks_all)) {
+	if (COVER_IF(is_session(op) && !op->wide, session_asks_all) ||
+	    COVER_IF(op->phase == PHASE_READING && is_narrow(op), read_asks_all)) {
 		op->wide = true;
 		get_read(core, op);
 		return;
 	}
 	/* A session waits for a replica to come back as it waits for the write. */
-	bool hopeless = !is_session(op) && op_reachable(core, op) < get_need(op);
+	bool hopeless = !is_session(op) && !row_meets(&op->row, op_reachable(core, op), get_need(op));
 	if (hopeless || !op_back_off(core, op))
 		get_unavailable(core, op);
 }
@@ -72,6 +104,7 @@ static void get_again(struct node_core *core, struct op *op)
 void op_get_start(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->opcode == OP_GET);
+	op->class = &op_get_class;
 	get_read(core, op);
 }
 
@@ -89,26 +122,23 @@ static void get_read(struct node_core *core, struct op *op)
 	op_forget_replies(core, op);
 	op->holders = 0;
 	op->read_us = core->now.mono_us;
-	op->known_us = is_strong(op) ? 0 : staleness_known_us(core, op);
+	op->known_us = is_strong(op) || own_position(core, op) < 0 ? 0 : staleness_known_us(core, op);
 	op->wide |= is_too_old(core, op);
 	op_begin(core, op, PHASE_READING, get_need(op));
-	uint32_t own = value_position(core, op);
-	uint32_t asked = op_everyone(op);
-	if (!is_strong(op) && !op->wide && get_need(op) == 1) {
-		asked = 1u << own;
-		for (uint32_t i = 0; i < op->row.count; i++) {
-			if (i != own)
-				quorum_add(&op->quorum, i, /* yes= */ false);
-		}
+	uint32_t at = value_position(core, op);
+	uint32_t asked = is_narrow(op) ? 1u << at : get_asked(op);
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (!(asked & 1u << i))
+			quorum_add(&op->quorum, i, /* yes= */ false);
 	}
 	if (quorum_verdict(&op->quorum) == QUORUM_IMPOSSIBLE) {
 		get_unavailable(core, op);
 		return;
 	}
 	struct msg *m = op_message(core, op, OP_READ);
-	op_send_all(core, op, asked & ~(1u << own), m);
+	op_send_all(core, op, asked & ~(1u << at), m);
 	m->replica.want_value = true;
-	op_send_all(core, op, asked & 1u << own, m);
+	op_send_all(core, op, asked & 1u << at, m);
 }
 
 /** Asks a replica that has the greatest version for its value. */
@@ -155,7 +185,7 @@ static void get_repair(struct node_core *core, struct op *op)
 		m->replica.record.weak = false;
 		m->replica.record.fence = op->fence_max;
 		m->replica.record.lin = actions_copy(core->out, best->lin, best->lin_count * sizeof best->lin[0]);
-		m->replica.read_epoch = op->epoch;
+		m->replica.read_epoch = op->row.config_epoch;
 		m->replica.deadline_ms = 0;
 		m->id = core_next_id(core); /* nobody waits for the answer */
 		actions_hold(core->out, op->best.value);
@@ -238,15 +268,27 @@ static void get_copy(struct node_core *core, struct op *op)
 	op_send_all(core, op, op_everyone(op) & ~holders, m);
 }
 
+/** Some replica holds the greatest record weakly. */
+static bool has_weak_copy(const struct op *op)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		const struct op_reply *r = &op->replies[i];
+		if (r->valid && !r->strong && version_equal(r->ver, op->best.rec.ver))
+			return true;
+	}
+	return false;
+}
+
 /** Enough replicas have told their record: can it be answered? */
 static void get_evaluate(struct node_core *core, struct op *op)
 {
 	struct version m = op->best.rec.ver;
 	bool gone = version_at_most(m, op->drop_max);
-	bool stable =
-		!is_strong(op) || gone || MUTANT(nowb) || quorum_count(op_strong_holders(op, m)) >= op_majority(op);
+	bool stable = !is_strong(op) || gone || MUTANT(nowb) || row_majority(&op->row, op_strong_holders(op, m));
 	if (!gone && value_is_missing(op))
 		get_fetch(core, op);
+	else if (op->every && !gone && COVER_IF(has_weak_copy(op), stabilize_weak))
+		op_update_identity(core, op);
 	else if (stable && !(is_strong(op) && !gone && BUGGIFY(core, strong_get_copies)))
 		get_answer(core, op);
 	else if (is_strong(op) && BUGGIFY(core, strong_get_ballot))
@@ -259,6 +301,8 @@ static void get_evaluate(struct node_core *core, struct op *op)
 static enum quorum_verdict get_verdict(const struct op *op)
 {
 	enum quorum_verdict verdict = quorum_verdict(&op->quorum);
+	if (op->every && op->phase == PHASE_READING && verdict == QUORUM_REACHED && !quorum_complete(&op->quorum))
+		return QUORUM_PENDING;
 	if (verdict != QUORUM_REACHED || !is_session(op) || level_session_is_met(op))
 		return verdict;
 	return quorum_complete(&op->quorum) ? QUORUM_IMPOSSIBLE : QUORUM_PENDING;
@@ -268,7 +312,7 @@ static enum quorum_verdict get_verdict(const struct op *op)
 static void get_hurry(struct node_core *core, struct op *op)
 {
 	usec_t soon_us = MIN(core->now.mono_us + RETRY_BACKOFF_MAX_US, op->deadline_us);
-	if (is_session(op) && quorum_count(op->quorum.yes) >= op_majority(op) && !session_has_forgotten(op))
+	if (is_session(op) && row_old_majority(&op->row, op->quorum.yes) && !session_has_forgotten(op))
 		op_set_timer(core, op, soon_us);
 }
 
@@ -279,7 +323,7 @@ static void get_advance(struct node_core *core, struct op *op)
 		get_hurry(core, op);
 		return;
 	case QUORUM_IMPOSSIBLE:
-		if (op->phase == PHASE_COPYING && op->rejected && op_reachable(core, op) >= op_majority(op))
+		if (op->phase == PHASE_COPYING && op->rejected && op_reaches_majority(core, op))
 			op_update_identity(core, op);
 		else
 			get_again(core, op);
@@ -336,4 +380,4 @@ static void get_on_timer(struct node_core *core, struct op *op)
 		get_again(core, op);
 }
 
-const struct op_class op_get_class = {.answer = get_on_answer, .timer = get_on_timer};
+const struct op_class op_get_class = {.answer = get_on_answer, .timer = get_on_timer, .restart = op_get_start};

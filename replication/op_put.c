@@ -47,16 +47,26 @@ static void put_send(struct node_core *core, struct op *op)
 {
 	struct msg *m = op_message(core, op, OP_PUSH);
 	put_fill_record(op, &m->replica.record);
-	m->replica.read_epoch = op->epoch;
+	m->replica.read_epoch = op->row.config_epoch;
 	actions_hold(core->out, op->value);
 	op_send_all(core, op, op_everyone(op) & ~op->quorum.yes, m);
+}
+
+static void put_begin(struct node_core *core, struct op *op)
+{
+	KV_ASSERT(!version_is_none(op->version));
+	op_begin(core, op, PHASE_PUSHING, op_need(op));
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->quorum.no & 1u << i)
+			op_hint(core, op, i);
+	}
+	put_send(core, op);
 }
 
 void op_put_start(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->opcode == OP_PUT || op->opcode == OP_DEL);
-	uint32_t need = op_need(op);
-	if (op_reachable(core, op) < need) {
+	if (!row_meets(&op->row, op_reachable(core, op), op_need(op))) {
 		op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false,
 			"fewer replicas than acks asks for can be reached; ask for fewer or see 'kvctl status'");
 		op_free(core, op);
@@ -69,12 +79,7 @@ void op_put_start(struct node_core *core, struct op *op)
 		op_free(core, op);
 		return;
 	}
-	op_begin(core, op, PHASE_PUSHING, need);
-	for (uint32_t i = 0; i < op->row.count; i++) {
-		if (op->quorum.no & 1u << i)
-			op_hint(core, op, i);
-	}
-	put_send(core, op);
+	put_begin(core, op);
 }
 
 /** The copies already sent may be stored at any time, so a failure is always in doubt. */
@@ -109,9 +114,21 @@ static void put_advance(struct node_core *core, struct op *op)
 	}
 }
 
+/** A limit, or a map that is not there yet: nothing was done, and it may go better in a moment. */
+static void put_soon_again(struct node_core *core, struct op *op)
+{
+	usec_t soon_us = core->now.mono_us + RETRY_BACKOFF_MAX_US;
+	if (soon_us < op->deadline_us && soon_us < op->timer.key)
+		op_set_timer(core, op, soon_us);
+}
+
 static void put_on_answer(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)
 {
 	bool stored = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
+	if (m->answer.answer == ANSWER_BUSY && !op->answered) {
+		put_soon_again(core, op);
+		return;
+	}
 	op->holders |= stored ? 1u << position : 0;
 	op->clock_refused |= m->answer.answer == ANSWER_CLOCK;
 	quorum_add(&op->quorum, position, stored);
@@ -135,4 +152,4 @@ static void put_on_timer(struct node_core *core, struct op *op)
 	}
 }
 
-const struct op_class op_put_class = {.answer = put_on_answer, .timer = put_on_timer};
+const struct op_class op_put_class = {.answer = put_on_answer, .timer = put_on_timer, .restart = put_begin};

@@ -42,7 +42,7 @@ static void update_expired(struct node_core *core, struct op *op)
 /** Why a ballot loop without an open attempt came to nothing. */
 static enum kv_status update_excuse(const struct node_core *core, const struct op *op, const char **ret_text)
 {
-	bool majority = op_reachable(core, op) >= op_majority(op);
+	bool majority = op_reaches_majority(core, op);
 	if (op->clock_refused && !op->rejected) {
 		*ret_text =
 			"a clock of this node or of the key's replicas is off; see 'kvctl status' and correct it (NTP)";
@@ -85,7 +85,7 @@ static void update_give_up(struct node_core *core, struct op *op)
 /** Next ballot after a while, unless no majority can be reached or time is up. */
 static void update_again(struct node_core *core, struct op *op)
 {
-	bool hopeless = op_reachable(core, op) < op_majority(op) || op->attempt_count == ATTEMPTS_MAX;
+	bool hopeless = !op_reaches_majority(core, op) || op->attempt_count == ATTEMPTS_MAX;
 	core->stats.ballot_retries++;
 	if (hopeless || op->unknowable || !op_back_off(core, op))
 		update_give_up(core, op);
@@ -244,7 +244,7 @@ static bool update_has_value(struct node_core *core, struct op *op, const struct
 
 static bool update_is_stable(const struct op *op, const struct record *m)
 {
-	return version_is_none(m->ver) || quorum_count(op_strong_holders(op, m->ver)) >= op_majority(op);
+	return version_is_none(m->ver) || row_majority(&op->row, op_strong_holders(op, m->ver));
 }
 
 /** If a fence refuses the operation, a majority knows it; a minority could be out of sight the next time. */
@@ -254,8 +254,8 @@ static bool update_fence_is_stable(const struct op *op)
 	if (op->fence >= op->fence_max)
 		return true;
 	for (uint32_t i = 0; i < op->row.count; i++)
-		told += op->replies[i].valid && op->replies[i].fence > op->fence;
-	return op->fence == 0 || told >= op_majority(op);
+		told |= op->replies[i].valid && op->replies[i].fence > op->fence ? 1u << i : 0;
+	return op->fence == 0 || row_majority(&op->row, told);
 }
 
 /** The write happened by an earlier attempt: the replicas that answered are not counted as holders, so hints follow. */
@@ -448,7 +448,7 @@ static void update_promised(struct node_core *core, struct op *op, uint32_t posi
 
 static void update_done(struct node_core *core, struct op *op)
 {
-	if (quorum_count(op->next_holders) >= op_majority(op))
+	if (row_majority(&op->row, op->next_holders))
 		turn_keep(op, op->next);
 	if (op->accept_kind == ACCEPT_IDENTITY) {
 		update_answer_read(core, op);
@@ -496,7 +496,7 @@ static bool update_by_promise(struct node_core *core, struct op *op)
 	struct change c;
 	if (op->attempt_count > 0 || !turn_use(core, op, &op->ballot, &base))
 		return false;
-	if (op_reachable(core, op) < op_majority(op))
+	if (!op_reaches_majority(core, op))
 		return false;
 	/* A failed condition may not be answered from here: someone else may have taken the promise back. */
 	if (!change_evaluate(op, base, !base->tombstone, base->fence, core->config.value_size_max, &c) ||
@@ -575,4 +575,16 @@ static void update_on_timer(struct node_core *core, struct op *op)
 		update_again(core, op);
 }
 
-const struct op_class op_update_class = {.answer = update_on_answer, .timer = update_on_timer};
+/** A ballot of the new row looks for what became of the attempts. */
+static void update_restart(struct node_core *core, struct op *op)
+{
+	if (is_read(op))
+		op_get_start(core, op);
+	else if (op->attempt_count == ATTEMPTS_MAX)
+		update_give_up(core, op);
+	else
+		update_prepare(core, op);
+}
+
+const struct op_class op_update_class = {
+	.answer = update_on_answer, .timer = update_on_timer, .restart = update_restart};

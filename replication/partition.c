@@ -126,14 +126,26 @@ static void load_page(struct node_core *core, struct slice after)
 	core_scan(core, WAIT_PARTITIONS, NULL, &scan);
 }
 
-void partitions_load(struct node_core *core)
+/** Rows that have changed since the cluster began, or since the map before. */
+static void note_changes(struct node_core *core, const struct cluster_map *before)
+{
+	const struct partitions *all = &core->partitions;
+	for (uint32_t p = 0; p < all->count; p++) {
+		uint64_t old = before ? before->desc.config_epochs[p] : 1;
+		if (core->map->desc.config_epochs[p] != old)
+			all->items[p].row_us = MAX(core->now.mono_us, (usec_t)1);
+	}
+}
+
+void partitions_set_map(struct node_core *core, const struct cluster_map *before)
 {
 	struct partitions *all = &core->partitions;
-	if (all->items)
-		return;
-	all->count = core->map->desc.partitions;
-	all->items = xcalloc(all->count, sizeof all->items[0]);
-	load_page(core, slice_str(name_prefix));
+	if (!all->items) {
+		all->count = core->map->desc.partitions;
+		all->items = xcalloc(all->count, sizeof all->items[0]);
+		load_page(core, slice_str(name_prefix));
+	}
+	note_changes(core, before);
 }
 
 /** What the row says of this node's part in the partition counts from now on. */
@@ -146,6 +158,7 @@ static void apply_floors(struct node_core *core, uint16_t partition)
 	f->drop = p->drop;
 	if (p->joined == 0)
 		return;
+	/* It stands for the promises of members before this one. */
 	if (!MUTANT(nofloor))
 		f->fence = version_max(f->fence, joined);
 	f->memory = version_max(f->memory, joined);

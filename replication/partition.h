@@ -14,6 +14,7 @@
 
 #include "base/blob.h"
 #include "proto/msg.h"
+#include "replication/cluster_map.h"
 #include "replication/step.h"
 
 struct node_core;
@@ -38,8 +39,8 @@ struct partitions {
 
 void partitions_release(struct node_core *core);
 
-/** The first map is there: begins to read the rows. */
-void partitions_load(struct node_core *core);
+/** The map in force is a new one, in place of BEFORE or NULL. With the first one begins to read the rows. */
+void partitions_set_map(struct node_core *core, const struct cluster_map *before);
 
 /** A page of META was read. */
 void partitions_scanned(struct node_core *core, const struct disk_row *rows, uint32_t count, bool done);

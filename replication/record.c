@@ -147,11 +147,9 @@ enum kv_status record_peek(struct slice bytes, struct record *ret)
 		return KV_CORRUPT;
 	uint8_t flags = bytes.data[1];
 	struct reader in = reader_of(slice_of(bytes.data + SUM_END, bytes.size - SUM_END));
-	*ret = (struct record){.weak = flags & FLAG_WEAK,
-			       .tombstone = flags & FLAG_TOMBSTONE,
-			       .strong = flags & FLAG_STRONG,
-			       .ver = read_version(&in)};
-	return version_is_none(ret->ver) ? KV_CORRUPT : KV_OK;
+	*ret = (struct record){0};
+	read_header(&in, flags, ret);
+	return in.failed || version_is_none(ret->ver) ? KV_CORRUPT : KV_OK;
 }
 
 enum kv_status record_decode(struct slice bytes, struct record *ret)

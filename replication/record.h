@@ -42,9 +42,7 @@ MUST_USE enum kv_status record_decode(struct slice bytes, struct record *ret);
 /** Size of record_encode's bytes. */
 size_t record_size(const struct record *r);
 
-/**
- * As record_decode, for bytes at any address and for ver, weak, tombstone and strong only: the other fields of RET are 0.
- */
+/** As record_decode, for bytes at any address; lineage and value of RET are left out. */
 MUST_USE enum kv_status record_peek(struct slice bytes, struct record *ret);
 
 /** A record that owns its lineage and value. Zero-initialised is "absent". */

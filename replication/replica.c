@@ -153,8 +153,12 @@ static bool serve(struct node_core *core, struct slot *slot, const struct msg *r
 			acceptor_promise_ahead(k, f, r->record.ver, r->next, core->clock.limit, ret);
 		break;
 	case OP_PUSH: {
-		uint64_t config_epoch = cluster_map_row(core->map, slot->partition).config_epoch;
-		if (acceptor_push(k, f, &r->record, r->read_epoch, config_epoch, ret, &weak) == ACCEPTOR_STORE)
+		struct row row = cluster_map_row(core->map, slot->partition);
+		struct push_way way = {.read_epoch = r->read_epoch,
+				       .config_epoch = row.config_epoch,
+				       .transfer = r->transfer,
+				       .copied = r->transfer && row.move};
+		if (acceptor_push(k, f, &r->record, &way, ret, &weak) == ACCEPTOR_STORE)
 			return store_record(core, slot, &r->record, weak);
 		break;
 	}
@@ -202,19 +206,35 @@ static bool is_expired(const struct node_core *core, const struct msg *req, usec
 	       core->now.mono_us >= arrived_us + req->replica.deadline_ms * USEC_PER_MSEC;
 }
 
+/** Whether this node is a replica of the partition, as the sender believes: 0 if so. */
+static enum replica_answer refuse_row(struct node_core *core, node_id from, const struct msg *req)
+{
+	const struct msg_replica *r = &req->replica;
+	if (req->epoch > core->map->desc.epoch) {
+		COVER(replica_behind);
+		map_spread_pull(core, from);
+		return ANSWER_BUSY;
+	}
+	struct row row = cluster_map_row(core->map, r->partition);
+	bool outdated = COVER_IF(req->epoch < row.config_epoch, replica_fences) && !MUTANT(noepoch);
+	/* Who has left the row may hold what nobody else has, and what the row has decided against since. */
+	bool left = req->opcode == OP_PUSH && r->record.strong && row_position(&row, from) < 0;
+	if (outdated || row_position(&row, core->self) < 0 || COVER_IF(left, push_from_outside)) {
+		core->stats.replica_epoch_refused++;
+		return ANSWER_EPOCH;
+	}
+	/* What is transferred fills a range that is not served yet. */
+	bool serves = partition_serves(core, r->partition) || (r->transfer && from == core->self);
+	return COVER_IF(!serves, replica_joining) ? ANSWER_BUSY : 0;
+}
+
 /** What can be refused without knowing the key: 0 if nothing. */
 static enum replica_answer refuse(struct node_core *core, node_id from, const struct msg *req)
 {
 	const struct msg_replica *r = &req->replica;
-	struct row row = cluster_map_row(core->map, r->partition);
-	if (req->epoch < row.config_epoch || row_position(&row, core->self) < 0) {
-		core->stats.replica_epoch_refused++;
-		return ANSWER_EPOCH;
-	}
-	if (req->epoch > core->map->desc.epoch) {
-		map_spread_pull(core, from);
-		return ANSWER_BUSY;
-	}
+	enum replica_answer refusal = refuse_row(core, from, req);
+	if (refusal)
+		return refusal;
 	/* A READ is judged by its sender's clock, which is taken over here: one that cannot be is refused. */
 	struct version v = req->opcode == OP_PREPARE ? r->ballot : r->record.ver;
 	if (req->opcode == OP_READ)
@@ -300,11 +320,28 @@ void replica_request(struct node_core *core, node_id from, const struct msg *m, 
 	slots_settle(&core->slots, slot);
 }
 
+/** While the record was read the map may have changed, and floors with it. */
+static void serve_parked(struct node_core *core, struct slot *slot, const struct parked *p)
+{
+	if (is_expired(core, &p->msg, p->arrived_us)) {
+		core->stats.replica_expired++;
+		return;
+	}
+	enum replica_answer refusal = refuse(core, p->from, &p->msg);
+	if (refusal)
+		answer_plain(core, p->from, &p->msg, refusal);
+	else
+		serve_loaded(core, slot, p->from, &p->msg);
+}
+
 void replica_loaded(struct node_core *core, struct slot *slot, bool found, struct slice bytes)
 {
 	KV_ASSERT(slot->state == SLOT_LOADING);
 	KV_ASSERT(!slot->bytes && version_is_none(slot->key_state.rec.ver));
 	slot->state = SLOT_READY;
+	/* The range was dropped while the disk was asked. */
+	found &= !slot->dropped;
+	slot->dropped = false;
 	if (found) {
 		slot->bytes = blob_new(bytes);
 		KV_ASSERT(slot->bytes);
@@ -316,10 +353,7 @@ void replica_loaded(struct node_core *core, struct slot *slot, bool found, struc
 	}
 	struct parked *p;
 	while ((p = slots_unpark(&core->slots, slot))) {
-		if (is_expired(core, &p->msg, p->arrived_us))
-			core->stats.replica_expired++;
-		else
-			serve_loaded(core, slot, p->from, &p->msg);
+		serve_parked(core, slot, p);
 		free(p);
 	}
 	slots_settle(&core->slots, slot);

@@ -144,15 +144,16 @@ static void start_strong(struct node_core *core, struct op *op)
 
 static void start_op(struct node_core *core, struct op *op, const struct msg *m)
 {
-	bool own = row_position(&op->row, core->self) >= 0;
+	int position = row_position(&op->row, core->self);
+	bool own = position >= 0, whole = own && (op->row.old & 1u << position);
 	if (m->opcode == OP_LEDGER) {
 		op_ledger_start(core, op, m);
-	} else if (m->opcode == OP_SCAN && (own || m->request.raw)) {
+	} else if (m->opcode == OP_SCAN && (whole || m->request.raw)) {
 		op_scan_start(core, op, m);
-	} else if (!own && !m->request.forwarded) {
+	} else if ((!own || (m->opcode == OP_SCAN && !whole)) && !m->request.forwarded) {
 		op->class = &op_forward_class;
 		op_forward_start(core, op, m);
-	} else if (!own) {
+	} else if (!own || m->opcode == OP_SCAN) {
 		op_fail(core, op, KV_STALE, /* in_doubt= */ false,
 			"this node is no replica of the key; refresh the map");
 		op_free(core, op);
@@ -214,8 +215,12 @@ static void handle_map_request(struct node_core *core, const struct node_event *
 	struct msg *reply = core_msg(core, OP_MAP, m->id, /* reply= */ true);
 	reply->map.status = core->map ? KV_OK : KV_NOT_READY;
 	reply->map.have_epoch = node_core_epoch(core);
-	if (core->map && m->map.have_epoch < core->map->desc.epoch)
-		reply->map.map = &core->map->desc;
+	if (core->map && m->map.have_epoch < core->map->desc.epoch) {
+		/* Tokens are short hashes; who sees one could make a text for it. */
+		struct map_desc *told = actions_copy(core->out, &core->map->desc, sizeof *told);
+		told->token_count = 0;
+		reply->map.map = told;
+	}
 	core_reply(core, ev->request.client, reply);
 }
 
@@ -225,6 +230,8 @@ void request_from_client(struct node_core *core, const struct node_event *ev)
 	core_observe(core, m->hlc);
 	if (m->opcode == OP_MAP)
 		handle_map_request(core, ev, m);
+	else if (m->opcode == OP_REPAIR)
+		repair_asked(core, ev->request.client, m);
 	else if (m->opcode == OP_CLUSTER_INIT)
 		form_start(core, ev->request.client, m, ev->request.arrived_us);
 	else if (m->opcode == OP_CLUSTER_CHANGE)

@@ -170,6 +170,17 @@ static void evict(struct slots *s, struct slot *slot)
 	slot_free(s, slot);
 }
 
+struct version slots_promised(const struct slots *s, uint16_t partition)
+{
+	struct version most = VERSION_NONE;
+	for (struct ilink *l = ilist_first(&s->by_age); l; l = ilist_next(&s->by_age, l)) {
+		const struct slot *slot = container_of(l, struct slot, age_link);
+		if (slot->partition == partition)
+			most = version_max(most, slot->key_state.promised);
+	}
+	return most;
+}
+
 void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 {
 	struct ilink *link = ilist_first(&s->by_age);
@@ -184,6 +195,21 @@ void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 			continue;
 		s->evicted += COVER_IF(!old, slot_evicted);
 		evict(s, slot);
+	}
+}
+
+void slots_drop(struct slots *s, uint16_t partition)
+{
+	struct ilink *link = ilist_first(&s->by_age);
+	while (link) {
+		struct slot *slot = container_of(link, struct slot, age_link);
+		link = ilist_next(&s->by_age, link);
+		if (slot->partition != partition)
+			continue;
+		if (slot->state == SLOT_LOADING)
+			slot->dropped = true; /* whoever waits for it is judged again then */
+		else
+			slot_free(s, slot);
 	}
 }
 

@@ -29,6 +29,7 @@ struct slot {
 	uint32_t bucket;
 	struct blob *key;
 	enum slot_state state;
+	bool dropped;         /* while LOADING: the key's range was removed meanwhile */
 	uint64_t read_token;  /* while LOADING */
 	uint64_t write_token; /* last write of this key; durable once the core's written token reached it */
 	struct key_state key_state;
@@ -86,8 +87,17 @@ void slots_count_memory(struct slots *s, struct slot *slot);
 /** Called when a slot became idle: drops the record, and the slot if nothing volatile is left. */
 void slots_settle(struct slots *s, struct slot *slot);
 
+/** The highest ballot that a slot of the partition has promised. */
+struct version slots_promised(const struct slots *s, uint16_t partition);
+
 /** Drops slots that have been idle for MEM_AGE_US, and the oldest idle ones while there are more than COUNT_MAX. */
 void slots_sweep(struct slots *s, usec_t now_us, size_t count_max);
+
+/**
+ * Forgets all keys of PARTITION, whose range is being removed from the disk behind all writes so far. Floors stay: who is to
+ * serve the partition again raises them first.
+ */
+void slots_drop(struct slots *s, uint16_t partition);
 
 /** Deep copy of a replica message; NULL when out of memory. Free with free(). */
 struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m);

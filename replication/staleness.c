@@ -40,6 +40,22 @@ static usec_t owed_since_us(const struct node_core *core, node_id node)
 	return since_us;
 }
 
+void staleness_set_map(struct node_core *core, const struct cluster_map *before)
+{
+	uint32_t shards = core->config.shard_count;
+	for (uint32_t p = core->config.shard; before && p < core->map->desc.partitions; p += shards) {
+		struct row old = cluster_map_row(before, (uint16_t)p),
+			   row = cluster_map_row(core->map, (uint16_t)p);
+		int was = row_position(&old, core->self), is = row_position(&row, core->self);
+		bool had = was >= 0 && old.old & 1u << was, has = is >= 0 && row.old & 1u << is;
+		if (had || !has)
+			continue;
+		/* What the others told so far was about partitions that were here already. */
+		COVER(staleness_new_copy);
+		staleness_doubt(core, (uint16_t)p);
+	}
+}
+
 void staleness_hinted(struct node_core *core, node_id node, usec_t since_us)
 {
 	struct staleness_peer *p = &core->staleness.peers[node];
@@ -82,8 +98,10 @@ void staleness_hear(struct node_core *core, node_id from, const struct msg *m)
 	if (!comparable || h->stored_hlc == 0 || h->stored_hlc > m->hlc)
 		return;
 	uint64_t lag_ms = hlc_ms(m->hlc - h->stored_hlc) + 1;
-	if (lag_ms < h->sent_us / USEC_PER_MSEC)
-		p->known_us = MAX(p->known_us, h->sent_us - lag_ms * USEC_PER_MSEC);
+	if (lag_ms >= h->sent_us / USEC_PER_MSEC || h->sent_us - lag_ms * USEC_PER_MSEC < p->known_us)
+		return;
+	p->known_us = h->sent_us - lag_ms * USEC_PER_MSEC;
+	p->told_us = h->sent_us;
 }
 
 /* ---- this node's own copy ---- */
@@ -103,6 +121,11 @@ static void own_has(struct staleness *s, uint64_t hash, struct version ver)
 	int at = own_find(s, hash);
 	if (at >= 0 && version_at_most(s->own[at].ver, ver))
 		s->own[at] = s->own[--s->own_count];
+}
+
+void staleness_doubt(struct node_core *core, uint16_t partition)
+{
+	core->staleness.joined_us[partition] = MAX(core->now.mono_us, (usec_t)1);
 }
 
 void staleness_write_answered(struct node_core *core, const struct op *op)
@@ -132,19 +155,27 @@ void staleness_write_over(struct node_core *core, const struct op *op)
 		own_has(&core->staleness, hash_of(op), op->version);
 }
 
-static uint32_t told_count(const struct op *op)
+/** What a majority of the old members stored is known: new ones need not have it yet. */
+static bool told_majority(const struct op *op)
 {
-	uint32_t count = 0;
+	uint32_t bits = 0;
 	for (uint32_t i = 0; i < op->row.count; i++)
-		count += op->replies[i].valid;
-	return count;
+		bits |= op->replies[i].valid ? 1u << i : 0;
+	return row_old_majority(&op->row, bits);
+}
+
+/** Position of this node's own copy in the operation's row; -1 if it has none, or one that is still being filled. */
+static int own_copy(const struct node_core *core, const struct op *op)
+{
+	int own = row_position(&op->row, core->self);
+	return own >= 0 && (op->row.old & 1u << own) ? own : -1;
 }
 
 void staleness_read_over(struct node_core *core, const struct op *op)
 {
 	struct staleness *s = &core->staleness;
-	int own = row_position(&op->row, core->self);
-	if (own < 0 || told_count(op) < op_majority(op))
+	int own = own_copy(core, op);
+	if (own < 0 || !told_majority(op))
 		return;
 	const struct op_reply *reply = &op->replies[own];
 	if (!reply->valid || !version_equal(reply->ver, op->best.rec.ver))
@@ -167,20 +198,24 @@ static usec_t checked_us(const struct staleness *s, uint64_t hash)
 	return k->hash == hash ? k->read_us : 0;
 }
 
-usec_t staleness_known_us(const struct node_core *core, const struct op *op)
+usec_t staleness_known_us(struct node_core *core, const struct op *op)
 {
 	const struct staleness *s = &core->staleness;
 	uint64_t hash = hash_of(op);
-	if (row_position(&op->row, core->self) < 0 || own_find(s, hash) >= 0)
+	if (own_copy(core, op) < 0 || own_find(s, hash) >= 0)
 		return 0;
 	usec_t known_us = core->now.mono_us;
+	usec_t joined_us = s->joined_us[op->partition];
 	/* Earlier lives of this core were over when it started, before any read of this one. */
 	usec_t check_us = MAX(s->own_lost_us, (usec_t)(core->config.incarnation > 1));
+	check_us = MAX(check_us, joined_us);
+	/* Who has left the row may owe something still, and is not asked about it. */
+	check_us = MAX(check_us, partition_at(core, op->partition)->row_us);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct staleness_peer *p = &s->peers[op->row.nodes[i]];
 		if (op->row.nodes[i] == core->self)
 			continue;
-		known_us = MIN(known_us, p->known_us);
+		known_us = MIN(known_us, p->told_us >= joined_us ? p->known_us : 0);
 		if (p->incarnation > 1)
 			check_us = MAX(check_us, p->life_us);
 	}
@@ -191,7 +226,10 @@ uint32_t staleness_of_read(const struct node_core *core, const struct op *op)
 {
 	if (op->level == LEVEL_STRONG)
 		return 1;
-	usec_t known_us = told_count(op) >= op_majority(op) ? op->read_us : op->known_us;
+	/* What is known is known of the own copy: nothing, if that has not answered. */
+	int own = own_copy(core, op);
+	usec_t own_us = own >= 0 && op->replies[own].valid ? op->known_us : 0;
+	usec_t known_us = told_majority(op) ? op->read_us : own_us;
 	if (known_us == 0)
 		return 0;
 	usec_t age_us = core->now.mono_us - known_us;

@@ -13,11 +13,6 @@ uint64_t tree_hash(uint32_t bucket, struct slice key, struct version ver, bool t
 	return hash64_seeded(key, seed);
 }
 
-static struct tree *tree_at(const struct node_core *core, uint16_t partition)
-{
-	return partition < core->trees.count ? core->trees.of[partition] : NULL;
-}
-
 static bool is_ready(const struct tree *t)
 {
 	return t && (t->state == TREE_READY || (MUTANT(treeunready) && t->state == TREE_BUILDING));
@@ -141,11 +136,13 @@ void tree_put(struct node_core *core, const struct slot *slot, const struct reco
 		return;
 	}
 	struct tree_item out = item_of(slot, before), in = item_of(slot, after);
+	struct disk_key key = {.leaf = slot->leaf, .bucket = slot->bucket, .key = blob_slice(slot->key)};
 	if (t->state == TREE_BUILDING) {
-		struct disk_key key = {.leaf = slot->leaf, .bucket = slot->bucket, .key = blob_slice(slot->key)};
 		tree_build_change(core, t, &key, &out, &in);
 		return;
 	}
+	if (t->shadow)
+		tree_build_change(core, t->shadow, &key, &out, &in);
 	tree_take(t, slot->leaf, &out);
 	tree_add(t, slot->leaf, &in);
 	puts[(*count)++] = tree_leaf_put(core, t, slot->leaf);
@@ -207,6 +204,10 @@ static void forget(struct node_core *core, struct tree *t, enum tree_state state
 	core->trees.building -= t->state == TREE_BUILDING;
 	core->trees.waiting += state == TREE_WAITING;
 	tree_build_free(t);
+	if (t->shadow) {
+		t->shadow->state = TREE_AWAY;
+		t->shadow = NULL;
+	}
 	memset(t->leaves, 0, sizeof t->leaves);
 	memset(t->had_row, 0, sizeof t->had_row);
 	t->keys = t->bytes = t->tombstones = 0;

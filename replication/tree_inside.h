@@ -47,10 +47,12 @@ struct tree {
 	bool scanning;      /* a scan of it is under way */
 	bool scan_outdated; /* its result is of no use */
 	bool spoiled;       /* records changed before the rows were known: they are wrong */
+	bool is_shadow;     /* scrub.c's, beside a ready one */
 	bool root_known;
 	uint64_t root;
 	uint64_t keys, bytes, tombstones;          /* sums over the leaves */
 	struct tree_build *build;                  /* while BUILDING */
+	struct tree *shadow;                       /* scrub.c's, or NULL */
 	uint8_t had_row[LEAVES_PER_PARTITION / 8]; /* leaves with a row on disk from before the build */
 	struct tree_leaf leaves[LEAVES_PER_PARTITION];
 };
@@ -73,6 +75,17 @@ void tree_build_change(struct node_core *core, struct tree *t, const struct disk
 /** Starts loading T now, whatever else is being loaded, if it is waiting. */
 void tree_load_now(struct node_core *core, struct tree *t);
 
+/** Begins building T, which is empty; true once its next page may be read; reads it. */
+void tree_build_begin(struct node_core *core, struct tree *t);
+bool tree_may_build(const struct node_core *core, const struct tree *t);
+void tree_build_page(struct node_core *core, struct tree *t, uint32_t rows_max);
+
 void tree_build_free(struct tree *t);
+
+/** A partition's tree in whatever state, or NULL. */
+static inline struct tree *tree_at(const struct node_core *core, uint16_t partition)
+{
+	return partition < core->trees.count ? core->trees.of[partition] : NULL;
+}
 
 #endif

@@ -127,7 +127,7 @@ static void drop_durable(const struct node_core *core, struct tree_build *b)
 	}
 }
 
-static void build_page(struct node_core *core, struct tree *t)
+void tree_build_page(struct node_core *core, struct tree *t, uint32_t rows_max)
 {
 	struct tree_build *b = t->build;
 	drop_durable(core, b);
@@ -135,22 +135,21 @@ static void build_page(struct node_core *core, struct tree *t)
 				 .partition = t->partition,
 				 .has_after = b->has_cursor,
 				 .after = b->cursor,
-				 .rows_max = BUGGIFY(core, tree_page_short) ? 1 : TREE_BUILD_ROWS,
+				 .rows_max = BUGGIFY(core, tree_page_short) ? 1 : rows_max,
 				 .bytes_max = SCAN_SIZE_MAX};
 	actions_hold(core->out, b->cursor_key);
 	start_scan(core, t, &scan);
 }
 
-static void begin_build(struct node_core *core, struct tree *t)
+void tree_build_begin(struct node_core *core, struct tree *t)
 {
-	COVER(tree_built);
 	KV_ASSERT(t->keys == 0 && !t->build);
 	t->state = TREE_BUILDING;
 	t->build = xcalloc(1, sizeof *t->build);
 	t->build->barrier = core->write_issued;
 }
 
-static bool may_build(const struct node_core *core, const struct tree *t)
+bool tree_may_build(const struct node_core *core, const struct tree *t)
 {
 	return t->state == TREE_BUILDING && !t->scanning && t->build->barrier <= core->write_done;
 }
@@ -169,8 +168,8 @@ void trees_tick(struct node_core *core)
 			continue;
 		if (t->state == TREE_WAITING)
 			load(core, t);
-		else if (may_build(core, t) && !core_yields(core))
-			build_page(core, t);
+		else if (tree_may_build(core, t) && !core_yields(core))
+			tree_build_page(core, t, TREE_BUILD_ROWS);
 	}
 }
 
@@ -214,7 +213,8 @@ static void loaded(struct node_core *core, struct tree *t, const struct disk_row
 	}
 	clear_leaves(t);
 	core->trees.building++;
-	begin_build(core, t);
+	COVER(tree_built);
+	tree_build_begin(core, t);
 }
 
 /** All leaves and the mark in one write: later ones find the rows complete. */
@@ -292,10 +292,12 @@ static void built_page(struct node_core *core, struct tree *t, const struct disk
 		}
 	}
 	count_touched(t, done ? NULL : &rows[count - 1].key);
-	if (done)
-		finish_build(core, t);
-	else
+	if (!done)
 		move_cursor(t->build, &rows[count - 1].key);
+	if (t->is_shadow)
+		scrub_read(core, t, count, done);
+	else if (done)
+		finish_build(core, t);
 }
 
 void tree_scan_done(struct node_core *core, struct tree *t, const struct disk_row *rows, uint32_t count, bool done)
@@ -303,7 +305,9 @@ void tree_scan_done(struct node_core *core, struct tree *t, const struct disk_ro
 	KV_ASSERT(t->scanning && core->trees.scanning > 0);
 	t->scanning = false;
 	core->trees.scanning--;
-	if (t->state == TREE_AWAY) {
+	if (t->state == TREE_AWAY && t->is_shadow) {
+		COVER(scrub_given_up);
+	} else if (t->state == TREE_AWAY) {
 		core->trees.of[t->partition] = NULL;
 		free(t);
 	} else if (t->scan_outdated) {

@@ -142,7 +142,7 @@ static void gen_tree(struct rng *rng, struct arena *arena, const struct msg *m, 
 	t->cursor = bytes(rng, arena, 0, CURSOR_SIZE_MAX);
 	t->done = coin(rng);
 	t->status = status(rng);
-	enum { LEAVES_SIZE = LEAVES_PER_PARTITION * sizeof(uint64_t) };
+	enum { LEAVES_SIZE = TREE_LEAVES_SIZE };
 	if (m->opcode == OP_TREE_LEAVES && m->reply && coin(rng))
 		t->page = slice_of(allocate(arena, LEAVES_SIZE), LEAVES_SIZE);
 	if (m->opcode == OP_TREE_KEYS && m->reply)

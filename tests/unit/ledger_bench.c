@@ -29,24 +29,31 @@ static void add_job(struct bench *b, const struct action *a)
 	}
 }
 
+/** The write as the engine takes it, in the job just added: carried out now, or kept for later. */
 static void apply(struct bench *b, const struct action *a)
 {
-	b->last_puts = a->write.count;
-	struct store_op *ops = xcalloc(a->write.count, sizeof *ops);
-	struct buf *keys = xcalloc(a->write.count, sizeof *keys);
+	struct bench_job *job = &b->jobs[b->job_count - 1];
+	job->op_count = a->write.count;
+	job->ops = xcalloc(a->write.count, sizeof job->ops[0]);
+	b->last_puts = 0;
 	for (uint32_t i = 0; i < a->write.count; i++) {
 		const struct disk_put *put = &a->write.puts[i];
-		diskkey_encode(&keys[i], &put->key);
-		ops[i] = (struct store_op){.table = diskkey_table(put->key.table),
-					   .remove = put->remove,
-					   .key = buf_slice(&keys[i]),
-					   .value = put->value};
+		b->last_puts += put->key.table != DISK_TREE;
+		size_t before = job->first.size;
+		diskkey_encode(&job->first, &put->key);
+		job->ops[i] = (struct store_op){.table = diskkey_table(put->key.table), .remove = put->remove};
+		job->ops[i].key.size = job->first.size - before;
+		job->ops[i].value.size = put->value.size;
+		buf_append_slice(&job->first, put->value);
 	}
-	assert_int_equal(store_write(b->store, ops, a->write.count, /* sync= */ true), KV_OK);
-	for (uint32_t i = 0; i < a->write.count; i++)
-		buf_release(&keys[i]);
-	free(keys);
-	free(ops);
+	const uint8_t *at = job->first.data;
+	for (uint32_t i = 0; i < a->write.count; i++) {
+		job->ops[i].key.data = at;
+		job->ops[i].value.data = at + job->ops[i].key.size;
+		at += job->ops[i].key.size + job->ops[i].value.size;
+	}
+	if (!b->late)
+		assert_int_equal(store_write(b->store, job->ops, job->op_count, !b->lazy), KV_OK);
 }
 
 /** Adds a page to what has been seen. */
@@ -78,10 +85,10 @@ static void carry_out(struct bench *b)
 {
 	for (size_t i = 0; i < b->actions.count; i++) {
 		const struct action *a = &b->actions.items[i];
-		if (a->kind == ACT_WRITE)
-			apply(b, a);
 		if (a->kind == ACT_WRITE || a->kind == ACT_READ || a->kind == ACT_SCAN)
 			add_job(b, a);
+		if (a->kind == ACT_WRITE)
+			apply(b, a);
 		if (a->kind == ACT_REPLY)
 			note_reply(b, &a->reply.msg->result);
 		bool is_answer =
@@ -145,6 +152,10 @@ static void do_job(struct bench *b, const struct bench_job *job)
 					.read = {job->token, status == KV_OK, buf_slice(&value)}};
 		bench_step(b, &ev);
 	} else {
+		if (b->late)
+			assert_int_equal(store_write(b->store, job->ops, job->op_count, /* sync= */ true), KV_OK);
+		else if (b->lazy)
+			assert_int_equal(store_mem_sync(b->store), KV_OK);
 		struct node_event ev = {.kind = EV_WRITE_DONE, .write = {job->token}};
 		bench_step(b, &ev);
 	}
@@ -154,14 +165,17 @@ static void free_job(struct bench_job *job)
 {
 	buf_release(&job->first);
 	buf_release(&job->end);
+	free(job->ops);
 }
 
-/** Does what is to be done, if ONLY_WRITES nothing but writes. */
-static void settle(struct bench *b, bool only_writes)
+/** Does what is to be done, but for the loading of the ledger with all else. */
+static void settle(struct bench *b, bool but_ledger)
 {
 	for (size_t at = 0; at < b->job_count;) {
 		bool write = b->jobs[at].kind == ACT_WRITE;
-		if (write ? b->hold_writes : only_writes) {
+		bool held = b->hold_scans && b->jobs[at].kind == ACT_SCAN;
+		bool late = but_ledger && b->jobs[at].table == DISK_LEDGER;
+		if (held || (write ? b->hold_writes : late)) {
 			at++;
 			continue;
 		}
@@ -174,7 +188,29 @@ static void settle(struct bench *b, bool only_writes)
 	}
 }
 
-void bench_settle(struct bench *b) { settle(b, /* only_writes= */ false); }
+static void take_job(struct bench *b, size_t at, struct bench_job *ret)
+{
+	*ret = b->jobs[at];
+	memmove(&b->jobs[at], &b->jobs[at + 1], (b->job_count - at - 1) * sizeof b->jobs[0]);
+	b->job_count--;
+}
+
+void bench_one(struct bench *b, struct rng *rng)
+{
+	if (b->job_count == 0)
+		return;
+	size_t at = (size_t)rng_below(rng, b->job_count);
+	for (size_t i = 0; b->jobs[at].kind == ACT_WRITE && i < at; i++) {
+		if (b->jobs[i].kind == ACT_WRITE)
+			at = i;
+	}
+	struct bench_job job;
+	take_job(b, at, &job);
+	do_job(b, &job);
+	free_job(&job);
+}
+
+void bench_settle(struct bench *b) { settle(b, /* but_ledger= */ false); }
 
 void bench_begin(struct bench *b)
 {
@@ -208,20 +244,23 @@ void bench_begin(struct bench *b)
 				     .incarnation = ++b->starts,
 				     .boot_nonce = b->starts,
 				     .map = &map,
+				     .buggify_seed = b->buggify,
 				     .peer_address = slice_str("n:1"),
 				     .client_address = slice_str("n:1")};
 	b->core = node_core_new(&config);
 	node_core_start(b->core, now_of(b), &b->actions);
 	carry_out(b);
-	settle(b, /* only_writes= */ true); /* the clock's limit, below which alone anything is stored */
+	settle(b, /* but_ledger= */ true); /* the clock's limit and the trees, before which nothing is stored */
 }
 
-struct bench *bench_new(void)
+struct bench *bench_new(void) { return bench_new_on(store_mem_new(1)); }
+
+struct bench *bench_new_on(struct store *store)
 {
 	struct bench *b = xcalloc(1, sizeof *b);
 	b->mono_us = START_MONO_US;
 	b->shard_count = 1;
-	b->store = store_mem_new(1);
+	b->store = store;
 	actions_init(&b->actions);
 	bench_begin(b);
 	bench_settle(b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * One core, a replica of three, whose peers and disk a test plays: for the tests of the conflict ledger.
+ * One core, a replica of three, whose peers and disk a test plays: for the tests of the conflict ledger and of hash trees.
  */
 #ifndef KV_TESTS_UNIT_LEDGER_BENCH_H
 #define KV_TESTS_UNIT_LEDGER_BENCH_H
@@ -21,6 +21,8 @@ struct bench_job {
 	enum disk_table table;
 	struct buf first, end;
 	uint32_t rows_max, bytes_max;
+	struct store_op *ops; /* of a write that is still to be made; slices point into first */
+	uint32_t op_count;
 };
 
 /** An item of a page, with bytes of its own. */
@@ -39,8 +41,12 @@ struct bench {
 	usec_t mono_us;              /* settable: time passes */
 	struct bench_job *jobs;
 	size_t job_count, job_capacity;
-	bool hold_writes;   /* settable: writes are not answered */
-	uint32_t last_puts; /* changes of the last write */
+	bool hold_writes; /* settable: writes are not answered */
+	bool hold_scans;  /* settable: scans are not answered */
+	bool lazy;        /* settable: writes are durable when they are answered, not at once; store_mem only */
+	bool late; /* settable: writes are made when they are answered: what is read before does not show them */
+	uint64_t buggify;   /* settable, for the next start */
+	uint32_t last_puts; /* changes of the last write, but for the hash tree */
 	uint64_t next_id;
 	uint32_t answers;           /* to the peer */
 	enum replica_answer answer; /* the last */
@@ -52,8 +58,9 @@ struct bench {
 	bool stopped;
 };
 
-/** A core that has started and read its disk, at START_MS. */
+/** A core that has started and read its disk, at START_MS. STORE is closed with it. */
 struct bench *bench_new(void);
+struct bench *bench_new_on(struct store *store);
 void bench_free(struct bench *b);
 
 /** A restart: ends the core, with what the disk has not answered, and starts it again. The disk answers when it is asked to. */
@@ -62,6 +69,9 @@ void bench_end(struct bench *b);
 
 /** One event now, its actions carried out: writes are on disk at once, though not answered. */
 void bench_step(struct bench *b, struct node_event *ev);
+
+/** The disk answers one thing, at random but for the order of writes; nothing if there is nothing. */
+void bench_one(struct bench *b, struct rng *rng);
 
 /** The disk answers all it may. */
 void bench_settle(struct bench *b);

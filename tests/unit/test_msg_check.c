@@ -289,7 +289,7 @@ static void pages_are_only_where_they_mean_something(void **state)
 	verdict_after(&pull, m.opcode = OP_MOVE_OPEN, KV_INVALID);
 	verdict_after(&pull, m.move.partition = PARTITIONS_MAX, KV_INVALID);
 	const struct msg leaves = {
-		.opcode = OP_TREE_LEAVES, .reply = true, .tree = {.page = of_size(8u * LEAVES_PER_PARTITION)}};
+		.opcode = OP_TREE_LEAVES, .reply = true, .tree = {.page = of_size(TREE_LEAVES_SIZE)}};
 	verdict_after(&leaves, (void)m, KV_OK);
 	verdict_after(&leaves, m.tree.page.size = 0, KV_OK);
 	verdict_after(&leaves, m.tree.page.size -= 8, KV_INVALID);

@@ -50,7 +50,8 @@ static void bed_init(struct bed *b, uint64_t incarnation)
 	node_core_start(b->core, (struct moment){10 * USEC_PER_SEC, WALL_START_US}, &b->out);
 	actions_reset(&b->out);
 	b->core->out = &b->out;
-	b->op = (struct op){.opcode = OP_GET, .key = blob_new(slice_str("k")), .row = {.count = NODES}};
+	b->op = (struct op){
+		.opcode = OP_GET, .key = blob_new(slice_str("k")), .row = {.count = NODES, .old = 7, .next = 7}};
 	for (node_id i = 0; i < NODES; i++)
 		b->op.row_nodes[i] = i;
 	b->op.row.nodes = b->op.row_nodes;

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole cores: clients ask for changes of the cluster, at any node, while others do. Moves are paused. */
+#include "tests/support/test.h"
+
+#include "base/hash.h"
+#include "tests/unit/map_world.h"
+
+enum { ANSWERS = 64 };
+
+struct answer {
+	bool there;
+	enum kv_status status;
+	bool in_doubt;
+	char message[256];
+	char value[64];
+	struct msg_plan plan;
+};
+
+struct bed {
+	struct world w;
+	struct answer answers[ANSWERS];
+	uint64_t asked;
+};
+
+static void on_answer(void *owner, node_id node, uint64_t client, const struct msg *reply)
+{
+	struct bed *b = owner;
+	(void)node;
+	if (client >= ANSWERS)
+		return;
+	struct answer *a = &b->answers[client];
+	assert_false(a->there); /* one answer each */
+	a->there = true;
+	struct slice message = reply->opcode == OP_CLUSTER_PLAN ? reply->plan.message : reply->result.message;
+	if (reply->opcode == OP_CLUSTER_PLAN) {
+		a->plan = reply->plan;
+		a->status = reply->plan.status;
+	} else {
+		a->status = reply->result.status;
+		a->in_doubt = reply->result.in_doubt;
+		snprintf(a->value, sizeof a->value, "%.*s", (int)reply->result.value.size,
+			 (const char *)reply->result.value.data);
+	}
+	snprintf(a->message, sizeof a->message, "%.*s", (int)message.size, (const char *)message.data);
+}
+
+static struct bed *bed_new(uint32_t nodes, uint32_t members)
+{
+	struct bed *b = xcalloc(1, sizeof *b);
+	world_init(&b->w, 1, nodes, members);
+	b->w.owner = b;
+	b->w.answered = on_answer;
+	for (node_id i = 0; i < nodes; i++)
+		world_start(&b->w, i);
+	world_run(&b->w, b->w.now_us + 3 * USEC_PER_SEC);
+	return b;
+}
+
+static void bed_free(struct bed *b)
+{
+	world_release(&b->w);
+	free(b);
+}
+
+static void pass(struct bed *b, usec_t us) { world_run(&b->w, b->w.now_us + us); }
+
+static struct answer *begin(struct bed *b, node_id at, const struct msg_change *change)
+{
+	struct msg m = {.opcode = OP_CLUSTER_CHANGE, .id = 1, .change = *change};
+	uint64_t client = b->asked++;
+	assert_true(client < ANSWERS);
+	world_ask(&b->w, at, client, &m);
+	return &b->answers[client];
+}
+
+static enum kv_status change(struct bed *b, node_id at, struct msg_change c)
+{
+	struct answer *a = begin(b, at, &c);
+	for (uint32_t i = 0; i < 200 && !a->there; i++)
+		pass(b, 100 * USEC_PER_MSEC);
+	assert_true(a->there);
+	return a->status;
+}
+
+static const struct answer *last(const struct bed *b) { return &b->answers[b->asked - 1]; }
+
+static void expect_refused(struct bed *b, node_id at, struct msg_change c, enum kv_status status, const char *why)
+{
+	assert_int_equal(change(b, at, c), status);
+	if (!strstr(last(b)->message, why))
+		fail_msg("'%s' does not say '%s'", last(b)->message, why);
+}
+
+static const struct map_desc *map_of(const struct bed *b, node_id node)
+{
+	return &b->w.nodes[node].core->map->desc;
+}
+
+static const struct map_node *node_of(const struct bed *b, node_id node) { return &map_of(b, 0)->nodes[node]; }
+
+static struct msg_change add(const char *address)
+{
+	return (struct msg_change){.kind = NODE_ADD, .node = NODE_NONE, .address = slice_str(address)};
+}
+
+static struct msg_change about(enum change_kind kind, node_id node)
+{
+	return (struct msg_change){.kind = kind, .node = node};
+}
+
+static void stop(struct bed *b, node_id node)
+{
+	world_crash(&b->w, node);
+	pass(b, 4 * USEC_PER_SEC); /* until it is known to be down */
+}
+
+/* ---- nodes that come ---- */
+
+static void a_node_is_added_by_address_and_joins_when_that_is_committed(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	assert_int_equal(change(b, 1, add("n3:1")), KV_OK);
+	pass(b, USEC_PER_SEC);
+	assert_int_equal(map_of(b, 3)->node_count, 4); /* it has the map */
+	assert_int_equal(node_of(b, 3)->state, NODE_STAGED);
+	assert_slice_equal(node_of(b, 3)->peer_address, slice_str("n3:1"));
+	assert_int_equal(change(b, 2, add("n3:1")), KV_OK); /* once more changes nothing */
+	assert_int_equal(change(b, 0, about(CHANGE_COMMIT, NODE_NONE)), KV_OK);
+	pass(b, USEC_PER_SEC);
+	assert_int_equal(node_of(b, 3)->state, NODE_JOINING);
+	expect_refused(b, 0, about(CHANGE_COMMIT, NODE_NONE), KV_INVALID, "nothing is staged");
+	bed_free(b);
+}
+
+static void an_address_where_nobody_answers_is_told(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	struct msg_change c = add("n9:1");
+	c.deadline_ms = 2000;
+	expect_refused(b, 0, c, KV_UNAVAILABLE, "did not answer");
+	expect_refused(b, 0, add(""), KV_INVALID, "missing");
+	bed_free(b);
+}
+
+static void two_nodes_added_at_once_through_two_nodes_both_get_in(void **state)
+{
+	struct bed *b = bed_new(5, 3);
+	struct msg_change first = add("n3:1"), second = add("n4:1");
+	struct answer *a1 = begin(b, 0, &first), *a2 = begin(b, 1, &second);
+	pass(b, 10 * USEC_PER_SEC);
+	assert_true(a1->there && a2->there);
+	assert_int_equal(a1->status, KV_OK);
+	assert_int_equal(a2->status, KV_OK);
+	assert_int_equal(map_of(b, 2)->node_count, 5);
+	assert_int_equal(map_of(b, 3)->node_count, 5);
+	assert_int_equal(map_of(b, 4)->node_count, 5);
+	bed_free(b);
+}
+
+static void what_was_staged_may_be_discarded_and_the_identity_is_spent(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	assert_int_equal(change(b, 0, add("n3:1")), KV_OK);
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 3)), KV_REFUSED);
+	pass(b, USEC_PER_SEC);
+	assert_int_equal(change(b, 1, about(CHANGE_DISCARD, NODE_NONE)), KV_OK);
+	pass(b, 2 * USEC_PER_SEC);
+	assert_int_equal(node_of(b, 3)->state, NODE_REMOVED);
+	assert_false(world_is_up(&b->w, 3));
+	assert_int_equal(b->w.nodes[3].stop_status, KV_IDENTITY);
+	assert_int_equal(change(b, 1, about(CHANGE_DISCARD, NODE_NONE)), KV_OK);
+	bed_free(b);
+}
+
+/* ---- tokens ---- */
+
+static void a_token_admits_one_node(void **state)
+{
+	struct bed *b = bed_new(5, 3);
+	assert_int_equal(change(b, 2, (struct msg_change){.kind = CHANGE_TOKEN, .node = NODE_NONE}), KV_OK);
+	assert_int_equal(strlen(last(b)->value), 36);
+	assert_int_equal(map_of(b, 0)->token_count, 1);
+	assert_int_equal(map_of(b, 0)->tokens[0].hash, hash64(slice_str(last(b)->value)));
+	snprintf(b->w.join_token, sizeof b->w.join_token, "%s", last(b)->value);
+	world_crash(&b->w, 3);
+	world_start(&b->w, 3); /* with the token */
+	pass(b, 5 * USEC_PER_SEC);
+	assert_int_equal(map_of(b, 3)->node_count, 4);
+	assert_int_equal(node_of(b, 3)->state, NODE_STAGED);
+	assert_int_equal(map_of(b, 0)->token_count, 0);
+	world_crash(&b->w, 4);
+	world_start(&b->w, 4); /* with the same one */
+	pass(b, 5 * USEC_PER_SEC);
+	assert_int_equal(map_of(b, 0)->node_count, 4);
+	assert_false(world_is_up(&b->w, 4));
+	assert_int_equal(b->w.nodes[4].stop_status, KV_REFUSED);
+	bed_free(b);
+}
+
+static void a_token_expires(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	struct msg_change c = {.kind = CHANGE_TOKEN, .node = NODE_NONE, .ttl_ms = 2000};
+	assert_int_equal(change(b, 0, c), KV_OK);
+	snprintf(b->w.join_token, sizeof b->w.join_token, "%s", last(b)->value);
+	pass(b, 3 * USEC_PER_SEC);
+	world_crash(&b->w, 3);
+	world_start(&b->w, 3);
+	pass(b, 3 * USEC_PER_SEC);
+	assert_int_equal(b->w.nodes[3].stop_status, KV_REFUSED);
+	assert_int_equal(change(b, 0, c), KV_OK); /* and makes room */
+	assert_int_equal(map_of(b, 0)->token_count, 1);
+	bed_free(b);
+}
+
+static void clients_are_not_told_of_tokens(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	assert_int_equal(change(b, 0, (struct msg_change){.kind = CHANGE_TOKEN, .node = NODE_NONE}), KV_OK);
+	struct msg m = {.opcode = OP_MAP, .id = 1};
+	struct msg_map seen = {0};
+	struct node_event ev = {.kind = EV_REQUEST, .request = {.client = 99, .msg = &m}};
+	struct world_node *n = &b->w.nodes[0];
+	ev.now = (struct moment){.mono_us = b->w.now_us, .wall_us = b->w.now_us};
+	node_core_step(n->core, &ev, &n->actions);
+	for (size_t i = 0; i < n->actions.count; i++) {
+		if (n->actions.items[i].kind == ACT_REPLY)
+			seen = n->actions.items[i].reply.msg->map;
+	}
+	assert_non_null(seen.map);
+	assert_int_equal(seen.map->token_count, 0);
+	assert_int_equal(map_of(b, 0)->token_count, 1);
+	actions_reset(&n->actions);
+	bed_free(b);
+}
+
+/* ---- nodes that go ---- */
+
+static void a_node_may_leave_if_enough_stay(void **state)
+{
+	struct bed *b = bed_new(4, 4);
+	expect_refused(b, 0, about(NODE_LEAVE, 9), KV_INVALID, "not in the cluster");
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 3)), KV_OK);
+	assert_int_equal(change(b, 1, about(NODE_LEAVE, 3)), KV_OK);
+	expect_refused(b, 1, about(NODE_LEAVE, 2), KV_REFUSED, "2 nodes would be left for 3 replicas");
+	assert_int_equal(node_of(b, 3)->state, NODE_NORMAL);
+	assert_int_equal(change(b, 1, about(CHANGE_COMMIT, NODE_NONE)), KV_OK);
+	assert_int_equal(map_of(b, 1)->nodes[3].state, NODE_LEAVING);
+	bed_free(b);
+}
+
+static void a_node_that_answers_is_not_given_up(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	expect_refused(b, 0, about(NODE_GONE, 4), KV_REFUSED, "answers");
+	stop(b, 4);
+	assert_int_equal(change(b, 0, about(NODE_GONE, 4)), KV_OK);
+	assert_int_equal(change(b, 0, about(CHANGE_COMMIT, NODE_NONE)), KV_OK);
+	assert_int_equal(node_of(b, 4)->state, NODE_REMOVED);
+	world_start(&b->w, 4); /* it was not dead after all */
+	pass(b, 3 * USEC_PER_SEC);
+	assert_false(world_is_up(&b->w, 4));
+	assert_int_equal(b->w.nodes[4].stop_status, KV_IDENTITY);
+	bed_free(b);
+}
+
+static void no_majority_of_a_partition_is_given_up(void **state)
+{
+	struct bed *b = bed_new(6, 6);
+	stop(b, 5);
+	assert_int_equal(change(b, 0, about(NODE_GONE, 5)), KV_OK);
+	stop(b, 4);
+	expect_refused(b, 0, about(NODE_GONE, 4), KV_REFUSED, "no majority");
+	bed_free(b);
+}
+
+static void a_dead_node_is_replaced_by_one_at_its_address(void **state)
+{
+	struct bed *b = bed_new(6, 5);
+	stop(b, 4);
+	world_crash(&b->w, 5);
+	snprintf(b->w.nodes[5].address, sizeof b->w.nodes[5].address, "n4:1"); /* the same machine, another disk */
+	b->w.nodes[4].address[0] = '\0';
+	world_start(&b->w, 5);
+	struct msg_change c = add("n4:1");
+	expect_refused(b, 0, c, KV_REFUSED, "already has that address");
+	c.node = 4;
+	assert_int_equal(change(b, 0, c), KV_OK);
+	assert_int_equal(node_of(b, 5)->state, NODE_STAGED);
+	assert_int_equal(node_of(b, 5)->replaces, 4);
+	assert_int_equal(change(b, 0, about(CHANGE_COMMIT, NODE_NONE)), KV_OK);
+	pass(b, 2 * USEC_PER_SEC);
+	assert_int_equal(node_of(b, 4)->state, NODE_REMOVED);
+	assert_int_equal(map_of(b, 5)->nodes[5].state, NODE_JOINING);
+	bed_free(b);
+}
+
+/** The map in force with NODE in another state and without it in rows. */
+static void make_map(struct bed *b, node_id node, enum node_state state)
+{
+	struct map_draft d;
+	map_draft_init(&d, map_of(b, 0));
+	for (uint32_t p = 0; p < WORLD_PARTITIONS; p++) {
+		for (node_id i = 0; i < WORLD_REPLICAS; i++)
+			d.rows[p * WORLD_REPLICAS + i] = i;
+		d.epochs[p] = d.desc.epoch;
+	}
+	d.nodes[node].state = state;
+	for (node_id i = 0; i < b->w.node_count; i++) {
+		struct msg m = {
+			.opcode = OP_MAP_PUSH, .id = 5, .map = {.have_epoch = d.desc.epoch, .map = &d.desc}};
+		struct node_event ev = {.kind = EV_MESSAGE, .message = {.from = (node_id)(i == 0), .msg = &m}};
+		struct world_node *n = &b->w.nodes[i];
+		world_begin(&b->w, i);
+		ev.now = n->core->now;
+		node_core_step(n->core, &ev, &n->actions);
+		world_end(&b->w, i);
+	}
+	map_draft_release(&d);
+	pass(b, USEC_PER_SEC);
+}
+
+static void a_node_that_left_ends_well(void **state)
+{
+	struct bed *b = bed_new(4, 4);
+	make_map(b, 3, NODE_LEAVING);
+	assert_true(world_is_up(&b->w, 3));
+	make_map(b, 3, NODE_REMOVED);
+	assert_false(world_is_up(&b->w, 3));
+	assert_int_equal(b->w.nodes[3].stop_status, KV_OK);
+	b->w.nodes[3].stopped = false;
+	world_start(&b->w, 3); /* its identity is spent */
+	assert_false(world_is_up(&b->w, 3));
+	assert_int_equal(b->w.nodes[3].stop_status, KV_IDENTITY);
+	bed_free(b);
+}
+
+/* ---- the rest ---- */
+
+static void a_plan_that_others_overtook_is_not_committed(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 4)), KV_OK);
+	struct msg_change c = about(CHANGE_COMMIT, NODE_NONE);
+	c.epoch = map_of(b, 0)->epoch;
+	assert_int_equal(change(b, 1, about(NODE_LEAVE, 3)), KV_OK);
+	expect_refused(b, 0, c, KV_CONFLICT, "look at it again");
+	c.epoch = map_of(b, 1)->epoch;
+	assert_int_equal(change(b, 1, c), KV_OK);
+	bed_free(b);
+}
+
+static void a_pause_is_in_the_map(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	assert_true(map_of(b, 0)->paused);
+	assert_int_equal(change(b, 1, about(CHANGE_RESUME, NODE_NONE)), KV_OK);
+	assert_false(map_of(b, 1)->paused);
+	uint64_t epoch = map_of(b, 1)->epoch;
+	assert_int_equal(change(b, 1, about(CHANGE_RESUME, NODE_NONE)), KV_OK);
+	assert_int_equal(map_of(b, 1)->epoch, epoch);
+	assert_int_equal(change(b, 2, about(CHANGE_PAUSE, NODE_NONE)), KV_OK);
+	assert_true(map_of(b, 2)->paused);
+	bed_free(b);
+}
+
+static void weights_have_limits(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	struct msg_change c = about(CHANGE_WEIGHT, 1);
+	expect_refused(b, 0, c, KV_INVALID, "weight is 0");
+	c.weight = 5;
+	assert_int_equal(change(b, 0, c), KV_OK);
+	assert_int_equal(node_of(b, 1)->weight, 5);
+	bed_free(b);
+}
+
+static void a_node_that_comes_back_elsewhere_tells_where(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	world_crash(&b->w, 2);
+	snprintf(b->w.nodes[2].address, sizeof b->w.nodes[2].address, "m2:9");
+	world_start(&b->w, 2);
+	pass(b, 5 * USEC_PER_SEC);
+	assert_slice_equal(node_of(b, 2)->peer_address, slice_str("m2:9"));
+	assert_slice_equal(map_of(b, 2)->nodes[2].client_address, slice_str("m2:9"));
+	bed_free(b);
+}
+
+static void without_a_majority_nothing_is_changed_and_that_is_told(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	stop(b, 1);
+	stop(b, 2);
+	struct msg_change c = about(CHANGE_RESUME, NODE_NONE);
+	c.deadline_ms = 2000;
+	assert_int_equal(change(b, 0, c), KV_UNAVAILABLE);
+	assert_false(last(b)->in_doubt);
+	bed_free(b);
+}
+
+static void changes_through_all_nodes_at_once_all_come_about(void **state)
+{
+	struct bed *b = bed_new(6, 6);
+	b->w.loss_ppm = 100000;
+	b->w.double_ppm = 100000;
+	struct answer *answers[24];
+	for (uint32_t i = 0; i < 24; i++) {
+		struct msg_change c = about(CHANGE_WEIGHT, (node_id)(i % 6));
+		c.weight = 2 + i / 6;
+		c.deadline_ms = 60000;
+		answers[i] = begin(b, (node_id)(i % 5), &c);
+	}
+	pass(b, 60 * USEC_PER_SEC);
+	for (uint32_t i = 0; i < 24; i++) {
+		assert_true(answers[i]->there);
+		assert_int_equal(answers[i]->status, KV_OK);
+	}
+	for (node_id i = 0; i < 6; i++)
+		assert_true(node_of(b, i)->weight > 1);
+	bed_free(b);
+}
+
+static void expect_plan(struct bed *b, node_id at, bool staged)
+{
+	struct msg m = {.opcode = OP_CLUSTER_PLAN, .id = 1};
+	uint64_t client = b->asked++;
+	world_ask(&b->w, at, client, &m);
+	assert_true(last(b)->there);
+	assert_int_equal(last(b)->status, KV_OK);
+	assert_int_equal(last(b)->plan.staged, staged);
+}
+
+static void a_plan_tells_what_a_commit_will_do(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	expect_plan(b, 0, false);
+	assert_int_equal(last(b)->plan.moves, 0);
+	assert_int_equal(last(b)->plan.survives, 1);
+	assert_non_null(strstr(last(b)->message, "as many nodes as replicas"));
+	assert_int_equal(change(b, 0, add("n3:1")), KV_OK);
+	expect_plan(b, 0, true);
+	assert_int_equal(last(b)->plan.moves, WORLD_PARTITIONS * WORLD_REPLICAS / 4);
+	assert_int_equal(last(b)->plan.node_count, 4);
+	assert_true(last(b)->plan.duration_ms > 0);
+	assert_non_null(strstr(last(b)->message, "paused"));
+	bed_free(b);
+}
+
+static void a_plan_tells_what_may_be_lost_meanwhile(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	stop(b, 4);
+	assert_int_equal(change(b, 0, about(NODE_GONE, 4)), KV_OK);
+	expect_plan(b, 0, true);
+	assert_int_equal(last(b)->plan.survives, 0);
+	assert_non_null(strstr(last(b)->message, "may lose acknowledged writes"));
+	bed_free(b);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_node_is_added_by_address_and_joins_when_that_is_committed),
+		cmocka_unit_test(an_address_where_nobody_answers_is_told),
+		cmocka_unit_test(two_nodes_added_at_once_through_two_nodes_both_get_in),
+		cmocka_unit_test(what_was_staged_may_be_discarded_and_the_identity_is_spent),
+		cmocka_unit_test(a_token_admits_one_node),
+		cmocka_unit_test(a_token_expires),
+		cmocka_unit_test(clients_are_not_told_of_tokens),
+		cmocka_unit_test(a_node_may_leave_if_enough_stay),
+		cmocka_unit_test(a_node_that_answers_is_not_given_up),
+		cmocka_unit_test(no_majority_of_a_partition_is_given_up),
+		cmocka_unit_test(a_dead_node_is_replaced_by_one_at_its_address),
+		cmocka_unit_test(a_node_that_left_ends_well),
+		cmocka_unit_test(a_plan_that_others_overtook_is_not_committed),
+		cmocka_unit_test(a_pause_is_in_the_map),
+		cmocka_unit_test(weights_have_limits),
+		cmocka_unit_test(a_node_that_comes_back_elsewhere_tells_where),
+		cmocka_unit_test(without_a_majority_nothing_is_changed_and_that_is_told),
+		cmocka_unit_test(changes_through_all_nodes_at_once_all_come_about),
+		cmocka_unit_test(a_plan_tells_what_a_commit_will_do),
+		cmocka_unit_test(a_plan_tells_what_may_be_lost_meanwhile),
+	};
+	return test_run("membership", tests);
+}
