@@ -369,11 +369,12 @@ static bool check_whole(struct config *c, const struct config_text *texts, const
 				 line_of(texts, offsetof(struct config, advertise_client)), file, why);
 	good &= check_advertised("advertise.peer", c->advertise_peer,
 				 line_of(texts, offsetof(struct config, advertise_peer)), file, why);
-	if (c->join_token_file[0] && !c->join_seeds[0]) {
-		buf_printf(
-			why,
-			"%s:%u: join.token_file is given without join.seeds; name nodes of the cluster to join\n",
-			file, line_of(texts, offsetof(struct config, join_token_file)));
+	if (!c->join_token_file[0] != !c->join_seeds[0]) {
+		size_t given = c->join_seeds[0] ? offsetof(struct config, join_seeds)
+						: offsetof(struct config, join_token_file);
+		buf_printf(why,
+			   "%s:%u: join.seeds and join.token_file need each other: whom to ask, and what to show\n",
+			   file, line_of(texts, given));
 		good = false;
 	}
 	char host[ADDRESS_SIZE_MAX];
