@@ -178,17 +178,26 @@ static bool changes_address(struct sim *sim)
 	return true;
 }
 
-/* A node that is well is declared dead: for the cluster it is the same. */
+/* A node that is only down, or well, is declared dead: if that is taken it never comes back. */
 static bool gives_up(struct sim *sim)
 {
-	struct sim_node *n = pick(sim, is_up_member);
+	struct sim_node *n = pick(sim, sim_node_is_member);
 	if (!n || !faults_may_lose(sim) || maps_live(&sim->maps) <= sim->options.replicas)
 		return false;
-	const struct map_node *node = maps_find(&sim->maps, &n->uuid);
 	maps_bury(&sim->maps, &n->uuid);
-	sim->lost_count++;
-	ask_gone(sim, node->index);
+	ask_gone(sim, maps_find(&sim->maps, &n->uuid)->index);
 	return true;
+}
+
+/* One that answers is not given up: then it is stopped for ever. */
+static void insists(struct sim *sim)
+{
+	node_id about = sim->admin.asked.node;
+	for (uint32_t i = 0; about < sim->maps.newest->desc.node_count && i < sim->options.node_count; i++) {
+		struct sim_node *n = &sim->nodes[i];
+		if (uuid_equal(&n->uuid, &sim->maps.newest->desc.nodes[about].uuid) && maps_is_dead(&sim->maps, &n->uuid))
+			sim_node_lose_disk(n);
+	}
 }
 
 static bool grows_or_shrinks(struct sim *sim)
@@ -310,6 +319,8 @@ void admin_on_answer(struct sim *sim, const struct sim_event *event, const struc
 	a->busy = false;
 	a->refused = a->asked.kind == CHANGE_COMMIT && r->status != KV_OK && !r->in_doubt;
 	sim->cover.changes_done += r->status == KV_OK;
+	if ((a->asked.kind == NODE_GONE || a->asked.kind == NODE_ADD) && r->status == KV_REFUSED)
+		insists(sim);
 	if (a->asked.kind == CHANGE_TOKEN && r->status == KV_OK && !sim->healed)
 		token_is_used(sim, r->value);
 }

@@ -73,6 +73,24 @@ uint32_t maps_live(const struct maps *maps)
 	return count;
 }
 
+static bool is_being_replaced(const struct map_desc *d, node_id node)
+{
+	for (uint32_t i = 0; i < d->node_count; i++)
+		if (d->nodes[i].state == NODE_STAGED && d->nodes[i].replaces == node)
+			return true;
+	return false;
+}
+
+/* Who is given up counts as dead, whatever it is. */
+static void bury_given_up(struct maps *maps)
+{
+	const struct map_desc *d = &maps->newest->desc;
+	for (uint32_t i = 0; i < d->node_count; i++)
+		if (d->nodes[i].state != NODE_REMOVED &&
+		    (d->nodes[i].gone_staged || is_being_replaced(d, d->nodes[i].index)))
+			maps_bury(maps, &d->nodes[i].uuid);
+}
+
 /* --- rules --- */
 
 static bool fail(struct sim *sim, const char *what, uint64_t epoch, const struct sim_node *n)
@@ -213,6 +231,7 @@ void maps_saw(struct sim *sim, struct sim_node *n, const struct map_desc *map)
 	}
 	cluster_map_free(maps->newest);
 	maps->newest = copy;
+	bury_given_up(maps);
 	sim->cover.maps += map->epoch > 1;
 }
 

@@ -379,6 +379,8 @@ void sim_node_start(struct sim_node *n)
 	links_reset(&n->links);
 	memset(n->asked, 0, sizeof(n->asked));
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_boot, n->index, n->boot, limit, 0);
+	if (has_map)
+		maps_saw(n->sim, n, &map); /* it may have become durable without anybody being told */
 	for (uint32_t i = 0; i < n->sim->options.core_count; i++)
 		node_start_core(n, i, limit, has_map ? &map : NULL);
 	arena_release(&arena);
