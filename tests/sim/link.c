@@ -27,9 +27,10 @@ void links_point(struct sim_node *n, node_id index, struct slice address)
 void links_send(struct sim_node *n, node_id to, const struct msg *m)
 {
 	KV_ASSERT(to <= NODE_GUEST);
-	uint16_t end = n->links.at[to];
+	bool to_itself = to == node_core_index(n->cores[0].core); /* to another core of its own */
+	uint16_t end = to_itself ? n->index : n->links.at[to];
 	/* Its own address under another index was that of a node that is no more. */
-	if (end == LINK_NOWHERE || end == n->index)
+	if (end == LINK_NOWHERE || (end == n->index && !to_itself))
 		return;
 	sim_send_peer(n->sim, n->index, end, to, m);
 }
@@ -88,9 +89,11 @@ bool links_admit(struct sim_node *n, const struct sim_event *event, const struct
 	/* Who has no map asks whoever is there. */
 	if (event->said != NODE_NONE && event->to_index != NODE_GUEST && own != NODE_NONE && own != event->to_index)
 		return false;
+	*ret_from = event->said;
+	if (from == n)
+		return own != NODE_NONE;
 	bool same_process = from->up && !from->dying && from->boot == event->from_boot;
 	if (same_process && !greet(n, from))
 		return false;
-	*ret_from = event->said;
 	return event->said != NODE_NONE || newcomer(m, ret_from);
 }

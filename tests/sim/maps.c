@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "proto/codec.h"
+#include "replication/move_status.h"
 #include "replication/placement.h"
 #include "tests/sim/sim.h"
 
@@ -283,6 +284,36 @@ bool maps_are_settled(const struct maps *maps)
 			return false;
 	}
 	return d->move_count == 0 && !d->paused && rows_are_planned(d);
+}
+
+/* What the node that drives knows of the new members of a move. */
+static void print_reports(const struct sim *sim, const struct node_core *core, const struct map_move *move,
+			  struct buf *out)
+{
+	static const char *const stages[] = {"unheard of", "opening", "copying", "checking", "done"};
+	for (uint32_t i = 0; i < move->new_count; i++) {
+		const struct msg_move *r = moves_report(core, move->partition, move->new_row[i]);
+		if (names(move->old_row, move->old_count, move->new_row[i]))
+			continue;
+		buf_printf(out, "  move of %u at %u: %s, %" PRIu64 " keys from %d, %u retries %.*s\n", move->partition,
+			   move->new_row[i], stages[r ? r->stage : 0], r ? r->keys_done : 0,
+			   r ? (int)(int16_t)r->source : -1, r ? r->retries : 0, r ? (int)r->message.size : 0,
+			   r ? (const char *)r->message.data : "");
+	}
+}
+
+void maps_print_moves(const struct sim *sim, struct buf *out)
+{
+	const struct map_desc *d = &sim->maps.newest->desc;
+	for (uint32_t n = 0; n < sim->options.node_count; n++) {
+		const struct sim_node *node = &sim->nodes[n];
+		const struct map_node *known = maps_find(&sim->maps, &node->uuid);
+		if (!node->up || !known || known->index != d->voters[0])
+			continue;
+		buf_printf(out, "as node %u knows:\n", n);
+		for (uint32_t i = 0; i < d->move_count; i++)
+			print_reports(sim, node->cores[0].core, &d->moves[i], out);
+	}
 }
 
 void maps_print(const struct maps *maps, struct buf *out)

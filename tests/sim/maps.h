@@ -65,4 +65,7 @@ bool maps_are_settled(const struct maps *maps);
 /** Appends the newest map as text: epoch, nodes, moves, for people. */
 void maps_print(const struct maps *maps, struct buf *out);
 
+/** Appends how far its moves are, as a voter has heard. */
+void maps_print_moves(const struct sim *sim, struct buf *out);
+
 #endif

@@ -648,6 +648,8 @@ void sim_explain(const struct sim *sim, struct buf *out)
 	buf_printf(out, ": %s\n", v->message);
 	if (sim->options.membership)
 		maps_print(&sim->maps, out);
+	if (sim->options.membership && sim->maps.newest)
+		maps_print_moves(sim, out);
 	if (v->key != UINT32_MAX) {
 		buf_append_str(out, "history of the key:\n");
 		history_print(&sim->history, v->key, out);
