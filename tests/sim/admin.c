@@ -155,11 +155,24 @@ static bool removes_dead(struct sim *sim)
 	return true;
 }
 
-/* A machine gets another address: its node says so by itself when it is back; at times the operator does. */
+/* True if the map has the address of each of its nodes that may be reached at all. */
+static bool addresses_are_known(const struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->options.node_count; i++) {
+		const struct sim_node *n = &sim->nodes[i];
+		const struct map_node *node = maps_find(&sim->maps, &n->uuid);
+		if (sim_node_is_member(n) && !slice_equal(node->peer_address, slice_str(n->address)))
+			return false;
+	}
+	return true;
+}
+
+/* A machine gets another address, one at a time: who has moved is heard of by asking others where they are known to be.
+ * Its node says so by itself when it is back; at times the operator does. */
 static bool changes_address(struct sim *sim)
 {
 	struct sim_node *n = pick(sim, is_up_member);
-	if (!n || !faults_may_crash(sim, n))
+	if (!n || !faults_may_crash(sim, n) || !addresses_are_known(sim) || !sim_maps_are_known(sim))
 		return false;
 	const struct map_node *node = maps_find(&sim->maps, &n->uuid);
 	struct admin *a = &sim->admin;
