@@ -320,6 +320,9 @@ void membership_told(struct node_core *core, node_id from, const struct msg *m)
 	const struct msg_change *in = &m->change;
 	if (in->kind != CHANGE_ADDRESS || in->node != from)
 		return;
+	/* At once: its vote may be needed for the map that says so to everyone. */
+	if (from != core->self && in->address.size > 0)
+		core_peer(core, from, in->address);
 	for (struct ilink *l = ilist_first(&core->membership.changes); l;
 	     l = ilist_next(&core->membership.changes, l)) {
 		const struct change *c = container_of(l, struct change, link);
@@ -419,8 +422,8 @@ static node_id next_peer(const struct node_core *core, node_id after)
 }
 
 /**
- * A node that was started with other addresses than the map has asks a peer to put them there: until the map has them, answers to the
- * node itself do not reach it.
+ * A node that was started with other addresses than the map has asks a peer to put them there: until the map has them, only peers
+ * that were asked reach it.
  */
 static void tell_address(struct node_core *core)
 {
