@@ -23,6 +23,8 @@ struct health_node {
 	bool ready;                /* and serves requests */
 	uint64_t hints_pending;    /* on others, for it */
 	uint32_t partitions_dirty; /* on others, for it */
+	uint32_t unreached_by;     /* nodes that it does not answer although it is alive */
+	bool degraded;             /* its disk is slow */
 	uint32_t seen_down_by;     /* nodes that answer us and hold it for down */
 };
 
