@@ -188,7 +188,11 @@ bool hint_push_answered(struct node_core *core, const struct msg *m)
 		return false;
 	struct hint_target *t = p->target;
 	bool has = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
-	end_push(core, p, /* delivered= */ has && version_at_most(p->sent, m->answer.stored));
+	/* Sealed off: whoever collects the partition's tombstones brings all in step, and hints are of no use for it. */
+	bool sealed = m->answer.answer == ANSWER_OLD && version_at_most(p->sent, m->answer.promise);
+	end_push(core, p,
+		 /* delivered= */ (has && version_at_most(p->sent, m->answer.stored)) ||
+			 COVER_IF(sealed, hint_sealed));
 	hint_replay_continue(core, t);
 	return true;
 }
