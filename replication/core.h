@@ -117,6 +117,7 @@ struct node_core {
 	usec_t map_push_us;      /* next time to offer the map to nodes that lack it */
 	usec_t map_pull_us;      /* next time to ask for a newer one */
 
+	usec_t ticked_us; /* last EV_TICK */
 	usec_t repair_refill_us;
 	uint32_t repair_tokens;
 
