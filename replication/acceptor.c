@@ -12,7 +12,7 @@ void key_state_release(struct key_state *k)
 
 struct version acceptor_promise(const struct key_state *k, const struct partition_floors *f)
 {
-	return version_max(version_max(k->promised, f->promise), f->fence);
+	return version_max(k->promised, f->promise);
 }
 
 /** Nothing up to it is stored or promised any more. */
@@ -171,8 +171,7 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;
 	ret->stored = rec->ver;
-	*ret_weak = COVER_IF(version_less(rec->ver, version_max(k->promised, f->promise)), push_weak) &&
-		    !MUTANT(pushstrong);
+	*ret_weak = COVER_IF(version_less(rec->ver, acceptor_promise(k, f)), push_weak) && !MUTANT(pushstrong);
 	return ACCEPTOR_STORE;
 }
 

@@ -22,11 +22,9 @@ struct key_state {
 /** Floors of the key's partition. */
 struct partition_floors {
 	struct version promise; /* volatile: nothing below is promised or accepted */
-	struct version
-		fence; /* volatile: the same, for what members before this one may have promised; it makes no copy weak */
-	struct version memory; /* volatile: copies up to it may have been forgotten */
-	struct version seal;   /* durable: nothing up to it is stored any more */
-	struct version drop;   /* durable: all up to it was on all replicas; tombstones among it may be gone */
+	struct version memory;  /* volatile: copies up to it may have been forgotten */
+	struct version seal;    /* durable: nothing up to it is stored any more */
+	struct version drop;    /* durable: all up to it was on all replicas; tombstones among it may be gone */
 };
 
 void key_state_release(struct key_state *k);

@@ -89,6 +89,7 @@ static void remove_range(struct node_core *core)
 	static const struct uuid none;
 	struct leaving *l = &core->leaving;
 	COVER(range_left_is_removed);
+	core->stats.ranges_removed++;
 	(void)moves_empty(core, l->partition, &none);
 	set_left(core, &l->items[l->partition], false);
 	l->phase = LEAVING_NOTHING;
@@ -131,8 +132,7 @@ static void found_rows(struct node_core *core)
 {
 	struct leaving *l = &core->leaving;
 	struct row row = cluster_map_row(core->map, l->partition);
-	bool overdue = COVER_IF(is_overdue(core, &l->items[l->partition]), leaving_overdue);
-	if (overdue || MUTANT(dropearly))
+	if (is_overdue(core, &l->items[l->partition]) || MUTANT(dropearly))
 		remove_range(core);
 	else if (is_known_everywhere(core, row.config_epoch))
 		read_rows(core, LEAVING_READING, PAGE_ROWS);

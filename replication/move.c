@@ -114,12 +114,12 @@ static void opened(struct node_core *core, struct move *move)
 	struct partition *p = partition_at(core, move->partition);
 	if (p->stage == 0) {
 		/* Promises up to the fence may be asked about after a restart: the clock's durable limit then stands for them. */
-		bool covered = move->fence <= core->clock.limit;
-		if (COVER_IF(!covered, move_waits_for_limit) ||
+		if (move->fence > core->clock.limit ||
 		    !partition_join(core, move->partition, move->fence, move->seal)) {
 			move_fails(core, move, "the clocks of old members are ahead of this node's");
 			return;
 		}
+		core->stats.moves_opened++;
 		move->token = p->join_token;
 		move->step = MOVE_IS_JOINING;
 		move->failed = 0;
@@ -252,6 +252,7 @@ static void go_on_after_write(struct node_core *core, struct move *move)
 		if (MUTANT(noxfer))
 			move_copied(core, move);
 	} else {
+		core->stats.moves_done++;
 		move->step = MOVE_IS_REPORTING;
 		move->report_us = 0;
 	}

@@ -5,7 +5,7 @@
 #include "replication/page.h"
 
 enum {
-	ROWS_OUT_MAX = 64,    /* rows of a page pushed and not durable */
+	ROWS_OUT_MAX = 32,    /* rows of a page pushed and not durable */
 	SAVE_BYTES = 8 << 20, /* the cursor is saved so often */
 	BUSY_US = 20 * 1000,  /* until rows that were refused for now are pushed again */
 	PULL_TIMEOUT_US = 10 * 1000 * 1000,
@@ -105,7 +105,10 @@ void move_copy_begin(struct node_core *core, struct move *move)
 	move->step = MOVE_IS_COPYING;
 	move->source = NODE_NONE;
 	move->cursor = blob_ref(p->cursor);
-	COVER_IF(move->cursor, move_resumes);
+	if (!COVER_IF(move->cursor, move_resumes) ||
+	    !tree_totals(core, move->partition, &move->keys_done, &move->bytes_done, NULL))
+		move->keys_done = move->bytes_done = 0;
+	move->reported_us = 0;
 }
 
 /** Finds where the rows begin; false if the bytes are no page. */
@@ -153,6 +156,7 @@ static void take_page(struct node_core *core, struct move *move, const struct ms
 		return;
 	}
 	pace_spend(core, PACE_IN, r->page.size);
+	core->stats.move_bytes_in += r->page.size;
 	move->page_end = keep(r->cursor);
 	move->page_last = r->done;
 	move->page_epoch = m->epoch;
@@ -237,7 +241,7 @@ static void push_rows(struct node_core *core, struct move *move)
 		if (move->rows[i].state == ROW_IN)
 			continue;
 		core->moves.burst--;
-		if (COVER_IF(!push_row(core, move, i), move_row_damaged)) {
+		if (!push_row(core, move, i)) {
 			/* The check compares with others and finds that it is missing. */
 			move->rows[i].state = ROW_IN;
 			move->message = "an old member has a damaged record";

@@ -197,6 +197,7 @@ void move_source_scan_done(struct node_core *core, struct move_page *page, const
 		answer_to(core, OP_MOVE_PULL, page->id, page->shard, page->partition, &page->session, KV_OK);
 	reply->move.page = page_of_rows(core->out, rows, count);
 	reply->move.done = done;
+	core->stats.move_bytes_out += reply->move.page.size;
 	if (!done && count > 0)
 		reply->move.cursor = page_cursor(core->out, &rows[count - 1].key);
 	core_send(core, page->from, reply);

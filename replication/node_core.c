@@ -457,6 +457,8 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	pace_written(core);
 	clock_written(core);
 	replica_written(core);
+	tree_served_written(core);
+	exchanges_written(core);
 	moves_written(core);
 	gc_member_written(core);
 }
@@ -583,6 +585,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
 	ret->ledger_entries = core->ledger.entries.count;
+	ret->moves_in = core->moves.in_count;
+	ret->move_rate = core->pace.rate;
+	ret->ranges_left = core->leaving.left_count;
 	ret->gc_blocked = core->gc.blocked;
 	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;

@@ -127,6 +127,14 @@ node_id node_core_index(const struct node_core *core);
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
+	X(moves_in)      /* gauge: partitions being taken over */                                                  \
+	X(moves_opened)  /* a majority of the old members has answered */                                          \
+	X(moves_done)    /* all is here */                                                                         \
+	X(move_bytes_in) /* pages */                                                                               \
+	X(move_bytes_out)                                                                                          \
+	X(move_rate)   /* gauge: bytes a second that may be copied each way */                                     \
+	X(ranges_left) /* gauge: partitions of others that may have to be removed here */                          \
+	X(ranges_removed)                                                                                          \
 	X(roots_sent)         /* of trees, to be compared */                                                       \
 	X(exchanges)          /* begun */                                                                          \
 	X(exchanges_complete) /* of them: in step at their end */                                                  \

@@ -143,15 +143,16 @@ static void start_strong(struct node_core *core, struct op *op)
 
 static void start_op(struct node_core *core, struct op *op, const struct msg *m)
 {
-	bool own = row_position(&op->row, core->self) >= 0;
+	int position = row_position(&op->row, core->self);
+	bool own = position >= 0, whole = own && (op->row.old & 1u << position);
 	if (m->opcode == OP_LEDGER) {
 		op_ledger_start(core, op, m);
-	} else if (m->opcode == OP_SCAN && (own || m->request.raw)) {
+	} else if (m->opcode == OP_SCAN && (whole || m->request.raw)) {
 		op_scan_start(core, op, m);
-	} else if (!own && !m->request.forwarded) {
+	} else if ((!own || (m->opcode == OP_SCAN && !whole)) && !m->request.forwarded) {
 		op->class = &op_forward_class;
 		op_forward_start(core, op, m);
-	} else if (!own) {
+	} else if (!own || m->opcode == OP_SCAN) {
 		op_fail(core, op, KV_STALE, /* in_doubt= */ false,
 			"this node is no replica of the key; refresh the map");
 		op_free(core, op);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/test.h"
 
+#include "replication/core.h"
 #include "tests/unit/core_cluster.h"
 
 static void describe_map(struct cluster *c)
 {
-	static const char *const addresses[NODES] = {"n0:1", "n1:1", "n2:1", "n3:1"};
+	static const char *const addresses[NODES] = {"n0:1", "n1:1", "n2:1", "n3:1", "n4:1", "n5:1"};
 	for (node_id i = 0; i < c->node_count; i++) {
 		c->map_nodes[i] = (struct map_node){.index = i,
 						    .state = NODE_NORMAL,
@@ -18,7 +19,7 @@ static void describe_map(struct cluster *c)
 	for (uint32_t p = 0; p < PARTITIONS; p++) {
 		c->epochs[p] = 1;
 		for (uint32_t i = 0; i < REPLICAS; i++)
-			c->rows[p * REPLICAS + i] = (node_id)i; /* node 3, if there is one, only forwards */
+			c->rows[p * REPLICAS + i] = (node_id)i; /* nodes 3 and up, if there are any, only forward */
 	}
 	c->map = (struct map_desc){.name = slice_str("test"),
 				   .epoch = 1,
@@ -141,6 +142,8 @@ static bool rule_matches(const struct rule *r, node_id from, node_id to, const s
 static void frame_send(struct cluster *c, node_id from, node_id to, const struct msg *m)
 {
 	struct ilist *list = &c->frames;
+	if (c->hold_moves && m->opcode == OP_MOVE_OPEN)
+		return;
 	for (size_t i = 0; i < c->rule_count; i++) {
 		if (!rule_matches(&c->rules[i], from, to, m))
 			continue;
@@ -184,6 +187,8 @@ static void carry_out(struct cluster *c, node_id i)
 			note_answer(c, a->reply.msg);
 		else if (a->kind == ACT_READ || a->kind == ACT_WRITE || a->kind == ACT_DROP || a->kind == ACT_SCAN)
 			job_add(n, a);
+		else if (a->kind == ACT_SAVE_MAP && c->save_maps && !n->saved)
+			n->saved = cluster_map_new(a->save_map.map);
 		n->stopped |= a->kind == ACT_STOP;
 		c->saves += a->kind == ACT_SAVE_MAP;
 	}
@@ -288,6 +293,23 @@ static struct job *next_job(struct node *n)
 	return NULL;
 }
 
+static void put_in_force(struct cluster *c, node_id i, const struct map_desc *map)
+{
+	struct node_event ev = {.kind = EV_MAP_SAVED, .map.map = map};
+	step(c, i, &ev);
+}
+
+static bool map_is_saved(struct cluster *c, node_id i)
+{
+	struct cluster_map *map = c->nodes[i].saved;
+	if (!map || !c->nodes[i].core)
+		return false;
+	c->nodes[i].saved = NULL;
+	put_in_force(c, i, &map->desc);
+	cluster_map_free(map);
+	return true;
+}
+
 void do_one_job(struct cluster *c, node_id i)
 {
 	struct ilink *link = ilist_pop_front(&c->nodes[i].jobs);
@@ -311,6 +333,7 @@ void run(struct cluster *c)
 			busy = true;
 		}
 		for (node_id i = 0; i < c->node_count; i++) {
+			busy |= map_is_saved(c, i);
 			struct job *job = c->nodes[i].core ? next_job(&c->nodes[i]) : NULL;
 			if (!job)
 				continue;
@@ -400,6 +423,68 @@ void crash(struct cluster *c, node_id i)
 	struct ilink *link;
 	while ((link = ilist_pop_front(&n->jobs)))
 		job_free(container_of(link, struct job, link));
+	cluster_map_free(n->saved);
+	n->saved = NULL;
+}
+
+/* ---- maps ---- */
+
+static void next_epoch(struct cluster *c)
+{
+	c->map.epoch++;
+	for (uint32_t p = 0; p < PARTITIONS; p++)
+		c->epochs[p] = c->map.epoch;
+}
+
+void begin_move(struct cluster *c, const node_id next[REPLICAS])
+{
+	next_epoch(c);
+	for (uint16_t p = 0; p < PARTITIONS; p++) {
+		struct map_move *move = &c->moves[p];
+		*move = (struct map_move){.partition = p, .old_count = REPLICAS, .new_count = REPLICAS};
+		memcpy(move->old_row, c->rows + (size_t)p * REPLICAS, sizeof c->rows[0] * REPLICAS);
+		memcpy(move->new_row, next, sizeof next[0] * REPLICAS);
+		move->session.bytes[0] = (uint8_t)c->map.epoch;
+		move->session.bytes[1] = (uint8_t)p;
+		move->session.bytes[15] = 1;
+	}
+	c->map.moves = c->moves;
+	c->map.move_count = PARTITIONS;
+}
+
+void give_up_move(struct cluster *c)
+{
+	next_epoch(c);
+	c->map.move_count = 0;
+}
+
+void end_move(struct cluster *c)
+{
+	for (uint32_t p = 0; p < PARTITIONS; p++)
+		memcpy(c->rows + (size_t)p * REPLICAS, c->moves[p].new_row, sizeof c->rows[0] * REPLICAS);
+	give_up_move(c);
+}
+
+void give_map(struct cluster *c, node_id i) { put_in_force(c, i, &c->map); }
+
+void give_map_to_all(struct cluster *c)
+{
+	for (node_id i = 0; i < c->node_count; i++) {
+		if (c->nodes[i].core)
+			give_map(c, i);
+	}
+	run(c);
+}
+
+void join(struct cluster *c, node_id i, hlc_t fence)
+{
+	struct node *n = &c->nodes[i];
+	n->core->out = &n->actions;
+	for (uint16_t p = 0; p < PARTITIONS; p++)
+		assert_true(partition_join(n->core, p, fence, VERSION_NONE));
+	n->core->out = NULL;
+	carry_out(c, i);
+	run(c);
 }
 
 struct cluster *cluster_make(uint32_t node_count)
@@ -559,18 +644,23 @@ uint32_t kept_count(const struct cluster *c)
 	return count;
 }
 
-enum replica_answer answer_to(struct cluster *c, const struct msg *m)
+struct msg answer_at(struct cluster *c, node_id from, node_id to, const struct msg *m)
 {
-	keep(c, 0, 2, m->opcode, FOR_REPLIES);
-	tell(c, 2, 0, m);
+	struct msg answer = {0};
+	keep(c, to, from, m->opcode, FOR_REPLIES);
+	tell(c, from, to, m);
 	run(c);
-	enum replica_answer answer = 0;
 	if (kept_count(c) > 0) {
 		struct arena arena;
-		answer = kept_msg(c, &arena).answer.answer;
+		answer = kept_msg(c, &arena);
 		arena_release(&arena);
 	}
 	frames_free(&c->kept);
 	c->rule_count--;
 	return answer;
+}
+
+enum replica_answer answer_to(struct cluster *c, const struct msg *m)
+{
+	return answer_at(c, 2, 0, m).answer.answer;
 }

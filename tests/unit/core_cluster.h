@@ -12,10 +12,11 @@
 #include "proto/codec.h"
 #include "proto/keyhash.h"
 #include "replication/actions.h"
+#include "replication/cluster_map.h"
 #include "replication/node_core.h"
 #include "replication/record.h"
 
-enum { NODES = 4, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
+enum { NODES = 6, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
 
 #define START_MONO_US (10 * USEC_PER_SEC)
 #define START_WALL_US (1700000000 * USEC_PER_SEC)
@@ -53,6 +54,7 @@ struct node {
 	usec_t wall_us; /* ahead of the others' */
 	struct ilist jobs;
 	bool hold_writes, hold_reads;
+	struct cluster_map *saved; /* a map on its way to its disk */
 	struct stored *rows;
 	size_t row_count;
 	bool stopped;
@@ -81,7 +83,10 @@ struct cluster {
 	node_id rows[PARTITIONS * REPLICAS];
 	uint64_t epochs[PARTITIONS];
 	struct map_node map_nodes[NODES];
-	struct map_desc map;
+	struct map_desc map; /* what start_node and give_map take; begin_move and its like make the next one */
+	struct map_move moves[PARTITIONS];
+	bool save_maps;  /* a map that a core wants saved is, and then in force there */
+	bool hold_moves; /* nodes that join hear nothing: a test lets them join itself */
 	/* answers of clients */
 	uint32_t answers;
 	struct msg_result result; /* of the last; message, value, token and items are gone but for these: */
@@ -122,6 +127,22 @@ void do_one_job(struct cluster *c, node_id i);
 
 /** Lets time pass with ticks, and everything happen that it brings. */
 void pass(struct cluster *c, usec_t us);
+
+/* ---- maps ---- */
+
+/** The next map moves all partitions from the row they have to NEXT; nobody has it yet. */
+void begin_move(struct cluster *c, const node_id next[REPLICAS]);
+
+/** The next map ends all moves: NEXT are the replicas now, or, given up, the old ones still. */
+void end_move(struct cluster *c);
+void give_up_move(struct cluster *c);
+
+/** c->map is durable at node I / at all that run. */
+void give_map(struct cluster *c, node_id i);
+void give_map_to_all(struct cluster *c);
+
+/** Node I joins the replicas of all partitions, as if the old ones had told FENCE. */
+void join(struct cluster *c, node_id i, hlc_t fence);
 
 /* ---- the network ---- */
 
@@ -164,6 +185,9 @@ void assert_reads(struct cluster *c, node_id i, const char *key, const char *val
 /** A message for a replica of the key under the present epoch. */
 struct msg replica_msg(const struct cluster *c, uint16_t opcode, const char *key);
 struct record whole_record(struct version ver, const char *value);
+
+/** Sends M from FROM to TO and gives the answer's message (without what it points to); opcode 0 if there is none. */
+struct msg answer_at(struct cluster *c, node_id from, node_id to, const struct msg *m);
 
 /** Sends M from node 2 to node 0 and gives node 0's kind of answer; 0 if it gave none. */
 enum replica_answer answer_to(struct cluster *c, const struct msg *m);

@@ -5,9 +5,11 @@
 
 enum { MAPS_MAX = 16 };
 
-struct story story_begin(void)
+struct story story_begin(void) { return story_of(4); }
+
+struct story story_of(uint32_t nodes)
 {
-	struct story s = {.c = cluster_new(4, 0), .maps = xcalloc(MAPS_MAX, sizeof(struct story_map))};
+	struct story s = {.c = cluster_new(nodes, 0), .maps = xcalloc(MAPS_MAX, sizeof(struct story_map))};
 	s.partition = data_key("k0").partition;
 	uint32_t found = 0;
 	for (uint32_t i = 0; found < KEYS; i++) {
@@ -56,6 +58,15 @@ const struct map_desc *map_with_move(struct story *s, uint8_t session)
 	return &map->desc;
 }
 
+const struct map_desc *map_with_two(struct story *s, uint8_t session)
+{
+	const struct map_desc *desc = map_with_move(s, session);
+	struct map_move *move = &s->maps[s->map_count - 1].move;
+	move->new_row[1] = JOINS;
+	move->new_row[2] = JOINS_TOO;
+	return desc;
+}
+
 static void set_row(struct story_map *map, uint16_t partition, node_id last)
 {
 	map->rows[partition * REPLICAS + 0] = STAYS_A;
@@ -68,6 +79,15 @@ const struct map_desc *map_after_move(struct story *s)
 	struct story_map *map = next_map(s);
 	set_row(map, s->partition, JOINS);
 	return &map->desc;
+}
+
+const struct map_desc *map_after_two(struct story *s)
+{
+	const struct map_desc *desc = map_after_move(s);
+	struct story_map *map = &s->maps[s->map_count - 1];
+	map->rows[s->partition * REPLICAS + 1] = JOINS;
+	map->rows[s->partition * REPLICAS + 2] = JOINS_TOO;
+	return desc;
 }
 
 const struct map_desc *map_without_move(struct story *s)
@@ -106,14 +126,17 @@ enum move_stage stage_at(const struct story *s, node_id i)
 	return partitions_are_loaded(core) ? partition_at(core, s->partition)->stage : 0;
 }
 
+static bool is_reached(const struct story *s, enum move_stage stage)
+{
+	bool two = s->c->node_count > JOINS_TOO;
+	return stage_at(s, JOINS) == stage && (!two || stage_at(s, JOINS_TOO) == stage);
+}
+
 bool reach(struct story *s, enum move_stage stage, uint32_t ms)
 {
-	for (uint32_t passed = 0; passed < ms; passed += 10) {
-		if (stage_at(s, JOINS) == stage)
-			return true;
+	for (uint32_t passed = 0; passed < ms && !is_reached(s, stage); passed += 10)
 		pass(s->c, 10 * USEC_PER_MSEC);
-	}
-	return stage_at(s, JOINS) == stage;
+	return is_reached(s, stage);
 }
 
 const struct msg_move *heard(const struct story *s, node_id i)

@@ -12,7 +12,7 @@
 #define STRONG(...)   ((struct msg_request){.level = LEVEL_STRONG, __VA_ARGS__})
 #define EVENTUAL(...) ((struct msg_request){.level = LEVEL_EVENTUAL, __VA_ARGS__})
 
-enum { STAYS_A, STAYS_B, LEAVES, JOINS, KEYS = 24, NAME_SIZE = 24 };
+enum { STAYS_A, STAYS_B, LEAVES, JOINS, JOINS_TOO, KEYS = 24, NAME_SIZE = 24 };
 
 /** A map that a test makes of the cluster's. */
 struct story_map {
@@ -30,13 +30,16 @@ struct story {
 	uint32_t map_count;
 };
 
-/** The cluster is ready and has none of the keys. */
+/** The cluster is ready and has none of the keys. NODES: 4, or 5 where two nodes join. */
 struct story story_begin(void);
+struct story story_of(uint32_t nodes);
 void story_end(struct story *s);
 
 /** The next map: the partition moves as session NUMBER; ends with the new row; or is given up. Nobody has it yet. */
 const struct map_desc *map_with_move(struct story *s, uint8_t session);
+const struct map_desc *map_with_two(struct story *s, uint8_t session); /* nodes 1 and 2 leave, 3 and 4 join */
 const struct map_desc *map_after_move(struct story *s);
+const struct map_desc *map_after_two(struct story *s);
 const struct map_desc *map_without_move(struct story *s);
 
 /** The map is durable and in force on node I, or on all. */
@@ -49,7 +52,7 @@ void restart(struct story *s, node_id i, const struct map_desc *map);
 /** What node I says of the partition in its durable state; 0 if nothing. */
 enum move_stage stage_at(const struct story *s, node_id i);
 
-/** Lets time pass until the new member has that stage. False after MS. */
+/** Lets time pass until node JOINS, or all of those that join, has that stage. False after MS. */
 bool reach(struct story *s, enum move_stage stage, uint32_t ms);
 
 /** What core 0 of node I has heard of the new member; NULL nothing. */

@@ -87,6 +87,33 @@ static void writes_that_gather_while_one_syncs_share_the_next_sync(void **state)
 	sem_destroy(&gated.gate);
 }
 
+static void a_removed_range_takes_what_was_queued_before_and_leaves_what_comes_after(void **state)
+{
+	struct store *store = store_mem_new(1);
+	struct loop loop;
+	assert_int_equal(loop_init(&loop, NULL), KV_OK);
+	struct commit *c = commit_new(store);
+	static struct write writes[5];
+	unsigned next = 0;
+	for (unsigned i = 0; i < 2; i++)
+		submit(c, &writes[i], &loop, i, 4, &next);
+	struct write *w = &writes[2];
+	*w = (struct write){.number = 2, .last = 4, .next_done = &next, .loop = &loop};
+	w->op = (struct store_op){.table = STORE_DATA, .key = slice_str("k"), .value = slice_str("l")};
+	w->commit = (struct commit_write){
+		.done.run = on_done, .owner = &loop, .ops = &w->op, .count = 1, .drops = true};
+	commit_submit(c, &w->commit);
+	for (unsigned i = 3; i < 5; i++)
+		submit(c, &writes[i], &loop, i, 4, &next);
+	loop_run(&loop);
+	assert_int_equal(next, 5);
+	assert_int_equal(store_mem_count(store, STORE_DATA), 2);
+	assert_int_equal(store_mem_pending(store), 0);
+	commit_free(c);
+	loop_release(&loop);
+	store_close(store);
+}
+
 static void what_is_queued_at_the_end_is_still_written(void **state)
 {
 	struct store *store = store_mem_new(1);
@@ -109,6 +136,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_that_gather_while_one_syncs_share_the_next_sync),
+		cmocka_unit_test(a_removed_range_takes_what_was_queued_before_and_leaves_what_comes_after),
 		cmocka_unit_test(what_is_queued_at_the_end_is_still_written),
 	};
 	return test_run("commit", tests);

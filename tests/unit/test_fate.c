@@ -95,6 +95,49 @@ static void a_weak_record_whose_lane_has_replaced_the_attempt_may_be_built_on_it
 	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
 }
 
+/** Positions 0 1 2 are the old members, 0 1 3 the next ones. */
+static const struct row changing = {.count = 4, .old = 0x7, .next = 0xb};
+
+static void tells_copy(struct op *op, uint32_t position, struct carrier *carrier)
+{
+	op->replies[position].valid = true;
+	op->replies[position].carriers = carrier;
+	op->replies[position].carrier_count = 1;
+}
+
+static void while_the_row_changes_an_attempt_is_effective_by_majorities_of_both_sets_only(void **state)
+{
+	struct op op = op_alone(in_lane(7, 1), 10);
+	struct record m = {.ver = ver(30)};
+	struct carrier carrier = {.copy = ver(12), .attempt = ver(10), .result = 4};
+	op.row = changing;
+	op.replies[0].memory_floor = op.replies[1].memory_floor = ver(20);
+	tells_copy(&op, 0, &carrier);
+	tells_copy(&op, 2, &carrier);
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_OPEN); /* of the next set only 0 has it */
+	tells_copy(&op, 3, &carrier);
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_EFFECTIVE);
+	assert_int_equal(fate_judge(&op, &m).result, 4);
+	op.replies[2] = (struct op_reply){0};
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_OPEN); /* and of the old set only 0 */
+}
+
+static void while_the_row_changes_an_attempt_is_dead_where_no_majority_of_either_set_can_have_it(void **state)
+{
+	struct op op = op_alone(in_lane(7, 1), 10);
+	struct record m = {.ver = ver(30)};
+	op.row = changing;
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD); /* 0 and 1 are two of three in both */
+	op.replies[1] = (struct op_reply){0};
+	op.replies[2].valid = true;
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_OPEN); /* 1 and 3 may have it, and are a majority one day */
+	op.replies[3].valid = true;
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
+	/* What a new member did before it joined it cannot tell. */
+	op.replies[3].memory_floor = ver(25);
+	assert_int_equal(fate_judge(&op, &m).fate, FATE_OPEN);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -103,6 +146,9 @@ int main(void)
 		cmocka_unit_test(a_retry_needs_a_lineage_or_memories_that_reach_back_to_it),
 		cmocka_unit_test(nothing_is_dead_whose_traces_may_have_been_dropped),
 		cmocka_unit_test(a_weak_record_whose_lane_has_replaced_the_attempt_may_be_built_on_it),
+		cmocka_unit_test(while_the_row_changes_an_attempt_is_effective_by_majorities_of_both_sets_only),
+		cmocka_unit_test(
+			while_the_row_changes_an_attempt_is_dead_where_no_majority_of_either_set_can_have_it),
 	};
 	return test_run("fate", tests);
 }

@@ -278,6 +278,51 @@ static void a_move_waits_for_a_majority_to_compare_with(void **state)
 	story_end(&s);
 }
 
+static void two_of_three_members_are_replaced_at_once(void **state)
+{
+	struct story s = story_of(5);
+	fill(&s, "-1", STRONG());
+	drop(s.c, ANY, JOINS, OP_MOVE_PULL, FOR_REPLIES);
+	install_all(&s, map_with_two(&s, 1));
+	pass(s.c, USEC_PER_SEC);
+	/* One of the new ones has nothing yet, the other has all. */
+	assert_int_equal(call(s.c, STAYS_B, OP_PUT, s.keys[0], "both", STRONG(.deadline_ms = 3000)), KV_OK);
+	assert_reads(s.c, LEAVES, s.keys[0], "both");
+	heal(s.c);
+	assert_true(reach(&s, MOVE_DONE, 60000));
+	install_all(&s, map_after_two(&s));
+	crash(s.c, STAYS_A);
+	assert_reads(s.c, JOINS, s.keys[0], "both");
+	for (uint32_t i = 1; i < KEYS; i++) {
+		char value[2 * NAME_SIZE];
+		snprintf(value, sizeof value, "%s-1", s.keys[i]);
+		assert_reads(s.c, JOINS_TOO, s.keys[i], value);
+	}
+	story_end(&s);
+}
+
+static void a_write_that_had_one_old_member_only_is_settled_before_the_move_ends(void **state)
+{
+	struct story s = story_of(5);
+	fill(&s, "-1", STRONG());
+	/* Node 2 alone takes it; whoever asked died. */
+	struct msg m = replica_msg(s.c, OP_ACCEPT, s.keys[0]);
+	m.replica.record = whole_record((struct version){clock_of(s.c, 0) + hlc_from_ms(1), 7}, "half");
+	m.replica.direct = true;
+	tell(s.c, STAYS_A, LEAVES, &m);
+	run(s.c);
+	install_all(&s, map_with_two(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, 60000));
+	install_all(&s, map_after_two(&s));
+	/* Taken or not: whichever two are asked now say the same. */
+	assert_int_equal(call(s.c, JOINS, OP_GET, s.keys[0], NULL, STRONG()), KV_OK);
+	char first[2 * NAME_SIZE] = {0};
+	memcpy(first, s.c->value.data, s.c->value.size);
+	crash(s.c, JOINS_TOO);
+	assert_reads(s.c, STAYS_A, s.keys[0], first);
+	story_end(&s);
+}
+
 /* ---- restarts ---- */
 
 /** The new member dies at each write that it makes on the way, one run for each. True while there was one more. */
@@ -362,6 +407,32 @@ static void what_is_done_stays_done_after_a_restart(void **state)
 	assert_int_equal(stage_at(&s, JOINS), MOVE_DONE);
 	assert_non_null(heard(&s, STAYS_A));
 	assert_int_equal(heard(&s, STAYS_A)->stage, MOVE_DONE);
+	story_end(&s);
+}
+
+static void moves_are_listed_with_their_progress(void **state)
+{
+	struct story s = story_begin();
+	fill(&s, "-1", STRONG());
+	drop(s.c, ANY, JOINS, OP_TREE_LEAVES, FOR_REPLIES);
+	install_all(&s, map_with_move(&s, 1));
+	assert_true(reach(&s, MOVE_CHECKING, 5000));
+	pass(s.c, USEC_PER_SEC);
+	struct msg m = {.opcode = OP_MOVE_LIST, .id = 1};
+	struct node_event ev = {.kind = EV_REQUEST, .now = now_of(s.c, 0), .request = {.client = 1, .msg = &m}};
+	struct actions *out = &s.c->nodes[STAYS_A].actions;
+	node_core_step(s.c->nodes[STAYS_A].core, &ev, out);
+	assert_int_equal(out->items[0].kind, ACT_REPLY);
+	const struct msg_move_list *list = &out->items[0].reply.msg->move_list;
+	assert_int_equal(list->count, 1);
+	assert_int_equal(list->moves[0].partition, s.partition);
+	assert_int_equal(list->moves[0].node, JOINS);
+	assert_int_equal(list->moves[0].stage, MOVE_CHECKING);
+	assert_int_equal(list->moves[0].keys, KEYS);
+	assert_int_equal(list->moves[0].keys_done, KEYS);
+	assert_true(list->moves[0].bytes_done > 0);
+	assert_true(list->moves[0].age_ms <= MOVE_REPORT_US / USEC_PER_MSEC);
+	actions_reset(out);
 	story_end(&s);
 }
 
@@ -501,6 +572,9 @@ int main(void)
 		cmocka_unit_test(a_move_from_a_source_that_missed_writes_has_them_in_the_end),
 		cmocka_unit_test(the_source_changes_when_it_dies),
 		cmocka_unit_test(a_move_waits_for_a_majority_to_compare_with),
+		cmocka_unit_test(two_of_three_members_are_replaced_at_once),
+		cmocka_unit_test(a_write_that_had_one_old_member_only_is_settled_before_the_move_ends),
+		cmocka_unit_test(moves_are_listed_with_their_progress),
 		cmocka_unit_test(a_new_member_that_dies_at_any_step_goes_on_after_its_restart),
 		cmocka_unit_test(a_source_that_dies_at_any_stage_is_gone_on_with_or_without),
 		cmocka_unit_test(what_is_done_stays_done_after_a_restart),
