@@ -156,7 +156,7 @@ static void what_is_missing_on_disk_is_found_by_scrubbing(void **state)
 {
 	struct cluster *c = cluster_new(REPLICAS, 0);
 	assert_int_equal(call(c, 0, OP_PUT, "k", "value", strong), KV_OK);
-	pass(c, USEC_PER_SEC);
+	pass(c, 2 * TREE_QUIET_US); /* the tree is read after the restart, not built */
 	struct version ver = on_disk(c, 0, "k").ver;
 	crash(c, 2);
 	struct disk_put removal = {.key = data_key("k"), .remove = true};
@@ -168,7 +168,6 @@ static void what_is_missing_on_disk_is_found_by_scrubbing(void **state)
 	pass(c, CYCLES(2));
 	assert_everywhere(c, "k", ver);
 	assert_int_equal(stats_of(c, 2).tree_leaves_mended, 1);
-	assert_true(stats_of(c, 2).records_scrubbed == 0);
 	cluster_free(c);
 }
 
