@@ -86,6 +86,11 @@ static struct kv_node_status *status_build(const struct msg_status *m)
 			.round_trip_us = m->peers[i].round_trip_us,
 			.hints_pending = m->peers[i].hints_pending,
 			.partitions_dirty = m->peers[i].partitions_dirty,
+			.link_bad = m->peers[i].link_bad,
+			.degraded = m->peers[i].degraded,
+			.health = m->peers[i].health,
+			.disk_p99_us = m->peers[i].disk_p99_us,
+			.disk_free_pct = m->peers[i].disk_free_pct,
 		};
 	}
 	for (uint32_t i = 0; i < m->counter_count; i++) {

@@ -60,6 +60,11 @@ static enum kv_status emit_status(struct codec_out *out, const struct msg_status
 		CODEC_SET(&peers[i], round_trip_us, s->peers[i].round_trip_us);
 		CODEC_SET(&peers[i], hints_pending, s->peers[i].hints_pending);
 		CODEC_SET(&peers[i], partitions_dirty, s->peers[i].partitions_dirty);
+		CODEC_SET(&peers[i], link_bad, s->peers[i].link_bad);
+		CODEC_SET(&peers[i], degraded, s->peers[i].degraded);
+		CODEC_SET(&peers[i], health, s->peers[i].health);
+		CODEC_SET(&peers[i], disk_p99_us, s->peers[i].disk_p99_us);
+		CODEC_SET(&peers[i], disk_free_pct, s->peers[i].disk_free_pct);
 		peer_pointers[i] = &peers[i];
 	}
 	for (uint32_t i = 0; i < s->counter_count; i++) {
@@ -109,6 +114,11 @@ static enum kv_status get_peers(struct codec_in *in, const Kv__Status *pb, struc
 			.round_trip_us = from->round_trip_us,
 			.hints_pending = from->hints_pending,
 			.partitions_dirty = from->partitions_dirty,
+			.link_bad = from->link_bad,
+			.degraded = from->degraded,
+			.health = from->health,
+			.disk_p99_us = from->disk_p99_us,
+			.disk_free_pct = from->disk_free_pct,
 		};
 		if (!CODEC_GET_NODE(from, index, &peers[i].index))
 			return KV_INVALID;

@@ -271,6 +271,7 @@ enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m
 	CODEC_SET(&pb, stored_hlc, h->stored_hlc);
 	CODEC_SET(&pb, shards, h->shards);
 	CODEC_SET(&pb, drained, h->drained);
+	CODEC_SET(&pb, core, h->core);
 	return codec_emit(out, &pb.base, slice_of(NULL, 0));
 }
 
@@ -290,6 +291,7 @@ enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessag
 		.stored_hlc = pb->stored_hlc,
 		.shards = pb->shards,
 		.drained = pb->drained,
+		.core = pb->core,
 	};
 	return in->value.size == 0 ? KV_OK : KV_INVALID;
 }
@@ -301,6 +303,11 @@ enum kv_status codec_encode_hint(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, pending, m->hint.pending);
 	CODEC_SET(&pb, granted, m->hint.granted);
 	CODEC_SET(&pb, pace_ms, m->hint.pace_ms);
+	if (m->hint.mark) {
+		CODEC_SET(&pb, mark, true);
+		CODEC_SET(&pb, partition, m->hint.partition);
+		CODEC_SET_NODE(&pb, target, m->hint.target);
+	}
 	return codec_emit(out, &pb.base, slice_of(NULL, 0));
 }
 
@@ -308,6 +315,10 @@ enum kv_status codec_decode_hint(struct codec_in *in, const ProtobufCMessage *me
 {
 	const Kv__Hint *pb = (const Kv__Hint *)meta;
 	CODEC_GET_COMMON(pb, in->msg);
-	in->msg->hint = (struct msg_hint){.pending = pb->pending, .granted = pb->granted, .pace_ms = pb->pace_ms};
+	struct msg_hint *h = &in->msg->hint;
+	*h = (struct msg_hint){
+		.pending = pb->pending, .granted = pb->granted, .pace_ms = pb->pace_ms, .mark = pb->mark};
+	if (h->mark && (!codec_get_u16(pb->partition, &h->partition) || !CODEC_GET_NODE(pb, target, &h->target)))
+		return KV_INVALID;
 	return in->value.size == 0 ? KV_OK : KV_INVALID;
 }

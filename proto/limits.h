@@ -76,6 +76,26 @@
 #define PING_DOWN_US     (2000 * USEC_PER_MSEC) /* silence until DOWN */
 #define PING_UP_COUNT    2u                     /* answers in a row until UP again */
 
+/* Doubts about oneself and about links. */
+#define HEALTH_MAX       7u                    /* worst */
+#define HEALTH_POOR      3u                    /* from then on others are preferred */
+#define HEALTH_LAG_US    (100 * USEC_PER_MSEC) /* a tick so late makes it worse */
+#define PROBE_HELPERS    3u                    /* nodes asked about a silent one */
+#define PROBE_TIMEOUT_US (500 * USEC_PER_MSEC)
+#define PROBE_FRESH_US                                                                                             \
+	(800 * USEC_PER_MSEC) /* a node heard within it is reached; below what PING_SUSPECT_US allows */
+#define PROBE_AGAIN_US       (5 * USEC_PER_SEC) /* while it stays silent */
+#define REQUEST_TIMEOUTS_MAX 5u                 /* requests in a row without an answer until SUSPECT */
+#define REQUEST_TIMEOUTS_US  (5 * USEC_PER_SEC) /* and how long that is held against a node */
+#define READ_EXPLORE_ONE_IN  16u /* reads sent to another replica than the nearest, to see how it does */
+
+/* Slow disks. */
+#define DISK_WINDOW_US (1 * USEC_PER_SEC) /* over which commits are measured */
+#define DISK_SLOW_US                                                                                               \
+	(200 * USEC_PER_MSEC) /* the slowest hundredth of commits: above it for DISK_SLOW_FOR_US is degraded */
+#define DISK_SLOW_FOR_US (10 * USEC_PER_SEC)
+#define DISK_STUCK_US    (20 * USEC_PER_SEC) /* a commit that takes so long ends the process */
+
 #define OVERLOAD_RETRY_MS 20u /* what a refused client is told to wait */
 
 /* Forming a cluster. */
@@ -112,6 +132,8 @@
 #define EXCHANGE_BACKGROUND_MAX 2u                    /* of them nobody asked for */
 #define EXCHANGE_WINDOW         16u                   /* keys that one exchange moves at a time */
 #define TREE_SCANS_MAX          8u                    /* partitions whose trees are loaded or built at a time */
+#define TREE_QUIET_US           (10 * USEC_PER_SEC)   /* without a change, until a tree's rows are written */
+#define TREE_RESTS_MAX          4u                    /* trees whose rows are written at a time */
 #define TREE_BUILD_ROWS         256u                  /* records a page, while building a tree */
 #define TREE_KEYS_MAX           1000u                 /* keys of one page */
 #define TREE_SERVED_MAX         64u                   /* questions of others that a core answers at a time */
@@ -139,10 +161,13 @@
 #define HINT_WINDOW          64u                /* replayed pushes in flight a target */
 #define HINT_RATE_PER_SEC    2000u              /* keys a second that a receiver grants in total */
 #define HINT_SCAN_ITEMS      128u
-#define HINT_PACE_MS         100u               /* how often a sender asks for credit */
-#define HINT_PACE_MAX_MS     10000u             /* and the longest a receiver may put it off */
-#define HINT_PASS_US         (1 * USEC_PER_SEC) /* between passes that leave something undelivered */
-#define HINT_PROBE_US        (2 * USEC_PER_SEC) /* a read of all replicas for one hint */
+#define HINT_PACE_MS         100u                  /* how often a sender asks for credit */
+#define HINT_PACE_MAX_MS     10000u                /* and the longest a receiver may put it off */
+#define HINT_PASS_US         (1 * USEC_PER_SEC)    /* between passes that leave something undelivered */
+#define HINT_PROBE_US        (2 * USEC_PER_SEC)    /* a read of all replicas for one hint */
+#define HINT_SENDER_US       (1 * USEC_PER_SEC)    /* a sender that asked within it shares the budget */
+#define HINT_BUSY_US         (100 * USEC_PER_MSEC) /* a receiver whose requests wait so long grants nothing */
+#define HINT_HAND_US         (1 * USEC_PER_SEC) /* between two tries to hand on what a node that is down is owed */
 
 /* The conflict ledger (docs/consistency.md), of one shard's core. */
 #define LEDGER_WINDOW_MS   1000u /* a write that follows another client's so closely has not seen it */
@@ -182,6 +207,8 @@ _Static_assert(HLC_LIMIT_AHEAD_MS > MAX_DRIFT_MS,
 _Static_assert(LEDGER_VALUE_MAX + KEY_SIZE_MAX < LEDGER_BYTES_MAX / 2, "one entry does not push out all others");
 _Static_assert(GC_GRACE_MS > HINT_AGE_MS, "a hint is delivered or given up before what it names is sealed off");
 _Static_assert(PING_SUSPECT_US < PING_DOWN_US, "suspicion comes first");
+_Static_assert(PROBE_FRESH_US < PING_SUSPECT_US - PING_INTERVAL_US,
+	       "what is silent to us has been silent to a helper for at least the difference");
 _Static_assert(PARTITIONS_MAX < PARTITION_META, "the meta partition is none of the data partitions");
 
 #endif

@@ -344,7 +344,8 @@ struct msg_heartbeat {
 	uint32_t disk_free_pct;
 	hlc_t stored_hlc; /* what the sender acknowledged before this reading of its clock is at the receiver; 0 = unknown */
 	uint32_t shards; /* cores of the sender */
-	bool drained;    /* a node that leaves: it holds no hints for others any more */
+	bool drained; /* a node that leaves: this core of it has no partition, and no hint or mark for others, any more */
+	uint32_t core; /* which of the sender's cores tells so */
 };
 
 /** OP_HINT_OPEN: how much a sender wants to replay; the reply grants. */
@@ -352,6 +353,10 @@ struct msg_hint {
 	uint64_t pending;
 	uint32_t granted; /* keys that may be pushed now; 0 = ask later */
 	uint32_t pace_ms; /* ask again after */
+	/* The sender leaves PARTITION: the receiver is to remember that it owes TARGET all of it. Reply: granted 1, it does. */
+	bool mark;
+	uint16_t partition;
+	node_id target;
 };
 
 enum node_state {
@@ -645,6 +650,11 @@ struct status_peer {
 	usec_t round_trip_us;
 	uint64_t hints_pending;
 	uint32_t partitions_dirty;
+	bool link_bad;        /* it is alive and does not answer here */
+	bool degraded;        /* its disk has been slow for a while */
+	uint32_t health;      /* as in heartbeats, and what follows */
+	uint32_t disk_p99_us; /* 0 = not known */
+	uint32_t disk_free_pct;
 };
 
 struct status_counter {

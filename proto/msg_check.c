@@ -357,8 +357,9 @@ enum kv_status msg_check(const struct msg *m)
 	case BODY_UNKNOWN:
 		return KV_UNSUPPORTED;
 	case BODY_NONE:
-	case BODY_HINT:
 		return KV_OK;
+	case BODY_HINT:
+		return valid(!m->hint.mark || (m->hint.partition < PARTITIONS_MAX && m->hint.target < NODES_MAX));
 	case BODY_HELLO:
 		return check_hello(m);
 	case BODY_REQUEST:

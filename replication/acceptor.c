@@ -12,7 +12,7 @@ void key_state_release(struct key_state *k)
 
 struct version acceptor_promise(const struct key_state *k, const struct partition_floors *f)
 {
-	return version_max(k->promised, f->promise);
+	return version_max(version_max(k->promised, f->promise), f->fence);
 }
 
 /** Nothing up to it is stored or promised any more. */
@@ -171,7 +171,13 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 		return ACCEPTOR_ANSWER;
 	ret->answer = ANSWER_STORED;
 	ret->stored = rec->ver;
-	*ret_weak = COVER_IF(version_less(rec->ver, acceptor_promise(k, f)), push_weak) && !MUTANT(pushstrong);
+	/*
+	 * A ballot of before this node's time that few accepted may not have seen a push that comes late: below the fence it is weak.
+	 * A copy of what the old members hold counts, because the move ends only when a majority of them hold the same,
+	 * strongly, and every ballot of their time met one of these.
+	 */
+	struct version promise = way->copied ? version_max(k->promised, f->promise) : acceptor_promise(k, f);
+	*ret_weak = COVER_IF(version_less(rec->ver, promise), push_weak) && !MUTANT(pushstrong);
 	return ACCEPTOR_STORE;
 }
 

@@ -22,9 +22,11 @@ struct key_state {
 /** Floors of the key's partition. */
 struct partition_floors {
 	struct version promise; /* volatile: nothing below is promised or accepted */
-	struct version memory;  /* volatile: copies up to it may have been forgotten */
-	struct version seal;    /* durable: nothing up to it is stored any more */
-	struct version drop;    /* durable: all up to it was on all replicas; tombstones among it may be gone */
+	struct version
+		fence; /* the same, for what members before this one may have promised: see push_way.copied */
+	struct version memory; /* volatile: copies up to it may have been forgotten */
+	struct version seal;   /* durable: nothing up to it is stored any more */
+	struct version drop;   /* durable: all up to it was on all replicas; tombstones among it may be gone */
 };
 
 void key_state_release(struct key_state *k);
@@ -77,6 +79,7 @@ struct push_way {
 	uint64_t read_epoch;   /* of the row it was read under */
 	uint64_t config_epoch; /* of the row here */
 	bool transfer; /* by a move or a tombstone session: the seal does not count, but what was dropped stays so */
+	bool copied; /* by a move under its joint map: who joins compares it with a majority before it counts for more */
 };
 
 /** PUSH of REC. Fills the answer (STORED or OLD; promise: the floor, if that refused it); with ACCEPTOR_STORE *ret_weak says how to store it. */

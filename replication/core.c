@@ -105,14 +105,14 @@ static void note_write_size(struct node_core *core, uint64_t token, uint32_t siz
 	size_t capacity = core->write_sizes_capacity;
 	if (token - core->write_done > capacity) {
 		size_t grown = MAX(capacity * 2, (size_t)64);
-		uint32_t *sizes = xcalloc(grown, sizeof *sizes);
+		struct write_under_way *sizes = xcalloc(grown, sizeof *sizes);
 		for (uint64_t t = core->write_done + 1; t < token; t++)
 			sizes[t % grown] = core->write_sizes[t % capacity];
 		free(core->write_sizes);
 		core->write_sizes = sizes;
 		core->write_sizes_capacity = capacity = grown;
 	}
-	core->write_sizes[token % capacity] = size;
+	core->write_sizes[token % capacity] = (struct write_under_way){size, core->now.mono_us};
 	core->write_bytes += size;
 }
 
@@ -147,7 +147,9 @@ void core_written(struct node_core *core, uint64_t token)
 	KV_ASSERT(token <= core->write_issued);
 	while (core->write_done < token) {
 		core->write_done++;
-		core->write_bytes -= core->write_sizes[core->write_done % core->write_sizes_capacity];
+		struct write_under_way w = core->write_sizes[core->write_done % core->write_sizes_capacity];
+		core->write_bytes -= w.size;
+		disk_watch_add(&core->disk, core->now.mono_us - w.since_us);
 	}
 }
 

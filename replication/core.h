@@ -16,8 +16,10 @@
 #include "base/rng.h"
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
+#include "replication/disk_watch.h"
 #include "replication/exchange.h"
 #include "replication/gc.h"
+#include "replication/health.h"
 #include "replication/hints.h"
 #include "replication/leaving.h"
 #include "replication/ledger.h"
@@ -38,6 +40,12 @@
 
 struct form;
 struct recent;
+
+/** A write that is not durable yet. */
+struct write_under_way {
+	uint32_t size;
+	usec_t since_us;
+};
 
 /** A message to the own node, or an answer of the own replica, on its way. Lives in the actions' memory. */
 struct local_msg {
@@ -62,10 +70,10 @@ struct node_core {
 	struct cluster_map *boot_map; /* between new and start */
 	node_id self;                 /* index in map, or NODE_NONE */
 
-	uint64_t write_issued; /* token of the last ACT_WRITE */
-	uint64_t write_done;   /* all writes up to it are durable */
-	uint64_t write_bytes;  /* of writes that are not durable */
-	uint32_t *write_sizes; /* of each such write, at its token modulo the capacity */
+	uint64_t write_issued;               /* token of the last ACT_WRITE */
+	uint64_t write_done;                 /* all writes up to it are durable */
+	uint64_t write_bytes;                /* of writes that are not durable */
+	struct write_under_way *write_sizes; /* of each such write, at its token modulo the capacity */
 	size_t write_sizes_capacity;
 	struct ilist held; /* of struct held_reply, in order of token: answers that wait for a write */
 
@@ -84,6 +92,8 @@ struct node_core {
 	struct recent *recent[NODES_MAX]; /* forwarded requests taken from each node; NULL until the first */
 
 	struct detector detector;
+	struct health health;
+	struct disk_watch disk;
 	struct hints hints;
 	struct staleness staleness;
 	struct ledger ledger;
@@ -107,6 +117,7 @@ struct node_core {
 	usec_t map_push_us;      /* next time to offer the map to nodes that lack it */
 	usec_t map_pull_us;      /* next time to ask for a newer one */
 
+	usec_t ticked_us; /* last EV_TICK */
 	usec_t repair_refill_us;
 	uint32_t repair_tokens;
 

@@ -2,9 +2,15 @@
 #include "replication/hint_replay.h"
 
 #include "replication/core.h"
-#include "replication/op.h"
+#include "replication/exchange.h"
+#include "replication/hint_hand.h"
+#include "replication/hint_push.h"
+#include "replication/tree.h"
 
-static void begin_partition(struct hint_target *t, uint32_t partition, bool whole)
+/** Failed exchanges of a partition until all its records are pushed. */
+enum { EXCHANGES_FAILED_MAX = 3 };
+
+void hint_replay_at(struct hint_target *t, uint32_t partition, bool whole)
 {
 	t->partition = partition;
 	t->whole = whole;
@@ -13,8 +19,9 @@ static void begin_partition(struct hint_target *t, uint32_t partition, bool whol
 	t->page_last = false;
 }
 
-static void read_page(struct node_core *core, struct hint_target *t, enum hint_phase phase)
+void hint_replay_read(struct node_core *core, struct hint_target *t, enum hint_phase phase)
 {
+	KV_ASSERT(t->partition < core->map->desc.partitions);
 	t->phase = phase;
 	t->scan_outdated = false;
 	struct disk_scan scan = {.table = t->whole ? DISK_DATA : DISK_HINT,
@@ -29,14 +36,15 @@ static void read_page(struct node_core *core, struct hint_target *t, enum hint_p
 	core_scan(core, WAIT_HINT_SCAN, t, &scan);
 }
 
-static void scan_page(struct node_core *core, struct hint_target *t) { read_page(core, t, HINT_SCANNING); }
-
-static void count_page(struct node_core *core, struct hint_target *t) { read_page(core, t, HINT_COUNTING); }
-
-void hint_replay_count(struct node_core *core, struct hint_target *t)
+void hint_replay_remember(struct hint_target *t, const struct disk_key *key)
 {
-	begin_partition(t, core->config.shard, /* whole= */ false);
-	count_page(core, t);
+	struct blob *name = blob_new(key->key);
+	KV_ASSERT(name);
+	blob_unref(t->after_key);
+	t->after_key = name;
+	t->after = *key;
+	t->after.key = blob_slice(name);
+	t->has_after = true;
 }
 
 static void drop_rows(struct hint_target *t)
@@ -46,28 +54,14 @@ static void drop_rows(struct hint_target *t)
 		free(container_of(link, struct hint_row, link));
 }
 
-static void push_free(struct node_core *core, struct hint_push *p)
-{
-	KV_ASSERT(p->target->in_flight > 0);
-	p->target->in_flight--;
-	hmap_remove(&core->hints.pushes, &p->node);
-	blob_unref(p->key);
-	free(p);
-}
-
 void hint_replay_release(struct node_core *core)
 {
-	struct hmap_node *node;
-	while ((node = hmap_first(&core->hints.pushes)))
-		push_free(core, container_of(node, struct hint_push, node));
-	hmap_release(&core->hints.pushes);
 	for (size_t i = 0; i < NODES_MAX; i++) {
 		if (core->hints.targets[i])
 			drop_rows(core->hints.targets[i]);
 	}
 }
 
-/** A hint that is being replayed must not be deleted for an older version's sake. */
 void hint_replay_renew(struct node_core *core, struct hint_target *t, uint16_t partition, uint32_t bucket,
 		       struct slice key, struct version ver)
 {
@@ -77,14 +71,66 @@ void hint_replay_renew(struct node_core *core, struct hint_target *t, uint16_t p
 		if (row->bucket == bucket && slice_equal(slice_of(row->key, row->key_size), key))
 			row->ver = version_max(row->ver, ver);
 	}
-	if (t->in_flight == 0)
-		return;
-	struct hmap_node *node = hmap_first(&core->hints.pushes);
-	for (; node; node = hmap_next(&core->hints.pushes, node)) {
-		struct hint_push *p = container_of(node, struct hint_push, node);
-		if (p->target == t && p->bucket == bucket && slice_equal(blob_slice(p->key), key))
-			p->renewed = true;
+	hint_push_renew(core, t, bucket, key);
+}
+
+/* ---- counting, at start ---- */
+
+void hint_replay_count(struct node_core *core, struct hint_target *t)
+{
+	hint_replay_at(t, core->config.shard, /* whole= */ false);
+	hint_replay_read(core, t, HINT_COUNTING);
+}
+
+static void counted(struct node_core *core, struct hint_target *t)
+{
+	t->phase = HINT_IDLE;
+	if (t->pending > 0 || t->dirty_count > 0)
+		staleness_hinted(core, t->node, /* since_us= */ 0);
+}
+
+/** Hints written meanwhile may be counted twice; the first pass puts that right. */
+static void counted_page(struct node_core *core, struct hint_target *t, const struct disk_row *rows, uint32_t count,
+			 bool done)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (rows[i].key.leaf == HINT_MARK_LEAF) {
+			hints_found_mark(t, rows[i].key.partition);
+			continue;
+		}
+		hints_set_keyed(t, rows[i].key.partition, true);
+		if (t->pending < core->config.hints_max)
+			t->pending++;
 	}
+	if (count > 0)
+		hint_replay_remember(t, &rows[count - 1].key);
+	if (done)
+		hint_replay_at(t, t->partition + core->config.shard_count, /* whole= */ false);
+	if (t->partition < core->map->desc.partitions)
+		hint_replay_read(core, t, HINT_COUNTING);
+	else
+		counted(core, t);
+}
+
+/* ---- passes ---- */
+
+/** True if it is time to settle the target's mark of the partition: not while the target copies it in any case. */
+static bool may_settle(const struct node_core *core, const struct hint_target *t, uint32_t partition)
+{
+	struct row row = cluster_map_row(core->map, (uint16_t)partition);
+	int at = row_position(&row, t->node);
+	return at >= 0 && row.old & 1u << at;
+}
+
+/** The first partition at or behind FROM of which there is something to tell; the map's count if there is none. */
+static uint32_t next_owed(const struct node_core *core, const struct hint_target *t, uint32_t from)
+{
+	uint32_t p = from;
+	for (; p < core->map->desc.partitions; p += core->config.shard_count) {
+		if (hints_is_keyed(t, p) || (hints_is_dirty(t, p) && may_settle(core, t, p)))
+			return p;
+	}
+	return core->map->desc.partitions;
 }
 
 static void ask_credit(struct node_core *core, struct hint_target *t)
@@ -97,11 +143,26 @@ static void ask_credit(struct node_core *core, struct hint_target *t)
 	core_send(core, t->node, m);
 }
 
+/** Reads the hints of the partition at which the pass stands; those added from now on make it keyed again. */
+static void scan_partition(struct node_core *core, struct hint_target *t)
+{
+	hints_set_keyed(t, t->partition, false);
+	hint_replay_read(core, t, HINT_SCANNING);
+}
+
 static void begin_pass(struct node_core *core, struct hint_target *t)
 {
+	uint32_t first = next_owed(core, t, core->config.shard);
+	if (first >= core->map->desc.partitions) {
+		/* What is left waits for its target to become a full member, or was delivered while nobody looked. */
+		if (t->keyed_count == 0 && t->in_flight == 0)
+			t->pending = 0;
+		t->next_us = core->now.mono_us + HINT_PASS_US;
+		return;
+	}
 	t->added = 0;
 	t->left = 0;
-	begin_partition(t, core->config.shard, /* whole= */ false);
+	hint_replay_at(t, first, /* whole= */ false);
 	ask_credit(core, t);
 }
 
@@ -113,43 +174,79 @@ static void end_pass(struct node_core *core, struct hint_target *t)
 	t->next_us = core->now.mono_us + HINT_PASS_US;
 }
 
-/** The partition's rows are all pushed and answered: goes on to its records if it is dirty, or to the next one. */
+static void exchanged(struct node_core *core, void *owner, bool complete, hlc_t began);
+
+/** Compares the partition with the target's; false if that cannot be now. */
+static bool exchange_partition(struct node_core *core, struct hint_target *t)
+{
+	struct row row = cluster_map_row(core->map, (uint16_t)t->partition);
+	int at = row_position(&row, t->node);
+	if (at < 0 || row_position(&row, core->self) < 0)
+		return false;
+	if (!exchange_start(core, (uint16_t)t->partition, 1u << at, EXCHANGE_PUSH, exchanged, t))
+		return false;
+	COVER(hint_exchange);
+	t->phase = HINT_EXCHANGING;
+	return true;
+}
+
+/** True if the partition's records can only be brought in step by pushing them all. */
+static bool must_push_all(const struct node_core *core, const struct hint_target *t)
+{
+	struct row row = cluster_map_row(core->map, (uint16_t)t->partition);
+	return row_position(&row, core->self) < 0 || !tree_is_ready(core, (uint16_t)t->partition) ||
+	       t->exchanges_failed >= EXCHANGES_FAILED_MAX;
+}
+
 static void next_partition(struct node_core *core, struct hint_target *t)
 {
-	if (t->whole && !t->whole_failed)
-		hints_set_dirty(core, t, t->partition, false);
-	if (!t->whole && COVER_IF(hints_is_dirty(t, t->partition), hint_whole_partition))
-		begin_partition(t, t->partition, /* whole= */ true);
-	else
-		begin_partition(t, t->partition + core->config.shard_count, /* whole= */ false);
+	hint_replay_at(t, next_owed(core, t, t->partition + core->config.shard_count), /* whole= */ false);
 	if (t->partition >= core->map->desc.partitions)
 		end_pass(core, t);
 	else
-		scan_page(core, t);
+		scan_partition(core, t);
 }
 
-static void start_push(struct node_core *core, struct hint_target *t, struct hint_row *row)
+static void settle_partition(struct node_core *core, struct hint_target *t)
 {
-	struct hint_push *p = xcalloc(1, sizeof *p);
-	p->target = t;
-	p->id = core_next_id(core);
-	p->partition = row->partition;
-	p->leaf = row->leaf;
-	p->bucket = row->bucket;
-	p->key = blob_new(slice_of(row->key, row->key_size));
-	KV_ASSERT(p->key);
-	p->ver = row->ver;
-	p->deadline_us = core->now.mono_us + core->config.replica_timeout_us;
-	hmap_add(&core->hints.pushes, &p->node, hash_u64(p->id));
-	t->in_flight++;
-	struct disk_key key = {.table = DISK_DATA,
-			       .partition = p->partition,
-			       .leaf = p->leaf,
-			       .bucket = p->bucket,
-			       .key = blob_slice(p->key)};
-	actions_hold(core->out, p->key);
-	p->epoch = cluster_map_row(core->map, p->partition).config_epoch;
-	p->read_token = core_read(core, WAIT_HINT_READ, p, &key);
+	hint_replay_at(t, t->partition, /* whole= */ true);
+	if (COVER_IF(must_push_all(core, t), hint_whole_partition)) {
+		hint_replay_read(core, t, HINT_SCANNING);
+		return;
+	}
+	if (exchange_partition(core, t))
+		return;
+	/* Another exchange of it is under way, perhaps: its turn comes with the next pass. */
+	t->exchanges_failed++;
+	next_partition(core, t);
+}
+
+static void end_whole(struct node_core *core, struct hint_target *t, bool complete)
+{
+	KV_ASSERT(t->whole);
+	if (complete && !t->whole_failed)
+		hints_set_dirty(core, t, t->partition, false);
+	t->exchanges_failed = complete ? 0 : t->exchanges_failed + 1;
+	next_partition(core, t);
+}
+
+static void exchanged(struct node_core *core, void *owner, bool complete, hlc_t began)
+{
+	struct hint_target *t = owner;
+	if (t->phase != HINT_EXCHANGING)
+		return;
+	end_whole(core, t, complete);
+}
+
+/** The partition's rows are all pushed and answered: goes on to its mark, or to the next one. */
+static void end_partition(struct node_core *core, struct hint_target *t)
+{
+	if (t->whole)
+		end_whole(core, t, /* complete= */ true);
+	else if (hints_is_dirty(t, t->partition) && may_settle(core, t, t->partition))
+		settle_partition(core, t);
+	else
+		next_partition(core, t);
 }
 
 static void push_rows(struct node_core *core, struct hint_target *t)
@@ -159,7 +256,7 @@ static void push_rows(struct node_core *core, struct hint_target *t)
 	while (t->credit > 0 && t->in_flight < window && (link = ilist_pop_front(&t->rows))) {
 		struct hint_row *row = container_of(link, struct hint_row, link);
 		t->credit--;
-		start_push(core, t, row);
+		hint_push_start(core, t, row);
 		free(row);
 	}
 	if (!ilist_is_empty(&t->rows)) {
@@ -167,66 +264,75 @@ static void push_rows(struct node_core *core, struct hint_target *t)
 			ask_credit(core, t);
 		return;
 	}
-	if (!t->page_last)
-		scan_page(core, t);
+	if (!t->page_last && t->has_after)
+		hint_replay_read(core, t, HINT_SCANNING);
+	else if (!t->page_last)
+		scan_partition(core, t); /* the pass has just got its credit */
 	else if (t->in_flight == 0)
-		next_partition(core, t);
+		end_partition(core, t);
 }
 
-static void stop_replay(struct node_core *core, struct hint_target *t)
+void hint_replay_continue(struct node_core *core, struct hint_target *t)
 {
+	if (t->phase == HINT_PUSHING)
+		push_rows(core, t);
+}
+
+static void stop_pass(struct node_core *core, struct hint_target *t)
+{
+	if (t->phase == HINT_EXCHANGING)
+		exchange_cancel(core, t);
 	drop_rows(t);
+	if (t->partition < core->map->desc.partitions)
+		hints_set_keyed(t, t->partition, true); /* there may be some that were read and not told */
 	t->credit = 0;
 	t->phase = HINT_IDLE;
 	t->next_us = core->now.mono_us + HINT_REPLAY_DELAY_US + rng_below(&core->rng, HINT_REPLAY_DELAY_US);
 }
 
+/** The target answers and has done so for a while. */
+static bool is_settled(const struct node_core *core, const struct hint_target *t)
+{
+	usec_t since_us = core->detector.peers[t->node].up_since_us;
+	return core->now.mono_us >= since_us + HINT_REPLAY_DELAY_US;
+}
+
 static void tick_target(struct node_core *core, struct hint_target *t)
 {
 	usec_t now = core->now.mono_us;
-	if (detector_state(core, t->node) != PEER_UP) {
-		if (t->phase == HINT_ASKING || t->phase == HINT_PUSHING)
-			stop_replay(core, t);
-		return;
-	}
+	bool up = detector_state(core, t->node) == PEER_UP;
 	switch (t->phase) {
-	case HINT_IDLE: {
-		bool work = t->pending > 0 || t->dirty_count > 0;
-		bool settled = now >= core->detector.peers[t->node].up_since_us + HINT_REPLAY_DELAY_US;
-		if (work && settled && now >= t->next_us)
+	case HINT_IDLE:
+		if (hint_hand_tick(core, t))
+			return;
+		if (up && is_settled(core, t) && now >= t->next_us &&
+		    (t->pending > 0 || t->keyed_count > 0 || t->dirty_count > 0))
 			begin_pass(core, t);
 		return;
-	}
 	case HINT_ASKING:
-		if (now >= t->phase_deadline_us)
-			stop_replay(core, t);
+		if (!up || now >= t->phase_deadline_us)
+			stop_pass(core, t);
+		return;
+	case HINT_PUSHING:
+		if (up)
+			push_rows(core, t);
+		else
+			stop_pass(core, t);
+		return;
+	case HINT_EXCHANGING:
+		if (!up)
+			stop_pass(core, t);
 		return;
 	case HINT_COUNTING:
 	case HINT_SCANNING:
+	case HINT_DROPPING:
 		return;
-	case HINT_PUSHING:
-		push_rows(core, t);
-		return;
-	}
-}
-
-static void expire_pushes(struct node_core *core)
-{
-	struct hmap_node *node = hmap_first(&core->hints.pushes);
-	while (node) {
-		struct hint_push *p = container_of(node, struct hint_push, node);
-		node = hmap_next(&core->hints.pushes, node);
-		if (p->read_token != 0 || core->now.mono_us < p->deadline_us)
-			continue;
-		COVER(hint_push_expires);
-		p->target->whole_failed = true;
-		push_free(core, p);
 	}
 }
 
 void hint_replay_tick(struct node_core *core)
 {
-	expire_pushes(core);
+	hint_push_tick(core);
 	for (size_t i = 0; i < core->hints.targets_end; i++) {
 		if (core->hints.targets[i])
 			tick_target(core, core->hints.targets[i]);
@@ -277,44 +383,6 @@ static void take_row(struct node_core *core, struct hint_target *t, const struct
 	add_row(t, &in->key, ver);
 }
 
-static void remember_after(struct hint_target *t, const struct disk_key *key)
-{
-	struct blob *name = blob_new(key->key);
-	KV_ASSERT(name);
-	blob_unref(t->after_key);
-	t->after_key = name;
-	t->after = *key;
-	t->after.key = blob_slice(name);
-	t->has_after = true;
-}
-
-static void counted(struct node_core *core, struct hint_target *t)
-{
-	t->phase = HINT_IDLE;
-	if (t->pending > 0 || t->dirty_count > 0)
-		staleness_hinted(core, t->node, /* since_us= */ 0);
-}
-
-/** Hints written meanwhile may be counted twice; the first pass puts that right. */
-static void counted_page(struct node_core *core, struct hint_target *t, const struct disk_row *rows, uint32_t count,
-			 bool done)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (rows[i].key.leaf == HINT_MARK_LEAF)
-			hints_found_mark(t, rows[i].key.partition);
-		else if (t->pending < core->config.hints_max)
-			t->pending++;
-	}
-	if (count > 0)
-		remember_after(t, &rows[count - 1].key);
-	if (done)
-		begin_partition(t, t->partition + core->config.shard_count, /* whole= */ false);
-	if (t->partition < core->map->desc.partitions)
-		count_page(core, t);
-	else
-		counted(core, t);
-}
-
 void hint_replay_scan_done(struct node_core *core, struct hint_target *t, const struct disk_row *rows,
 			   uint32_t count, bool done)
 {
@@ -323,131 +391,20 @@ void hint_replay_scan_done(struct node_core *core, struct hint_target *t, const 
 		counted_page(core, t, rows, count, done);
 		return;
 	}
+	if (t->phase == HINT_DROPPING) {
+		hint_hand_dropped(core, t, rows, count, done);
+		return;
+	}
 	KV_ASSERT(t->phase == HINT_SCANNING);
 	if (t->scan_outdated) {
-		scan_page(core, t);
+		hint_replay_read(core, t, HINT_SCANNING);
 		return;
 	}
 	for (uint32_t i = 0; i < count; i++)
 		take_row(core, t, &rows[i]);
 	if (count > 0)
-		remember_after(t, &rows[count - 1].key);
+		hint_replay_remember(t, &rows[count - 1].key);
 	t->page_last = done;
 	t->phase = HINT_PUSHING;
 	push_rows(core, t);
-}
-
-static struct hint_push *find_push(const struct node_core *core, uint64_t id)
-{
-	struct hmap_node *node = hmap_first_same(&core->hints.pushes, hash_u64(id));
-	for (; node; node = hmap_next_same(node)) {
-		struct hint_push *p = container_of(node, struct hint_push, node);
-		if (p->id == id)
-			return p;
-	}
-	return NULL;
-}
-
-static struct disk_key push_key(const struct hint_push *p)
-{
-	return (struct disk_key){
-		.partition = p->partition, .leaf = p->leaf, .bucket = p->bucket, .key = blob_slice(p->key)};
-}
-
-/** The hint of P needs no more telling. */
-static void settle(struct node_core *core, struct hint_push *p)
-{
-	struct hint_target *t = p->target;
-	struct disk_key key = push_key(p);
-	core->stats.hints_replayed++;
-	/* Hinted anew meanwhile: that hint is on disk still, and may not have been counted as another. */
-	if (p->renewed)
-		return;
-	t->left -= t->left > 0;
-	t->pending -= t->pending > 0;
-	hints_remove(core, t, &key);
-}
-
-static void end_push(struct node_core *core, struct hint_push *p)
-{
-	struct hint_target *t = p->target;
-	push_free(core, p);
-	if (t->phase == HINT_PUSHING)
-		push_rows(core, t);
-}
-
-static void send_push(struct node_core *core, struct hint_push *p, const struct record *rec)
-{
-	struct msg *m = core_msg(core, OP_PUSH, p->id, /* reply= */ false);
-	p->sent = rec->ver;
-	p->deadline_us = core->now.mono_us + core->config.replica_timeout_us;
-	m->replica.record = *rec;
-	m->replica.partition = p->partition;
-	m->replica.bucket = p->bucket;
-	m->replica.key = blob_slice(p->key);
-	m->replica.hinted = true;
-	m->replica.read_epoch = p->epoch;
-	m->epoch = cluster_map_row(core->map, p->partition).config_epoch;
-	m->replica.deadline_ms = (uint32_t)(core->config.replica_timeout_us / USEC_PER_MSEC);
-	actions_hold(core->out, p->key);
-	core_send(core, p->target->node, m);
-}
-
-static void settle_for_good(struct node_core *core, struct hint_push *p)
-{
-	if (!version_is_none(p->ver))
-		settle(core, p);
-	end_push(core, p);
-}
-
-void hint_replay_read_done(struct node_core *core, struct hint_push *p, bool found, struct slice bytes)
-{
-	struct record rec = {0};
-	p->read_token = 0;
-	if (found && record_decode(actions_copy_slice(core->out, bytes), &rec) != KV_OK) {
-		core_stop(core, KV_CORRUPT, "a stored record does not match its checksum; replace this node");
-		return;
-	}
-	/* Whom the row no longer names has no need of it, and who has left the row may not push what strong operations wrote. */
-	struct row row = cluster_map_row(core->map, p->partition);
-	bool left = found && rec.strong && row_position(&row, core->self) < 0;
-	if (row_position(&row, p->target->node) < 0 || COVER_IF(left, hint_of_left)) {
-		settle_for_good(core, p);
-		return;
-	}
-	if (!version_less(rec.ver, p->ver) && found) {
-		send_push(core, p, &rec);
-		return;
-	}
-	/* This node missed the write itself. Whoever has it brings all replicas in step; the hint stays until that is seen. */
-	p->deadline_us = core->now.mono_us + HINT_PROBE_US;
-	if (!op_repair(core, p->bucket, blob_slice(p->key), p->id))
-		end_push(core, p);
-}
-
-void hint_replay_probed(struct node_core *core, uint64_t push_id, bool complete, struct version greatest)
-{
-	struct hint_push *p = find_push(core, push_id);
-	if (!p)
-		return;
-	/* No replica has it: it was refused everywhere, or lost with a crash before anyone answered. */
-	if (complete && version_less(greatest, p->ver))
-		settle(core, p);
-	end_push(core, p);
-}
-
-bool hint_replay_push_done(struct node_core *core, const struct msg *m)
-{
-	struct hint_push *p = find_push(core, m->id);
-	if (!p || p->read_token != 0)
-		return false;
-	bool has = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
-	/* Sealed off: whoever collects the partition's tombstones brings all in step, and hints are of no use for it. */
-	bool sealed = m->answer.answer == ANSWER_OLD && version_at_most(p->sent, m->answer.promise);
-	bool delivered = (has && version_at_most(p->sent, m->answer.stored)) || COVER_IF(sealed, hint_sealed);
-	p->target->whole_failed |= !delivered;
-	if (delivered && !version_is_none(p->ver))
-		settle(core, p);
-	end_push(core, p);
-	return true;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Telling a node that is back what it missed: passes over the hints of a target, partition by partition.
+ * Telling a node that is back what it missed: passes over the partitions of which it is owed something.
  *
- * A pass asks the target for credit, reads hints in pages, and for each reads the node's own record and pushes it. A hint is
- * deleted when the target has what was pushed, or newer. After a partition's hints come, if it is marked dirty, all its
- * records. What stays undelivered waits for the next pass.
+ * A pass asks the target for credit, reads hints in pages and pushes them (replication/hint_push.h). After a partition's
+ * hints come, if it is marked dirty, an exchange with the target, or all its records where there can be none: this node is no
+ * replica any more, its tree is not ready, or exchanges keep failing. What stays undelivered waits for the next pass.
  */
 #ifndef KV_REPLICATION_HINT_REPLAY_H
 #define KV_REPLICATION_HINT_REPLAY_H
@@ -23,18 +23,23 @@ void hint_replay_renew(struct node_core *core, struct hint_target *target, uint1
 
 void hint_replay_tick(struct node_core *core);
 
+/** A push to the target has ended: goes on with the pass, if there is one. */
+void hint_replay_continue(struct node_core *core, struct hint_target *target);
+
+/** Sets the target down at the start of a partition; WHOLE: at its records, not its hints. */
+void hint_replay_at(struct hint_target *target, uint32_t partition, bool whole);
+
+/** Starts to read the next page of where the target stands, in PHASE. */
+void hint_replay_read(struct node_core *core, struct hint_target *target, enum hint_phase phase);
+
 /** The answer to OP_HINT_OPEN. */
 void hint_replay_granted(struct node_core *core, node_id from, const struct msg *m);
 
-/** A disk read or scan of this module is done. */
-void hint_replay_read_done(struct node_core *core, struct hint_push *push, bool found, struct slice bytes);
+/** A disk scan of this module is done. */
 void hint_replay_scan_done(struct node_core *core, struct hint_target *target, const struct disk_row *rows,
 			   uint32_t count, bool done);
 
-/** A read of all replicas for a push is over; COMPLETE if all answered, GREATEST being the newest version told. */
-void hint_replay_probed(struct node_core *core, uint64_t push_id, bool complete, struct version greatest);
-
-/** The answer to a push, if its id is one of ours; false if not. */
-bool hint_replay_push_done(struct node_core *core, const struct msg *m);
+/** ROW was the last that a page brought. */
+void hint_replay_remember(struct hint_target *target, const struct disk_key *key);
 
 #endif

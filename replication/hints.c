@@ -3,12 +3,15 @@
 
 #include "base/bytes.h"
 #include "replication/core.h"
+#include "replication/hint_hand.h"
+#include "replication/hint_push.h"
 #include "replication/hint_replay.h"
 
 enum { HINT_VALUE_SIZE = 33, HINT_FLAG_STRONG = 2, HINT_FLAG_TOMBSTONE = 4 };
 
-static struct hint_target *target_of(struct node_core *core, node_id node)
+struct hint_target *hints_target(struct node_core *core, node_id node)
 {
+	KV_ASSERT(node < NODES_MAX && node != core->self);
 	struct hint_target **at = &core->hints.targets[node];
 	if (!*at) {
 		*at = xcalloc(1, sizeof **at);
@@ -19,9 +22,25 @@ static struct hint_target *target_of(struct node_core *core, node_id node)
 	return *at;
 }
 
-bool hints_is_dirty(const struct hint_target *t, uint32_t partition)
+/* ---- two sets of partitions ---- */
+
+static bool bit_is_set(const uint8_t *bits, uint32_t at) { return bits[at / 8] & 1u << at % 8; }
+
+static void bit_flip(uint8_t *bits, uint32_t *count, uint32_t at)
 {
-	return t->dirty[partition / 8] & 1u << partition % 8;
+	bits[at / 8] = (uint8_t)(bits[at / 8] ^ 1u << at % 8);
+	*count = bit_is_set(bits, at) ? *count + 1 : *count - 1;
+}
+
+bool hints_is_dirty(const struct hint_target *t, uint32_t partition) { return bit_is_set(t->dirty, partition); }
+
+bool hints_is_keyed(const struct hint_target *t, uint32_t partition) { return bit_is_set(t->keyed, partition); }
+
+void hints_set_keyed(struct hint_target *t, uint32_t partition, bool keyed)
+{
+	KV_ASSERT(partition < PARTITIONS_MAX);
+	if (hints_is_keyed(t, partition) != keyed)
+		bit_flip(t->keyed, &t->keyed_count, partition);
 }
 
 static void write_mark(struct node_core *core, const struct hint_target *t, uint32_t partition, bool dirty)
@@ -37,28 +56,25 @@ static void write_mark(struct node_core *core, const struct hint_target *t, uint
 	core_write(core, &put, 1);
 }
 
-static void flip_mark(struct hint_target *t, uint32_t partition, bool dirty)
-{
-	t->dirty[partition / 8] = (uint8_t)(t->dirty[partition / 8] ^ 1u << partition % 8);
-	t->dirty_count = dirty ? t->dirty_count + 1 : t->dirty_count - 1;
-}
-
 void hints_found_mark(struct hint_target *t, uint32_t partition)
 {
 	if (!hints_is_dirty(t, partition))
-		flip_mark(t, partition, true);
+		bit_flip(t->dirty, &t->dirty_count, partition);
 }
 
 void hints_set_dirty(struct node_core *core, struct hint_target *t, uint32_t partition, bool dirty)
 {
+	KV_ASSERT(partition < PARTITIONS_MAX);
 	/* What is missed while the partition's records are pushed may lie behind the scan. */
 	if (dirty && t->whole && t->partition == partition)
 		t->whole_failed = true;
 	if (hints_is_dirty(t, partition) == dirty)
 		return;
-	flip_mark(t, partition, dirty);
+	bit_flip(t->dirty, &t->dirty_count, partition);
 	write_mark(core, t, partition, dirty);
 }
+
+/* ---- the map ---- */
 
 void hints_set_map(struct node_core *core)
 {
@@ -67,13 +83,50 @@ void hints_set_map(struct node_core *core)
 		node_id node = d->nodes[i].index;
 		if (node == core->self || core->hints.targets[node])
 			continue;
-		struct hint_target *t = target_of(core, node);
-		hint_replay_count(core, t);
+		hint_replay_count(core, hints_target(core, node));
+	}
+}
+
+static bool owe_others(const struct node_core *core, const struct row *row, node_id but, uint32_t partition)
+{
+	for (uint32_t i = 0; i < row->count; i++) {
+		if (row->nodes[i] != but && hints_owe_node(core, row->nodes[i], partition))
+			return true;
+	}
+	return false;
+}
+
+static void row_changed(struct node_core *core, uint16_t partition, const struct row *old, const struct row *row)
+{
+	int own = row_position(row, core->self);
+	if (own < 0 || !(row->old & 1u << own) || row_position(old, core->self) < 0)
+		return;
+	for (uint32_t i = 0; i < row->count; i++) {
+		node_id node = row->nodes[i];
+		if (node == core->self || row_position(old, node) >= 0)
+			continue;
+		/* It copies from one member, who may be the one that misses what this node has acknowledged. */
+		if (!COVER_IF(owe_others(core, row, node, partition), hint_for_new_member))
+			continue;
+		staleness_hinted(core, node, /* since_us= */ 0);
+		hints_set_dirty(core, hints_target(core, node), partition, true);
+	}
+}
+
+void hints_map_changed(struct node_core *core, const struct cluster_map *before)
+{
+	uint32_t shards = core->config.shard_count;
+	for (uint32_t p = core->config.shard; before && p < core->map->desc.partitions; p += shards) {
+		struct row old = cluster_map_row(before, (uint16_t)p);
+		struct row row = cluster_map_row(core->map, (uint16_t)p);
+		if (old.config_epoch != row.config_epoch)
+			row_changed(core, (uint16_t)p, &old, &row);
 	}
 }
 
 void hints_release(struct node_core *core)
 {
+	hint_push_release(core);
 	hint_replay_release(core);
 	for (size_t i = 0; i < NODES_MAX; i++) {
 		struct hint_target *t = core->hints.targets[i];
@@ -83,6 +136,8 @@ void hints_release(struct node_core *core)
 		free(t);
 	}
 }
+
+/* ---- what is owed ---- */
 
 uint64_t hints_pending(const struct node_core *core, node_id target)
 {
@@ -103,8 +158,53 @@ bool hints_are_counted(const struct node_core *core, node_id target)
 bool hints_are_delivered(const struct node_core *core, node_id target)
 {
 	const struct hint_target *t = core->hints.targets[target];
-	return t && t->phase == HINT_IDLE && t->pending == 0 && t->dirty_count == 0 && t->in_flight == 0;
+	return t && t->phase == HINT_IDLE && t->pending == 0 && t->keyed_count == 0 && t->dirty_count == 0 &&
+	       t->in_flight == 0;
 }
+
+bool hints_owe_node(const struct node_core *core, node_id node, uint32_t partition)
+{
+	const struct hint_target *t = core->hints.targets[node];
+	if (!t)
+		return false;
+	bool under_way = t->phase != HINT_IDLE && t->phase != HINT_COUNTING && t->partition == partition;
+	bool unknown = t->phase == HINT_COUNTING && t->partition <= partition;
+	return under_way || unknown || hints_is_keyed(t, partition) || hints_is_dirty(t, partition);
+}
+
+bool hints_owe(const struct node_core *core, uint16_t partition)
+{
+	for (node_id i = 0; i < core->hints.targets_end; i++) {
+		if (hints_owe_node(core, i, partition))
+			return true;
+	}
+	return false;
+}
+
+static bool has_partitions(const struct node_core *core)
+{
+	uint32_t shards = core->config.shard_count;
+	for (uint32_t p = core->config.shard; p < core->map->desc.partitions; p += shards) {
+		struct row row = cluster_map_row(core->map, (uint16_t)p);
+		if (row_position(&row, core->self) >= 0)
+			return true;
+	}
+	return false;
+}
+
+bool hints_are_drained(const struct node_core *core)
+{
+	const struct map_node *self = core->map ? cluster_map_node(core->map, core->self) : NULL;
+	if (!self || self->state != NODE_LEAVING || has_partitions(core) || !leaving_is_done(core))
+		return false;
+	for (node_id i = 0; i < core->hints.targets_end; i++) {
+		if (core->hints.targets[i] && !hints_are_delivered(core, i))
+			return false;
+	}
+	return true;
+}
+
+/* ---- rows ---- */
 
 bool hints_parse(struct slice value, struct version *ret_ver, hlc_t *ret_created)
 {
@@ -122,11 +222,19 @@ static uint64_t *recent_place(struct hint_target *t, uint32_t bucket, struct sli
 	return &t->recent[(recent_hash(bucket, key) >> 1) % HINT_RECENT_COUNT];
 }
 
+static bool is_removed(const struct node_core *core, node_id node)
+{
+	const struct map_node *n = cluster_map_node(core->map, node);
+	return !n || n->state == NODE_REMOVED;
+}
+
 void hints_add(struct node_core *core, node_id target, uint16_t partition, uint16_t leaf, uint32_t bucket,
 	       struct slice key, struct version ver, bool strong, bool tombstone)
 {
 	KV_ASSERT(target != core->self);
-	struct hint_target *t = target_of(core, target);
+	if (is_removed(core, target))
+		return; /* rows may still name it; it never comes back */
+	struct hint_target *t = hints_target(core, target);
 	if (t->pending >= core->config.hints_max) {
 		core->stats.hints_overflowed++;
 		hints_set_dirty(core, t, partition, true);
@@ -150,6 +258,7 @@ void hints_add(struct node_core *core, node_id target, uint16_t partition, uint1
 	};
 	core_write(core, &put, 1);
 	core->stats.hints_written++;
+	hints_set_keyed(t, partition, true);
 	uint64_t *recent = recent_place(t, bucket, key);
 	uint64_t hash = recent_hash(bucket, key);
 	if (*recent == hash)
@@ -169,24 +278,4 @@ void hints_remove(struct node_core *core, struct hint_target *t, const struct di
 	put.key.target = t->node;
 	put.key.key = actions_copy_slice(core->out, key->key);
 	core_write(core, &put, 1);
-}
-
-void hints_grant(struct node_core *core, node_id from, const struct msg *m)
-{
-	struct hints *h = &core->hints;
-	uint32_t rate = core->config.hint_rate;
-	usec_t passed_us = MIN(core->now.mono_us - h->granted_us, USEC_PER_SEC);
-	uint32_t fresh = (uint32_t)(passed_us * rate / USEC_PER_SEC);
-	if (fresh > 0) {
-		h->tokens = MIN(h->tokens + fresh, rate);
-		h->granted_us = core->now.mono_us;
-	}
-	struct msg *reply = core_msg(core, OP_HINT_OPEN, m->id, /* reply= */ true);
-	reply->shard = m->shard;
-	reply->hint.pending = m->hint.pending;
-	reply->hint.pace_ms = HINT_PACE_MS;
-	reply->hint.granted = (uint32_t)MIN(MIN((uint64_t)h->tokens, MAX(m->hint.pending, (uint64_t)1)),
-					    (uint64_t)HINT_SCAN_ITEMS);
-	h->tokens -= reply->hint.granted;
-	core_send(core, from, reply);
 }

@@ -4,6 +4,9 @@
 #include "base/bytes.h"
 #include "replication/core.h"
 #include "replication/form.h"
+#include "replication/hint_credit.h"
+#include "replication/hint_hand.h"
+#include "replication/hint_push.h"
 #include "replication/hint_replay.h"
 #include "replication/move_copy.h"
 #include "replication/op.h"
@@ -185,9 +188,11 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	for (uint32_t i = 0; i < core->map->desc.node_count; i++) {
 		const struct map_node *node = &core->map->desc.nodes[i];
 		if (node->index != core->self)
-			core_peer(core, node->index, node->peer_address);
+			core_peer(core, node->index,
+				  node->state == NODE_REMOVED ? slice_of(NULL, 0) : node->peer_address);
 	}
 	detector_set_map(core);
+	staleness_set_map(core, before);
 	hints_set_map(core);
 	ledger_set_map(core);
 	trees_set_map(core);
@@ -196,6 +201,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	moves_set_map(core);
 	gc_set_map(core);
 	op_map_changed(core);
+	hints_map_changed(core, before);
 }
 
 enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
@@ -230,7 +236,7 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return error_set(err, KV_IDENTITY,
 				 "another process already runs as node identity %s: a copied data directory",
 				 theirs);
-	p->incarnation = hello->incarnation;
+	detector_hear_life(p, hello->incarnation);
 	p->boot_nonce = hello->boot_nonce;
 	return KV_OK;
 }
@@ -282,7 +288,7 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 {
 	const struct msg_replica_reply *a = &m->answer;
 	if (m->opcode == OP_PUSH &&
-	    (hint_replay_push_done(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
+	    (hint_push_answered(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
 	if (from == core->self && gc_member_answered(core, m))
 		return;
@@ -307,12 +313,22 @@ static void on_heartbeat(struct node_core *core, node_id from, const struct msg 
 		detector_heartbeat(core, from, m);
 }
 
-static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
+static void on_probe(struct node_core *core, node_id from, const struct msg *m)
 {
 	if (m->reply)
-		hint_replay_granted(core, from, m);
+		probe_answered(core, from, m);
 	else
-		hints_grant(core, from, m);
+		probe_asked(core, from, m);
+}
+
+static void on_hint_open(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (!m->reply)
+		hint_credit_asked(core, from, m);
+	else if (m->hint.mark)
+		hint_hand_answered(core, from, m);
+	else
+		hint_replay_granted(core, from, m);
 }
 
 static void on_move(struct node_core *core, node_id from, const struct msg *m)
@@ -382,6 +398,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		return;
 	else if (m->opcode == OP_HINT_OPEN)
 		on_hint_open(core, from, m);
+	else if (m->opcode == OP_PROBE)
+		on_probe(core, from, m);
 	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
 		on_move(core, from, m);
 	else if (m->opcode == OP_GC)
@@ -417,7 +435,7 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 	if (wait.kind == WAIT_SLOT)
 		replica_loaded(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_HINT_READ)
-		hint_replay_read_done(core, wait.owner, ev->read.found, ev->read.value);
+		hint_push_read_done(core, wait.owner, ev->read.found, ev->read.value);
 	else
 		KV_UNREACHABLE("reads are for slots and hints");
 }
@@ -471,6 +489,7 @@ static void run_timers(struct node_core *core)
 	while ((item = iheap_first(&core->timers)) && item->key <= core->now.mono_us) {
 		struct op *op = container_of(item, struct op, timer);
 		iheap_remove(&core->timers, item);
+		op_note_silence(core, op);
 		op->class->timer(core, op);
 	}
 }
@@ -485,9 +504,22 @@ static void refill_repairs(struct node_core *core)
 	core->repair_refill_us = core->now.mono_us;
 }
 
-static void on_tick(struct node_core *core)
+static void watch_disk(struct node_core *core, uint32_t free_pct)
 {
+	usec_t oldest_us = 0;
+	if (core->write_done < core->write_issued)
+		oldest_us = core->now.mono_us -
+			    core->write_sizes[(core->write_done + 1) % core->write_sizes_capacity].since_us;
+	if (free_pct != 0)
+		core->disk.state.free_pct = MIN(free_pct, 100u);
+	disk_watch_tick(&core->disk, core->now.mono_us, oldest_us);
+}
+
+static void on_tick(struct node_core *core, const struct node_event *ev)
+{
+	core->ticked_us = core->now.mono_us;
 	reserve_clock(core);
+	watch_disk(core, ev->tick.disk_free_pct);
 	form_tick(core);
 	if (!core->map)
 		return;
@@ -512,7 +544,7 @@ void node_core_calm(struct node_core *core) { core->config.buggify_seed = 0; }
 usec_t node_core_deadline_us(const struct node_core *core)
 {
 	const struct iheap_item *item = iheap_first(&core->timers);
-	usec_t tick_us = core->now.mono_us + core->config.tick_us;
+	usec_t tick_us = core->ticked_us + core->config.tick_us; /* other events do not put it off */
 	return item ? MIN(item->key, tick_us) : tick_us;
 }
 
@@ -534,6 +566,7 @@ void node_core_start(struct node_core *core, struct moment now, struct actions *
 {
 	core->now = now;
 	core->out = out;
+	core->ticked_us = now.mono_us;
 	core->repair_refill_us = now.mono_us;
 	core->hints.granted_us = now.mono_us;
 	if (core->boot_map)
@@ -551,9 +584,11 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 	core->out = out;
 	switch (event->kind) {
 	case EV_REQUEST:
+		health_waited(core, event->request.arrived_us);
 		request_from_client(core, event);
 		break;
 	case EV_MESSAGE:
+		health_waited(core, event->message.arrived_us);
 		on_message(core, event->message.from, event->message.msg, event->message.arrived_us);
 		break;
 	case EV_READ_DONE:
@@ -570,7 +605,7 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 		form_map_saved(core);
 		break;
 	case EV_TICK:
-		on_tick(core);
+		on_tick(core, event);
 		break;
 	}
 	run_timers(core);
@@ -597,12 +632,9 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		node_id index = core->map->desc.nodes[i].index;
 		ret->hints_pending += hints_pending(core, index);
 		ret->partitions_dirty += hints_dirty(core, index);
-		ret->peers[ret->peer_count++] = (struct status_peer){
-			.index = index,
-			.state = detector_state(core, index),
-			.round_trip_us = core->detector.peers[index].round_trip_us,
-			.hints_pending = hints_pending(core, index),
-			.partitions_dirty = hints_dirty(core, index),
-		};
+		struct status_peer *peer = &ret->peers[ret->peer_count++];
+		detector_tell(core, index, peer);
+		peer->hints_pending = hints_pending(core, index);
+		peer->partitions_dirty = hints_dirty(core, index);
 	}
 }

@@ -117,6 +117,7 @@ node_id node_core_index(const struct node_core *core);
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
 	X(hints_replayed)                                                                                          \
+	X(hints_dropped) /* of nodes that are no members any more, or handed on */                                 \
 	X(hints_expired)                                                                                           \
 	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
 	X(partitions_dirty) /* gauge, all targets */                                                               \
@@ -127,6 +128,7 @@ node_id node_core_index(const struct node_core *core);
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
+	X(probes)        /* times that others were asked about a silent node */                                    \
 	X(moves_in)      /* gauge: partitions being taken over */                                                  \
 	X(moves_opened)  /* a majority of the old members has answered */                                          \
 	X(moves_done)    /* all is here */                                                                         \

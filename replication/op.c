@@ -4,7 +4,7 @@
 #include "base/mutant.h"
 #include "proto/keyhash.h"
 #include "replication/form.h"
-#include "replication/hint_replay.h"
+#include "replication/hint_push.h"
 #include "replication/level.h"
 #include "replication/receipt.h"
 
@@ -148,6 +148,7 @@ void op_begin(struct node_core *core, struct op *op, enum op_phase phase, struct
 	op->phase = phase;
 	op->phase_us = core->now.mono_us;
 	op->rounds++;
+	op->asked = 0;
 	op->asked_hlc = core_clock(core);
 	quorum_init(&op->quorum, &op->row, need);
 	for (uint32_t i = 0; i < op->row.count; i++) {
@@ -178,6 +179,7 @@ struct msg *op_message(struct node_core *core, struct op *op, uint16_t opcode)
 void op_send(struct node_core *core, struct op *op, uint32_t position, struct msg *m)
 {
 	KV_ASSERT(position < op->row.count);
+	op->asked |= 1u << position;
 	core_send(core, op->row.nodes[position], m);
 }
 
@@ -290,7 +292,7 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	if (op->internal) {
 		bool complete = m->result.status == KV_OK || m->result.status == KV_NOT_FOUND;
 		if (op->probe_id)
-			hint_replay_probed(core, op->probe_id, complete, op->best.rec.ver);
+			hint_push_probed(core, op->probe_id, complete, op->best.rec.ver);
 		if (op->done)
 			op->done(core, op->done_owner, complete);
 		return;
@@ -446,6 +448,29 @@ static uint16_t phase_opcode(enum op_phase phase)
 	KV_UNREACHABLE("phases are these");
 }
 
+void op_note_silence(struct node_core *core, const struct op *op)
+{
+	if (core->now.mono_us < op->phase_us + core->config.replica_timeout_us)
+		return;
+	if (op->phase == PHASE_FORWARDING)
+		detector_request_failed(core, op->forward_to);
+	if (phase_opcode(op->phase) == 0)
+		return;
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (op->asked & 1u << i && !quorum_has(&op->quorum, i))
+			detector_request_failed(core, op->row.nodes[i]);
+	}
+}
+
+const char *op_unreachable_text(const struct node_core *core, const struct op *op, const char *text)
+{
+	for (uint32_t i = 0; i < op->row.count; i++) {
+		if (detector_link_is_bad(core, op->row.nodes[i]))
+			return "this node does not reach replicas of the key that are alive; use another node";
+	}
+	return text;
+}
+
 void op_replica_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
@@ -454,6 +479,7 @@ void op_replica_answer(struct node_core *core, node_id from, const struct msg *m
 	int position = row_position(&op->row, from);
 	if (position < 0)
 		return;
+	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);
 	/* The replicas have changed, and that replica knows it first: with the map the operation begins anew. */
 	if (m->answer.answer == ANSWER_EPOCH && m->answer.config_epoch > op->row.config_epoch) {
 		COVER(op_hears_of_epoch);
@@ -466,6 +492,9 @@ void op_replica_answer(struct node_core *core, node_id from, const struct msg *m
 void op_forward_answer(struct node_core *core, node_id from, const struct msg *m)
 {
 	struct op *op = op_find(core, m->id);
-	if (op && op->phase == PHASE_FORWARDING && op->opcode == m->opcode && op->forward_to == from)
-		op->class->answer(core, op, 0, m);
+	if (!op || op->phase != PHASE_FORWARDING || op->opcode != m->opcode || op->forward_to != from)
+		return;
+	bool plain_read = m->opcode == OP_GET && op->level != LEVEL_STRONG;
+	detector_request_answered(core, from, plain_read, core->now.mono_us - op->phase_us);
+	op->class->answer(core, op, 0, m);
 }

@@ -84,6 +84,7 @@ struct op {
 	/* who asked */
 	bool internal;     /* nobody: it repairs */
 	uint64_t probe_id; /* internal: the hint's push that wants to know, or 0 */
+	bool stabilizes;   /* internal: for op_stabilize */
 	bool every;        /* internal: weak copies do not do */
 	op_done_fn done;   /* internal: who is told of the end; NULL nobody */
 	void *done_owner;
@@ -124,7 +125,9 @@ struct op {
 	struct version drop_max; /* greatest drop floor told */
 	uint64_t fence_max;      /* greatest fence told */
 	hlc_t asked_hlc;         /* cluster time carried by the phase's messages */
+	uint32_t asked;          /* bits: replicas that messages of this phase went to */
 	uint32_t fetch_tried;    /* bits: replicas asked again for the value */
+	uint32_t wanted;         /* bits: replicas without whose record it is not enough */
 	uint32_t rejected;       /* bits: answered REJECT, or refused by clock */
 	uint32_t out;            /* bits: DIRECT: rejected, and the attempt never was there */
 	uint32_t dead;           /* bits: DIRECT: the same, and it never can be */
@@ -216,6 +219,12 @@ MUST_USE bool op_wait(struct node_core *core, struct op *op, usec_t us);
 /** Waits a random while and calls the class's timer in PHASE_BACKOFF; false if the deadline comes first. */
 MUST_USE bool op_back_off(struct node_core *core, struct op *op);
 
+/** The operation's timer is due: whoever was asked a whole time-out ago and has not answered is told of to the detector. */
+void op_note_silence(struct node_core *core, const struct op *op);
+
+/** What a client is told where too few replicas can be reached: TEXT, unless others reach them. */
+const char *op_unreachable_text(const struct node_core *core, const struct op *op, const char *text);
+
 /** Replicas that requests can be sent to, as bits. */
 uint32_t op_reachable(const struct node_core *core, const struct op *op);
 
@@ -286,14 +295,14 @@ extern const struct op_class op_get_class, op_put_class, op_direct_class, op_upd
 
 /**
  * Reads a key from all its replicas and brings them in step, for nobody in particular. PROBE_ID, if not 0, hears of it by
- * hint_replay_probed. False, and nothing happens, if too much is in flight.
+ * hint_push_probed. False, and nothing happens, if too much is in flight.
  */
 MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
 
 /**
- * Reads a key strongly, for OWNER: what it finds is held by a majority of both sets then. With EVERY, replicas that answer and
- * hold the record weakly do not do: it gets a new version. DONE is called once, never within this call; COMPLETE false: try
- * again. False, and DONE is never called, if too much is in flight.
+ * Reads a key strongly, for OWNER: what it finds is held by a majority of both sets then, and this node's own copy, if it is a
+ * replica, is not newer. With EVERY, replicas that answer and hold the record weakly do not do: it gets a new version. DONE is
+ * called once, never within this call; COMPLETE false: try again. False, and DONE is never called, if too much is in flight.
  */
 MUST_USE bool op_stabilize(struct node_core *core, uint32_t bucket, struct slice key, bool every, op_done_fn done,
 			   void *owner);

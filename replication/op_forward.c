@@ -2,29 +2,40 @@
 /*
  * A request for a key of which this node is no replica: sent on once, to a replica that answers in our place.
  */
+#include "replication/nearest.h"
 #include "replication/op.h"
+
+/** A read goes to the nearest replica, all else to the one that most others send it to as well. */
+static int choose(struct node_core *core, const struct op *op)
+{
+	if (op->opcode == OP_GET && op->level != LEVEL_STRONG)
+		return nearest_reader_explored(core, &op->row, op->row.old);
+	if (op_is_page(op->opcode))
+		return nearest_reader(core, &op->row, op->row.old); /* the same for all pages, if it can be */
+	return nearest_coordinator(core, &op->row, op->row.old);
+}
 
 void op_forward_start(struct node_core *core, struct op *op, const struct msg *m)
 {
 	op->phase = PHASE_FORWARDING;
 	op->phase_us = core->now.mono_us;
-	for (uint32_t i = 0; i < op->row.count; i++) {
-		if (!detector_is_reachable(core, op->row.nodes[i]))
-			continue;
-		struct msg *sent = core_msg(core, m->opcode, op->id, /* reply= */ false);
-		sent->shard = core->config.shard;
-		sent->request = m->request;
-		sent->request.forwarded = true;
-		usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
-		sent->request.deadline_ms = (uint32_t)MAX(left_us / USEC_PER_MSEC, (usec_t)1);
-		core->stats.ops_forwarded++;
-		op->forward_to = op->row.nodes[i];
-		core_send(core, op->row.nodes[i], sent);
-		op_set_timer(core, op, op->deadline_us);
+	int position = choose(core, op);
+	if (position < 0) {
+		op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false,
+			op_unreachable_text(core, op, "no replica of the key can be reached"));
+		op_free(core, op);
 		return;
 	}
-	op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false, "no replica of the key can be reached");
-	op_free(core, op);
+	struct msg *sent = core_msg(core, m->opcode, op->id, /* reply= */ false);
+	sent->shard = core->config.shard;
+	sent->request = m->request;
+	sent->request.forwarded = true;
+	usec_t left_us = op->deadline_us - MIN(op->deadline_us, core->now.mono_us);
+	sent->request.deadline_ms = (uint32_t)MAX(left_us / USEC_PER_MSEC, (usec_t)1);
+	core->stats.ops_forwarded++;
+	op->forward_to = op->row.nodes[position];
+	core_send(core, op->forward_to, sent);
+	op_set_timer(core, op, op->deadline_us);
 }
 
 static void forward_on_answer(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)

@@ -5,11 +5,13 @@
  * A strong read answers only what a majority holds strongly, making it so first where needed: by copying the
  * greatest record to the others, or, where a ballot stands in the way, by a ballot of its own (op_update.c).
  *
- * A session read asks this node's own copy and, if that is older than what the session has seen, all others, again and
- * again until one has it. A bounded read asks a majority unless the own copy is known to be fresh enough.
+ * An eventual read asks the nearest copy, mostly this node's own, and all others if that does not answer. A session read asks
+ * this node's own copy and, if that is older than what the session has seen, all others, again and again until one has
+ * it. A bounded read asks a majority unless the own copy is known to be fresh enough.
  */
 #include "base/mutant.h"
 #include "replication/level.h"
+#include "replication/nearest.h"
 
 static void get_read(struct node_core *core, struct op *op);
 
@@ -41,17 +43,35 @@ static struct need get_need(const struct op *op)
 	return need_old(op->acks == ACKS_MAJORITY || (op->level == LEVEL_BOUNDED && op->wide) ? majority : 1);
 }
 
-/** Position that is asked for the value: this node's own copy if it has one, else the first that can be reached. */
-static uint32_t value_position(struct node_core *core, const struct op *op)
+/** This node's own copy answers, or all do. */
+static bool needs_own_copy(const struct op *op) { return is_session(op) || op->level == LEVEL_BOUNDED; }
+
+/** Position of this node's own copy, -1 if there is none that can be asked. */
+static int own_position(struct node_core *core, const struct op *op)
 {
 	int own = row_position(&op->row, core->self);
-	if (own >= 0 && (get_asked(op) & 1u << own) && partition_serves(core, op->partition))
+	return own >= 0 && (get_asked(op) & 1u << own) && partition_serves(core, op->partition) ? own : -1;
+}
+
+/** Position that is asked for the value: the nearest copy, this node's own if that is what the level is about. */
+static uint32_t value_position(struct node_core *core, const struct op *op)
+{
+	int own = own_position(core, op);
+	if (own >= 0 && needs_own_copy(op))
 		return (uint32_t)own;
+	uint32_t bits = op->row.old;
 	for (uint32_t i = 0; i < op->row.count; i++) {
-		if ((op->row.old & 1u << i) && detector_is_reachable(core, op->row.nodes[i]))
-			return i;
+		if (op->row.nodes[i] == core->self && own < 0)
+			bits &= ~(1u << i);
 	}
-	return 0;
+	int nearest = nearest_reader(core, &op->row, bits);
+	return nearest >= 0 ? (uint32_t)nearest : 0;
+}
+
+/** One copy is asked, and there may be others. */
+static bool is_narrow(const struct op *op)
+{
+	return !is_strong(op) && !op->internal && !op->wide && get_need(op).old == 1;
 }
 
 static void get_unavailable(struct node_core *core, struct op *op)
@@ -59,7 +79,9 @@ static void get_unavailable(struct node_core *core, struct op *op)
 	const char *text =
 		is_session(op)
 			? "no replica that answered in time has what this session has seen; try another node"
-			: "not enough replicas of the key answered; see 'kvctl status' for the nodes that are down";
+			: op_unreachable_text(
+				  core, op,
+				  "not enough replicas of the key answered; see 'kvctl status' for the nodes that are down");
 	op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false, text);
 	op_free(core, op);
 }
@@ -67,7 +89,8 @@ static void get_unavailable(struct node_core *core, struct op *op)
 /** Tries again from the start, unless no quorum can be reached or time is up. */
 static void get_again(struct node_core *core, struct op *op)
 {
-	if (COVER_IF(is_session(op) && !op->wide, session_asks_all)) {
+	if (COVER_IF(is_session(op) && !op->wide, session_asks_all) ||
+	    COVER_IF(op->phase == PHASE_READING && is_narrow(op), read_asks_all)) {
 		op->wide = true;
 		get_read(core, op);
 		return;
@@ -99,13 +122,13 @@ static void get_read(struct node_core *core, struct op *op)
 	op_forget_replies(core, op);
 	op->holders = 0;
 	op->read_us = core->now.mono_us;
-	op->known_us = is_strong(op) ? 0 : staleness_known_us(core, op);
+	op->known_us = is_strong(op) || own_position(core, op) < 0 ? 0 : staleness_known_us(core, op);
 	op->wide |= is_too_old(core, op);
 	op_begin(core, op, PHASE_READING, get_need(op));
-	uint32_t own = value_position(core, op);
-	uint32_t asked = get_asked(op);
-	if (!is_strong(op) && !op->internal && !op->wide && op->quorum.need.old == 1)
-		asked = 1u << own;
+	int position = row_position(&op->row, core->self);
+	op->wanted = op->stabilizes && position >= 0 ? 1u << position : 0;
+	uint32_t at = value_position(core, op);
+	uint32_t asked = is_narrow(op) ? 1u << at : get_asked(op);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		if (!(asked & 1u << i))
 			quorum_add(&op->quorum, i, /* yes= */ false);
@@ -115,9 +138,9 @@ static void get_read(struct node_core *core, struct op *op)
 		return;
 	}
 	struct msg *m = op_message(core, op, OP_READ);
-	op_send_all(core, op, asked & ~(1u << own), m);
+	op_send_all(core, op, asked & ~(1u << at), m);
 	m->replica.want_value = true;
-	op_send_all(core, op, asked & 1u << own, m);
+	op_send_all(core, op, asked & 1u << at, m);
 }
 
 /** Asks a replica that has the greatest version for its value. */
@@ -276,12 +299,18 @@ static void get_evaluate(struct node_core *core, struct op *op)
 		get_copy(core, op);
 }
 
+/** Who makes a record stable looks at this node's own copy in any case, or at all. */
+static bool get_heard_enough(const struct op *op)
+{
+	return (op->wanted & ~op->quorum.yes) == 0 && (!op->every || quorum_complete(&op->quorum));
+}
+
 /** A session needs one replica that has what it has seen. */
 static enum quorum_verdict get_verdict(const struct op *op)
 {
 	enum quorum_verdict verdict = quorum_verdict(&op->quorum);
-	if (op->every && op->phase == PHASE_READING && verdict == QUORUM_REACHED && !quorum_complete(&op->quorum))
-		return QUORUM_PENDING;
+	if (verdict == QUORUM_REACHED && op->phase == PHASE_READING && !get_heard_enough(op))
+		return quorum_complete(&op->quorum) ? QUORUM_IMPOSSIBLE : QUORUM_PENDING;
 	if (verdict != QUORUM_REACHED || !is_session(op) || level_session_is_met(op))
 		return verdict;
 	return quorum_complete(&op->quorum) ? QUORUM_IMPOSSIBLE : QUORUM_PENDING;

@@ -158,13 +158,9 @@ static void apply_floors(struct node_core *core, uint16_t partition)
 	f->drop = p->drop;
 	if (p->joined == 0)
 		return;
-	/*
-	 * It stands for the promises of members before this one, and what lies below it is stored weakly, transferred or not: a ballot
-	 * of the old epoch that only a minority accepted may be above it and not have seen it, and is in nobody's way once a majority
-	 * of the new members counts such copies.
-	 */
+	/* It stands for the promises of members before this one. */
 	if (!MUTANT(nofloor))
-		f->promise = version_max(f->promise, joined);
+		f->fence = version_max(f->fence, joined);
 	f->memory = version_max(f->memory, joined);
 }
 

@@ -191,9 +191,11 @@ static bool serve(struct node_core *core, struct slot *slot, const struct msg *r
 			ret->answer = ANSWER_STORED;
 			break;
 		}
+		struct row row = cluster_map_row(core->map, slot->partition);
 		struct push_way way = {.read_epoch = r->read_epoch,
-				       .config_epoch = cluster_map_row(core->map, slot->partition).config_epoch,
-				       .transfer = r->transfer};
+				       .config_epoch = row.config_epoch,
+				       .transfer = r->transfer,
+				       .copied = r->transfer && row.move};
 		if (acceptor_push(k, f, &r->record, &way, ret, &weak) == ACCEPTOR_STORE)
 			return store_record(core, slot, &r->record, weak);
 		break;

@@ -40,6 +40,22 @@ static usec_t owed_since_us(const struct node_core *core, node_id node)
 	return since_us;
 }
 
+void staleness_set_map(struct node_core *core, const struct cluster_map *before)
+{
+	uint32_t shards = core->config.shard_count;
+	for (uint32_t p = core->config.shard; before && p < core->map->desc.partitions; p += shards) {
+		struct row old = cluster_map_row(before, (uint16_t)p),
+			   row = cluster_map_row(core->map, (uint16_t)p);
+		int was = row_position(&old, core->self), is = row_position(&row, core->self);
+		bool had = was >= 0 && old.old & 1u << was, has = is >= 0 && row.old & 1u << is;
+		if (had || !has)
+			continue;
+		/* What the others told so far was about partitions that were here already. */
+		COVER(staleness_new_copy);
+		staleness_doubt(core, (uint16_t)p);
+	}
+}
+
 void staleness_hinted(struct node_core *core, node_id node, usec_t since_us)
 {
 	struct staleness_peer *p = &core->staleness.peers[node];
@@ -82,8 +98,10 @@ void staleness_hear(struct node_core *core, node_id from, const struct msg *m)
 	if (!comparable || h->stored_hlc == 0 || h->stored_hlc > m->hlc)
 		return;
 	uint64_t lag_ms = hlc_ms(m->hlc - h->stored_hlc) + 1;
-	if (lag_ms < h->sent_us / USEC_PER_MSEC)
-		p->known_us = MAX(p->known_us, h->sent_us - lag_ms * USEC_PER_MSEC);
+	if (lag_ms >= h->sent_us / USEC_PER_MSEC || h->sent_us - lag_ms * USEC_PER_MSEC < p->known_us)
+		return;
+	p->known_us = h->sent_us - lag_ms * USEC_PER_MSEC;
+	p->told_us = h->sent_us;
 }
 
 /* ---- this node's own copy ---- */
@@ -187,16 +205,17 @@ usec_t staleness_known_us(struct node_core *core, const struct op *op)
 	if (own_copy(core, op) < 0 || own_find(s, hash) >= 0)
 		return 0;
 	usec_t known_us = core->now.mono_us;
+	usec_t joined_us = s->joined_us[op->partition];
 	/* Earlier lives of this core were over when it started, before any read of this one. */
 	usec_t check_us = MAX(s->own_lost_us, (usec_t)(core->config.incarnation > 1));
-	check_us = MAX(check_us, s->joined_us[op->partition]);
+	check_us = MAX(check_us, joined_us);
 	/* Who has left the row may owe something still, and is not asked about it. */
 	check_us = MAX(check_us, partition_at(core, op->partition)->row_us);
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct staleness_peer *p = &s->peers[op->row.nodes[i]];
 		if (op->row.nodes[i] == core->self)
 			continue;
-		known_us = MIN(known_us, p->known_us);
+		known_us = MIN(known_us, p->told_us >= joined_us ? p->known_us : 0);
 		if (p->incarnation > 1)
 			check_us = MAX(check_us, p->life_us);
 	}
@@ -207,7 +226,10 @@ uint32_t staleness_of_read(const struct node_core *core, const struct op *op)
 {
 	if (op->level == LEVEL_STRONG)
 		return 1;
-	usec_t known_us = told_majority(op) ? op->read_us : op->known_us;
+	/* What is known is known of the own copy: nothing, if that has not answered. */
+	int own = own_copy(core, op);
+	usec_t own_us = own >= 0 && op->replies[own].valid ? op->known_us : 0;
+	usec_t known_us = told_majority(op) ? op->read_us : own_us;
 	if (known_us == 0)
 		return 0;
 	usec_t age_us = core->now.mono_us - known_us;

@@ -21,6 +21,7 @@
 #include "proto/msg.h"
 #include "replication/step.h"
 
+struct cluster_map;
 struct node_core;
 struct op;
 
@@ -31,6 +32,7 @@ struct op;
 struct staleness_peer {
 	usec_t missed_us;     /* it may lack what this core acknowledged from then on and has hinted; 0: nothing */
 	usec_t known_us;      /* what it acknowledged before then, in its present life, is here; 0: not known */
+	usec_t told_us;       /* when it was asked for that */
 	usec_t life_us;       /* when its present life was first heard of */
 	uint64_t incarnation; /* of that life; 0: none yet */
 };
@@ -57,6 +59,9 @@ struct staleness {
 };
 
 void staleness_release(struct node_core *core);
+
+/** The core has a new map, after BEFORE (NULL: its first): of partitions that are new here nothing is known yet. */
+void staleness_set_map(struct node_core *core, const struct cluster_map *before);
 
 /** For the answer to a heartbeat of PEER: a reading of this core's clock, as msg_heartbeat.stored_hlc; 0 if nothing is known. */
 hlc_t staleness_tell(struct node_core *core, node_id peer);

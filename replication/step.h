@@ -101,6 +101,9 @@ struct node_event {
 		struct {
 			const struct map_desc *map;
 		} map;
+		struct {
+			uint32_t disk_free_pct; /* room on the disk, 1 to 100; 0: not known */
+		} tick;
 	};
 };
 

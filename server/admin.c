@@ -65,6 +65,11 @@ static void merge_peer(struct status_peer *into, const struct status_peer *from)
 	into->round_trip_us = MAX(into->round_trip_us, from->round_trip_us);
 	into->hints_pending += from->hints_pending;
 	into->partitions_dirty += from->partitions_dirty;
+	into->link_bad |= from->link_bad;
+	into->degraded |= from->degraded;
+	into->health = MAX(into->health, from->health);
+	into->disk_p99_us = MAX(into->disk_p99_us, from->disk_p99_us);
+	into->disk_free_pct = MAX(into->disk_free_pct, from->disk_free_pct);
 }
 
 static void merge_core(struct core_stats *into, struct status_peer *peers, uint32_t *peer_count,

@@ -365,6 +365,11 @@ static void gen_status(struct rng *rng, struct arena *arena, struct msg_status *
 			.round_trip_us = number(rng, 64),
 			.hints_pending = number(rng, 64),
 			.partitions_dirty = number32(rng),
+			.link_bad = coin(rng),
+			.degraded = coin(rng),
+			.health = number32(rng),
+			.disk_p99_us = number32(rng),
+			.disk_free_pct = number32(rng),
 		};
 	s->peers = peers;
 	s->counter_count = length(rng, 0, STATUS_COUNTERS_MAX);
@@ -416,6 +421,7 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 			.stored_hlc = number(rng, 64),
 			.shards = number32(rng),
 			.drained = coin(rng),
+			.core = number32(rng),
 		};
 		return;
 	case BODY_HINT:
@@ -423,7 +429,12 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 			.pending = number(rng, 64),
 			.granted = number32(rng),
 			.pace_ms = number32(rng),
+			.mark = coin(rng),
 		};
+		if (ret->hint.mark) {
+			ret->hint.partition = (uint16_t)rng_between(rng, 0, PARTITIONS_MAX - 1);
+			ret->hint.target = (node_id)rng_between(rng, 0, NODES_MAX - 1);
+		}
 		return;
 	case BODY_MAP:
 		gen_map(rng, arena, &ret->map);

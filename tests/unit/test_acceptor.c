@@ -34,7 +34,8 @@ static struct msg_replica_reply push(struct key_state *k, const struct partition
 {
 	struct record r = rec(n);
 	struct msg_replica_reply ret = {0};
-	if (acceptor_push(k, f, &r, &(struct push_way){1, 1, false}, &ret, &r.weak) == ACCEPTOR_STORE)
+	if (acceptor_push(k, f, &r, &(struct push_way){.read_epoch = 1, .config_epoch = 1}, &ret, &r.weak) ==
+	    ACCEPTOR_STORE)
 		acceptor_store(k, &r, 0);
 	return ret;
 }
@@ -183,10 +184,35 @@ static void a_strong_record_read_in_an_older_epoch_is_not_stored(void **state)
 	struct msg_replica_reply ret = {0};
 	bool weak;
 	r.strong = true;
-	assert_int_equal(acceptor_push(&k, &f, &r, &(struct push_way){1, 2, false}, &ret, &weak), ACCEPTOR_ANSWER);
+	assert_int_equal(
+		acceptor_push(&k, &f, &r, &(struct push_way){.read_epoch = 1, .config_epoch = 2}, &ret, &weak),
+		ACCEPTOR_ANSWER);
 	assert_int_equal(ret.answer, ANSWER_OLD);
 	r.strong = false;
-	assert_int_equal(acceptor_push(&k, &f, &r, &(struct push_way){1, 2, false}, &ret, &weak), ACCEPTOR_STORE);
+	assert_int_equal(
+		acceptor_push(&k, &f, &r, &(struct push_way){.read_epoch = 1, .config_epoch = 2}, &ret, &weak),
+		ACCEPTOR_STORE);
+}
+
+static void a_fence_refuses_ballots_and_makes_late_pushes_weak_but_not_copies(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {.fence = ver(10)};
+	struct msg_replica_reply ret = {0};
+	struct record r = rec(5);
+	bool weak = false;
+	assert_int_equal(acceptor_push(&k, &f, &r, &(struct push_way){0}, &ret, &weak), ACCEPTOR_STORE);
+	assert_true(weak);
+	struct push_way copied = {.transfer = true, .copied = true};
+	assert_int_equal(acceptor_push(&k, &f, &r, &copied, &ret, &weak), ACCEPTOR_STORE);
+	assert_false(weak);
+	k.promised = ver(7); /* its own promise counts in any case */
+	assert_int_equal(acceptor_push(&k, &f, &r, &copied, &ret, &weak), ACCEPTOR_STORE);
+	assert_true(weak);
+	k.promised = VERSION_NONE;
+	assert_int_equal(acceptor_accept(&k, &f, &r, ACCEPT_DIRECT, &ret), ACCEPTOR_ANSWER);
+	assert_int_equal(ret.answer, ANSWER_REJECT);
+	assert_true(version_equal(ret.promise, ver(10)));
 }
 
 static void a_push_that_the_seal_refuses_says_so(void **state)
@@ -272,9 +298,13 @@ int main(void)
 		cmocka_unit_test(floors_after_a_restart_refuse_and_cast_doubt),
 		cmocka_unit_test(a_sealed_version_is_refused_for_every_request),
 		cmocka_unit_test(a_strong_record_read_in_an_older_epoch_is_not_stored),
+<<<<<<< HEAD
 		cmocka_unit_test(a_push_that_the_seal_refuses_says_so),
 		cmocka_unit_test(a_tombstone_may_go_if_it_is_strong_here_or_over),
 		cmocka_unit_test(a_purge_removes_that_version_and_keeps_the_promise),
+=======
+		cmocka_unit_test(a_fence_refuses_ballots_and_makes_late_pushes_weak_but_not_copies),
+>>>>>>> joint
 	};
 	return test_run("acceptor", tests);
 }

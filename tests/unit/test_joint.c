@@ -60,7 +60,7 @@ static void check_operation(const node_id next[REPLICAS], uint32_t down, uint16_
 	struct cluster *c = joint(next);
 	node_id coordinator = NODE_NONE;
 	uint32_t alive = 0;
-	for (node_id i = 0; i < NODES; i++) {
+	for (node_id i = 0; i < c->node_count; i++) {
 		if (down & 1u << i) {
 			crash(c, i);
 			continue;
@@ -285,13 +285,11 @@ static void who_is_not_in_the_row_refuses(void **state)
 }
 
 /**
- * A ballot was promised by nodes 0 and 1 and accepted only by node 0. Node 1 leaves, and neither node 2 nor the new node 3 has
- * ever heard of the ballot: together they would take a put below it.
+ * A ballot was promised by nodes 0 and 1 and accepted only by node 0. Now node 1 leaves, and neither node 2 nor the new node 3 has
+ * ever heard of the ballot: together they would take what is below it.
  */
-static void a_ballot_of_before_is_not_overtaken_from_below_by_members_that_never_promised_it(void **state)
+static struct version after_a_ballot(struct cluster *c)
 {
-	static const node_id next[] = {0, 2, 3};
-	struct cluster *c = before_move();
 	pass(c, 50 * USEC_PER_MSEC);
 	struct version ballot = version_at(clock_of(c, 0), 1);
 	struct msg prepare = replica_msg(c, OP_PREPARE, "k"), accept = replica_msg(c, OP_ACCEPT, "k");
@@ -300,28 +298,41 @@ static void a_ballot_of_before_is_not_overtaken_from_below_by_members_that_never
 	assert_int_equal(answer_at(c, 2, 0, &prepare).answer.answer, ANSWER_PROMISE);
 	assert_int_equal(answer_at(c, 2, 1, &prepare).answer.answer, ANSWER_PROMISE);
 	assert_int_equal(answer_at(c, 2, 0, &accept).answer.answer, ANSWER_ACK);
-	begin_move(c, next);
+	begin_move(c, (node_id[]){0, 2, 3});
 	give_map_to_all(c);
 	hlc_t fence = node_core_clock(c->nodes[0].core, now_of(c, 0).wall_us);
 	assert_true(fence >= ballot.hlc);
 	join(c, 3, fence);
+	return ballot;
+}
 
+static void a_ballot_of_before_is_not_overtaken_from_below_by_members_that_never_promised_it(void **state)
+{
+	struct cluster *c = before_move();
+	struct version ballot = after_a_ballot(c);
 	struct msg put = replica_msg(c, OP_ACCEPT, "k");
 	put.replica.direct = true;
 	put.replica.record = whole_record(version_at(ballot.hlc - 1, 2), "from below");
 	assert_int_equal(answer_at(c, 0, 2, &put).answer.answer, ANSWER_ACK);
 	assert_int_equal(answer_at(c, 2, 3, &put).answer.answer, ANSWER_REJECT);
-	/* A late eventual write is taken, but does not count. */
-	struct msg push = replica_msg(c, OP_PUSH, "k");
-	push.replica.record = put.replica.record;
-	push.replica.record.strong = false;
-	assert_int_equal(answer_at(c, 2, 3, &push).answer.answer, ANSWER_STORED);
-	assert_true(on_disk(c, 3, "k").weak);
+	cluster_free(c);
+}
+
+/** A late eventual write: nodes 2 and 3 store it, but only by a ballot above the fence is it read, and then it stays. */
+static void a_late_write_below_the_fence_does_not_count_at_a_new_member(void **state)
+{
+	struct cluster *c = before_move();
+	struct version ballot = after_a_ballot(c);
 	end_move(c);
 	give_map_to_all(c);
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record(version_at(ballot.hlc - 1, 2), "from below");
+	push.replica.record.strong = false;
+	assert_int_equal(answer_at(c, 0, 2, &push).answer.answer, ANSWER_STORED);
+	assert_int_equal(answer_at(c, 2, 3, &push).answer.answer, ANSWER_STORED);
 	crash(c, 0);
-	/* What is answered now stays: node 0 comes back with the ballot's record, which is then older. */
 	assert_reads(c, 2, "k", "from below");
+	/* Node 0 comes back with what the ballot wrote, and which has not seen the late write. */
 	start_node(c, 0, &c->map);
 	pass(c, 3 * USEC_PER_SEC);
 	crash(c, 3);
@@ -473,7 +484,7 @@ static void a_coordinator_with_an_old_map_fetches_the_new_one_and_answers(void *
 	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++) {
 		struct cluster *c = before_move();
 		begin_move(c, one);
-		for (node_id node = 1; node < NODES; node++)
+		for (node_id node = 1; node < c->node_count; node++)
 			give_map(c, node);
 		join(c, 3, clock_of(c, 3));
 		struct msg_request more = strong;
@@ -601,6 +612,29 @@ static void weak_copies_get_a_new_version_where_all_are_to_be_strong(void **stat
 	cluster_free(c);
 }
 
+/** What only this node has, from before it knew better, would otherwise come up later. */
+static void who_makes_a_record_stable_looks_at_its_own_copy(void **state)
+{
+	struct cluster *c = joint(leaving);
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record(version_at(clock_of(c, 3), 1), "only here");
+	push.replica.record.strong = false;
+	assert_int_equal(answer_at(c, 1, 3, &push).answer.answer, ANSWER_STORED);
+	crash(c, 3);
+	start_node(c, 3, &c->map);
+	pass(c, 2 * USEC_PER_SEC);
+	c->nodes[3].hold_reads = true; /* all others are quicker */
+	struct told told = {0};
+	stabilize(c, 3, "k", /* every= */ false, &told);
+	pass(c, 200 * USEC_PER_MSEC);
+	assert_int_equal(told.count, 0);
+	c->nodes[3].hold_reads = false;
+	pass(c, USEC_PER_SEC);
+	assert_true(told.complete);
+	assert_reads(c, 1, "k", "only here");
+	cluster_free(c);
+}
+
 static void nobody_hears_of_what_was_forgotten(void **state)
 {
 	struct cluster *c = before_move();
@@ -633,6 +667,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_new_member_serves_only_when_it_has_joined_durably),
 		cmocka_unit_test(who_is_not_in_the_row_refuses),
 		cmocka_unit_test(a_ballot_of_before_is_not_overtaken_from_below_by_members_that_never_promised_it),
+		cmocka_unit_test(a_late_write_below_the_fence_does_not_count_at_a_new_member),
 		cmocka_unit_test(strong_records_read_in_an_older_epoch_are_not_pushed),
 		cmocka_unit_test(who_has_left_the_row_pushes_no_strong_records),
 		cmocka_unit_test(what_is_transferred_passes_the_seal_but_not_the_drop_floor),
@@ -644,6 +679,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_ballot_promised_ahead_is_given_up_with_the_row),
 		cmocka_unit_test(a_record_is_made_stable_in_both_rows),
 		cmocka_unit_test(weak_copies_get_a_new_version_where_all_are_to_be_strong),
+		cmocka_unit_test(who_makes_a_record_stable_looks_at_its_own_copy),
 		cmocka_unit_test(nobody_hears_of_what_was_forgotten),
 	};
 	return test_run("joint", tests);

@@ -139,6 +139,28 @@ static void copies_of_settled_records_are_not_weak_and_nothing_is_written_anew(v
 	story_end(&s);
 }
 
+/**
+ * A ballot of the time before, which one old member accepted, has not seen an eventual write that comes later and lies below it. Were
+ * that write counted at the new members, it would be read, and then the ballot's value on top of it.
+ */
+static void a_late_eventual_write_below_the_fence_is_weak_at_a_new_member(void **state)
+{
+	struct story s = story_of(5);
+	struct version late = {clock_of(s.c, 0), 5};
+	install_all(&s, map_with_two(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, 20000));
+	install_all(&s, map_after_two(&s));
+	struct msg m = replica_msg(s.c, OP_PUSH, s.keys[0]);
+	m.replica.record = whole_record(late, "late");
+	m.replica.record.strong = false;
+	tell(s.c, STAYS_A, JOINS, &m);
+	tell(s.c, STAYS_A, JOINS_TOO, &m);
+	run(s.c);
+	assert_true(on_disk(s.c, JOINS, s.keys[0]).weak);
+	assert_true(on_disk(s.c, JOINS_TOO, s.keys[0]).weak);
+	story_end(&s);
+}
+
 static void records_below_the_seal_are_copied(void **state)
 {
 	struct story s = story_begin();
@@ -565,6 +587,7 @@ int main(void)
 		cmocka_unit_test(a_fence_is_above_every_promise_that_was_given),
 		cmocka_unit_test(a_new_member_gets_what_the_old_ones_have),
 		cmocka_unit_test(copies_of_settled_records_are_not_weak_and_nothing_is_written_anew),
+		cmocka_unit_test(a_late_eventual_write_below_the_fence_is_weak_at_a_new_member),
 		cmocka_unit_test(records_below_the_seal_are_copied),
 		cmocka_unit_test(pages_follow_each_other),
 		cmocka_unit_test(writes_of_all_kinds_go_on_while_a_partition_moves),

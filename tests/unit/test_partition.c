@@ -116,7 +116,7 @@ static void joining_raises_floors_above_the_fence_and_drops_the_drop_floor(void 
 	hlc_t fence = clock_of(c, 3) + hlc_from_ms(200);
 	join(c, 3, fence);
 	const struct partition_floors *f = slots_floors(&core->slots, 0);
-	assert_true(version_less((struct version){fence, UINT64_MAX - 1}, f->promise));
+	assert_true(version_less((struct version){fence, UINT64_MAX - 1}, f->fence));
 	assert_true(version_less((struct version){fence, UINT64_MAX - 1}, f->memory));
 	assert_true(version_is_none(f->drop));
 	assert_true(partition_serves(core, 0));

@@ -652,6 +652,11 @@ struct kv_peer_status {
 	uint64_t round_trip_us;
 	uint64_t hints_pending;    /* keys to tell it about when it is back */
 	uint32_t partitions_dirty; /* partitions with more changes than hints could hold */
+	bool link_bad;             /* it is alive and does not answer the node that tells this */
+	bool degraded;             /* its disk has been slow for a while: it is asked last */
+	uint32_t health;           /* how far it trusts itself: 0 fully, to 7 */
+	uint32_t disk_p99_us;      /* slowest hundredth of its synced writes; 0: not known */
+	uint32_t disk_free_pct;    /* 0: not known */
 };
 
 struct kv_counter {
