@@ -56,6 +56,7 @@
 	X(pushepoch, "a strong record read in an older epoch is pushed")                                           \
 	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
 	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
+	X(treemarked, "rows of a hash tree keep their mark when a record changes")                                 \
 	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
 	X(treeahead, "a hash tree is told to others before the records it tells of are durable")                   \
 	X(exchangeold, "of two versions of a key that replicas hold, an exchange spreads the older one")           \

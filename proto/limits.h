@@ -139,6 +139,8 @@
 #define EXCHANGE_BACKGROUND_MAX 2u                    /* of them nobody asked for */
 #define EXCHANGE_WINDOW         16u                   /* keys that one exchange moves at a time */
 #define TREE_SCANS_MAX          8u                    /* partitions whose trees are loaded or built at a time */
+#define TREE_QUIET_US           (10 * USEC_PER_SEC)   /* without a change, until a tree's rows are written */
+#define TREE_RESTS_MAX          4u                    /* trees whose rows are written at a time */
 #define TREE_BUILD_ROWS         256u                  /* records a page, while building a tree */
 #define TREE_KEYS_MAX           1000u                 /* keys of one page */
 #define TREE_SERVED_MAX         64u                   /* questions of others that a core answers at a time */

@@ -26,7 +26,7 @@ struct partition_floors {
 		fence; /* the same, for what members before this one may have promised: see push_way.copied */
 	struct version memory; /* volatile: copies up to it may have been forgotten */
 	struct version seal;   /* durable: nothing up to it is stored any more */
-	struct version drop;   /* durable: tombstones up to it were dropped */
+	struct version drop;   /* durable: all up to it was on all replicas; tombstones among it may be gone */
 };
 
 void key_state_release(struct key_state *k);

@@ -87,22 +87,26 @@ void scrub_tick(struct node_core *core)
 /** The records are what counts: leaves that tell otherwise are replaced. */
 static void compare(struct node_core *core, struct tree *main, const struct tree *shadow)
 {
-	struct disk_put *puts = actions_alloc(core->out, LEAVES_PER_PARTITION * sizeof puts[0]);
 	uint32_t count = 0;
 	for (uint16_t i = 0; i < LEAVES_PER_PARTITION; i++) {
 		if (memcmp(&main->leaves[i], &shadow->leaves[i], sizeof main->leaves[i]) == 0)
 			continue;
 		main->leaves[i] = shadow->leaves[i];
-		puts[count++] = tree_leaf_put(core, main, i);
+		tree_note_change(main, i);
+		count++;
 	}
 	if (!COVER_IF(count > 0, scrub_mends_tree))
 		return;
 	main->keys = shadow->keys;
 	main->bytes = shadow->bytes;
 	main->tombstones = shadow->tombstones;
-	main->root_known = false;
 	core->stats.tree_leaves_mended += count;
-	core_write(core, puts, count);
+	if (!main->marked)
+		return;
+	struct disk_put put = tree_mark_put(core, main->partition, /* remove= */ true);
+	main->marked = false;
+	core->trees.unmarked++;
+	core_write(core, &put, 1);
 }
 
 void scrub_read(struct node_core *core, struct tree *shadow, uint32_t count, bool done)

@@ -20,6 +20,13 @@ static bool is_ready(const struct tree *t)
 
 /* ---- leaves ---- */
 
+void tree_note_change(struct tree *t, uint16_t leaf)
+{
+	KV_ASSERT(leaf < LEAVES_PER_PARTITION);
+	t->changed[leaf / 8] = (uint8_t)(t->changed[leaf / 8] | 1u << leaf % 8);
+	t->root_known = false;
+}
+
 void tree_add(struct tree *t, uint16_t leaf, const struct tree_item *item)
 {
 	KV_ASSERT(leaf < LEAVES_PER_PARTITION);
@@ -35,7 +42,7 @@ void tree_add(struct tree *t, uint16_t leaf, const struct tree_item *item)
 	t->keys++;
 	t->bytes += item->size;
 	t->tombstones += item->tombstone;
-	t->root_known = false;
+	tree_note_change(t, leaf);
 }
 
 void tree_take(struct tree *t, uint16_t leaf, const struct tree_item *item)
@@ -55,7 +62,7 @@ void tree_take(struct tree *t, uint16_t leaf, const struct tree_item *item)
 	t->keys--;
 	t->bytes -= item->size;
 	t->tombstones -= item->tombstone;
-	t->root_known = false;
+	tree_note_change(t, leaf);
 }
 
 struct disk_put tree_leaf_put(struct node_core *core, const struct tree *t, uint16_t leaf)
@@ -151,7 +158,12 @@ void tree_put(struct node_core *core, const struct slot *slot, const struct reco
 		tree_build_change(core, t->shadow, &key, &out, &in);
 	tree_take(t, slot->leaf, &out);
 	tree_add(t, slot->leaf, &in);
-	puts[(*count)++] = tree_leaf_put(core, t, slot->leaf);
+	t->changed_us = core->now.mono_us;
+	if (!t->marked || MUTANT(treemarked))
+		return;
+	t->marked = false;
+	core->trees.unmarked++;
+	puts[(*count)++] = tree_mark_put(core, slot->partition, /* remove= */ true);
 }
 
 /* ---- what it says ---- */
@@ -208,6 +220,7 @@ static void forget(struct node_core *core, struct tree *t, enum tree_state state
 {
 	core->trees.waiting -= t->state == TREE_WAITING;
 	core->trees.building -= t->state == TREE_BUILDING;
+	core->trees.unmarked -= t->state == TREE_READY && !t->marked;
 	core->trees.waiting += state == TREE_WAITING;
 	tree_build_free(t);
 	if (t->shadow) {
@@ -215,7 +228,8 @@ static void forget(struct node_core *core, struct tree *t, enum tree_state state
 		t->shadow = NULL;
 	}
 	memset(t->leaves, 0, sizeof t->leaves);
-	memset(t->had_row, 0, sizeof t->had_row);
+	memset(t->changed, 0, sizeof t->changed);
+	t->marked = false;
 	t->keys = t->bytes = t->tombstones = 0;
 	t->root_known = false;
 	t->spoiled = false;
@@ -248,9 +262,17 @@ void tree_clear(struct node_core *core, uint16_t partition)
 		return;
 	}
 	COVER(tree_cleared);
-	forget(core, t, TREE_READY);
-	struct disk_put mark = tree_mark_put(core, partition, /* remove= */ false);
-	core_write(core, &mark, 1);
+	forget(core, t, TREE_AWAY);
+	tree_set_ready(core, t, /* marked= */ false);
+}
+
+void tree_set_ready(struct node_core *core, struct tree *t, bool marked)
+{
+	KV_ASSERT(!t->build && t->state != TREE_READY && t->state != TREE_WAITING);
+	t->state = TREE_READY;
+	t->marked = marked;
+	t->changed_us = core->now.mono_us;
+	core->trees.unmarked += !marked;
 }
 
 void trees_set_map(struct node_core *core)

@@ -3,9 +3,11 @@
  * Hash trees: what this node holds of each of its partitions, in 1024 numbers that another replica can compare with.
  *
  * A leaf's hash is the XOR, over its keys, of tree_hash(bucket, key, version, tombstone). Every change of a record changes its
- * leaf by the difference, and the leaf's new row (DISK_TREE) is in the same write as the record: after a crash the two agree. A
- * mark beside the rows says that they are complete; without it the tree is built by reading the partition, page by
- * page, while writes go on. A tree is ready once it is loaded or built; what is not ready says nothing about what is equal.
+ * leaf by the difference, in memory. On disk are rows of the leaves (DISK_TREE) as they were when the partition was last
+ * at rest, and a mark that says they still hold. The first change after that takes the mark away in the record's own write; when
+ * no change came for TREE_QUIET_US, the rows of leaves that changed are written, and the mark. So a tree is read after a
+ * restart, or, without the mark, built by reading the partition page by page while writes go on. A tree is ready once it is
+ * read or built; what is not ready says nothing about what is equal.
  *
  * Whether a copy is weak is counted and not hashed: copies of one version never differ in anything a push could mend.
  *
@@ -43,6 +45,8 @@ struct trees {
 	uint32_t waiting;  /* trees that are to be loaded */
 	uint32_t building; /* trees that are being built */
 	uint32_t scanning; /* scans under way */
+	uint32_t unmarked; /* trees that are ready and have no mark on disk */
+	usec_t rest_us;    /* when they are looked at again */
 	uint32_t next;     /* partition that is looked at next */
 };
 
@@ -53,7 +57,7 @@ uint64_t tree_hash(uint32_t bucket, struct slice key, struct version ver, bool t
 void trees_set_map(struct node_core *core);
 void trees_release(struct node_core *core);
 
-/** Starts what is due: loading, a few partitions at a time. */
+/** Starts what is due, a few partitions at a time: loading, building, writing rows of those at rest. */
 void trees_tick(struct node_core *core);
 
 /**

@@ -53,9 +53,14 @@ struct tree {
 	uint64_t keys, bytes, tombstones;          /* sums over the leaves */
 	struct tree_build *build;                  /* while BUILDING */
 	struct tree *shadow;                       /* scrub.c's, or NULL */
-	uint8_t had_row[LEAVES_PER_PARTITION / 8]; /* leaves with a row on disk from before the build */
+	bool marked;                               /* READY: the rows on disk are complete and right */
+	usec_t changed_us;                         /* last change */
+	uint8_t changed[LEAVES_PER_PARTITION / 8]; /* leaves whose rows on disk are not what they should be */
 	struct tree_leaf leaves[LEAVES_PER_PARTITION];
 };
+
+/** The leaf's row is not right any more. */
+void tree_note_change(struct tree *t, uint16_t leaf);
 
 /** Adds a copy to its leaf, or takes it away. */
 void tree_add(struct tree *t, uint16_t leaf, const struct tree_item *item);
@@ -64,6 +69,9 @@ void tree_take(struct tree *t, uint16_t leaf, const struct tree_item *item);
 /** The row of a leaf as it is now: a removal if it is empty. The value lives in the actions' memory. */
 struct disk_put tree_leaf_put(struct node_core *core, const struct tree *t, uint16_t leaf);
 struct disk_put tree_mark_put(struct node_core *core, uint16_t partition, bool remove);
+
+/** All is known: from now on it is READY, with or without its mark. */
+void tree_set_ready(struct node_core *core, struct tree *t, bool marked);
 
 /** Reads a row into its leaf; false if the bytes are none. */
 MUST_USE bool tree_leaf_parse(struct slice value, struct tree_leaf *ret);

@@ -154,23 +154,54 @@ bool tree_may_build(const struct node_core *core, const struct tree *t)
 	return t->state == TREE_BUILDING && !t->scanning && t->build->barrier <= core->write_done;
 }
 
+/** The partition is at rest: its rows are put right, and the mark says so, all in one write. */
+static void write_rows(struct node_core *core, struct tree *t)
+{
+	struct disk_put *puts = actions_alloc(core->out, (LEAVES_PER_PARTITION + 1) * sizeof puts[0]);
+	uint32_t count = 0;
+	for (uint16_t leaf = 0; leaf < LEAVES_PER_PARTITION; leaf++) {
+		if (t->changed[leaf / 8] & 1u << leaf % 8)
+			puts[count++] = tree_leaf_put(core, t, leaf);
+	}
+	puts[count++] = tree_mark_put(core, t->partition, /* remove= */ false);
+	core_write(core, puts, count);
+	memset(t->changed, 0, sizeof t->changed);
+	t->marked = true;
+	core->trees.unmarked--;
+}
+
+static bool is_at_rest(struct node_core *core, const struct tree *t)
+{
+	usec_t quiet_us = BUGGIFY(core, tree_rests_soon) ? 0 : TREE_QUIET_US;
+	return t->state == TREE_READY && !t->marked && core->now.mono_us >= t->changed_us + quiet_us;
+}
+
 void trees_tick(struct node_core *core)
 {
 	struct trees *trees = &core->trees;
 	uint32_t steps = trees->count / core->config.shard_count + 1;
-	bool busy = trees->waiting + trees->building > 0;
-	for (uint32_t i = 0; busy && i < steps && trees->scanning < TREE_SCANS_MAX; i++) {
+	uint32_t rows_left = TREE_RESTS_MAX;
+	bool rests_due = trees->unmarked > 0 && core->now.mono_us >= trees->rest_us;
+	bool busy = trees->waiting + trees->building > 0 || rests_due;
+	for (uint32_t i = 0; busy && i < steps && trees->scanning < TREE_SCANS_MAX && rows_left > 0; i++) {
 		struct tree *t = trees->of[trees->next];
 		trees->next += core->config.shard_count;
 		if (trees->next >= trees->count)
 			trees->next = core->config.shard;
 		if (!t || t->scanning)
 			continue;
-		if (t->state == TREE_WAITING)
+		if (rests_due && is_at_rest(core, t)) {
+			write_rows(core, t);
+			rows_left--;
+		} else if (t->state == TREE_WAITING) {
 			load(core, t);
-		else if (tree_may_build(core, t) && !core_yields(core))
+		} else if (tree_may_build(core, t) && !core_yields(core)) {
 			tree_build_page(core, t, TREE_BUILD_ROWS);
+		}
 	}
+	/* All have been looked at, if fewer were written than may be. */
+	if (rests_due && rows_left > 0)
+		trees->rest_us = core->now.mono_us + TREE_QUIET_US / 10;
 }
 
 /* ---- what a scan found ---- */
@@ -188,7 +219,7 @@ static bool take_leaf_row(struct tree *t, const struct disk_row *row)
 	struct tree_leaf l;
 	if (leaf >= LEAVES_PER_PARTITION)
 		return false;
-	t->had_row[leaf / 8] |= (uint8_t)(1u << leaf % 8);
+	t->changed[leaf / 8] = (uint8_t)(t->changed[leaf / 8] | 1u << leaf % 8);
 	if (!tree_leaf_parse(row->value, &l))
 		return false;
 	t->leaves[leaf] = l;
@@ -208,7 +239,8 @@ static void loaded(struct node_core *core, struct tree *t, const struct disk_row
 			good &= take_leaf_row(t, &rows[i]);
 	}
 	if (complete && good && !COVER_IF(t->spoiled, tree_spoiled)) {
-		t->state = TREE_READY;
+		memset(t->changed, 0, sizeof t->changed);
+		tree_set_ready(core, t, /* marked= */ true);
 		return;
 	}
 	clear_leaves(t);
@@ -217,23 +249,14 @@ static void loaded(struct node_core *core, struct tree *t, const struct disk_row
 	tree_build_begin(core, t);
 }
 
-/** All leaves and the mark in one write: later ones find the rows complete. */
+/** Rows that are not right, from before, are among the changed ones. */
 static void finish_build(struct node_core *core, struct tree *t)
 {
 	KV_ASSERT(t->build->touched.count == 0);
 	tree_build_free(t);
-	struct disk_put *puts = actions_alloc(core->out, (LEAVES_PER_PARTITION + 1) * sizeof puts[0]);
-	uint32_t count = 0;
-	for (uint16_t leaf = 0; leaf < LEAVES_PER_PARTITION; leaf++) {
-		bool had_row = t->had_row[leaf / 8] & 1u << leaf % 8;
-		if (had_row || t->leaves[leaf].keys > 0)
-			puts[count++] = tree_leaf_put(core, t, leaf);
-	}
-	puts[count++] = tree_mark_put(core, t->partition, /* remove= */ false);
-	core_write(core, puts, count);
 	core->trees.building--;
-	t->state = TREE_READY;
 	t->spoiled = false;
+	tree_set_ready(core, t, /* marked= */ false);
 }
 
 static bool add_row(struct tree *t, const struct disk_row *row)

@@ -215,6 +215,76 @@ static void a_fence_refuses_ballots_and_makes_late_pushes_weak_but_not_copies(vo
 	assert_true(version_equal(ret.promise, ver(10)));
 }
 
+static void a_push_that_the_seal_refuses_says_so(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {.seal = ver(10), .drop = ver(5)};
+	struct msg_replica_reply refused = push(&k, &f, 7);
+	assert_int_equal(refused.answer, ANSWER_OLD);
+	assert_true(version_equal(refused.promise, ver(10)));
+	assert_true(version_is_none(refused.stored));
+	/* What other replicas have passes the seal, but not what was dropped. */
+	struct record r = rec(5);
+	bool weak;
+	struct push_way transfer = {1, 1, .transfer = true};
+	assert_int_equal(acceptor_push(&k, &f, &r, &transfer, &refused, &weak), ACCEPTOR_ANSWER);
+	r = rec(7);
+	assert_int_equal(acceptor_push(&k, &f, &r, &transfer, &refused, &weak), ACCEPTOR_STORE);
+	key_state_release(&k);
+}
+
+static bool may_drop(struct record rec, uint64_t drop_floor)
+{
+	struct msg_replica_reply told = {.answer = ANSWER_RECORD, .record = rec, .drop_floor = ver(drop_floor)};
+	return acceptor_may_drop(&told, ver(10), ver(20));
+}
+
+static void a_tombstone_may_go_if_it_is_strong_here_or_over(void **state)
+{
+	struct record tombstone = {.ver = ver(10), .tombstone = true};
+	assert_true(may_drop(tombstone, 0));
+	tombstone.weak = true;
+	assert_false(may_drop(tombstone, 0));
+	tombstone.weak = false;
+	tombstone.fence = 1;
+	assert_false(may_drop(tombstone, 0));
+	assert_false(may_drop(rec(10), 0)); /* alive */
+	assert_false(may_drop(rec(9), 0));
+	assert_false(may_drop(rec(15), 0)); /* not in step */
+	assert_true(may_drop(rec(21), 0));
+	assert_false(may_drop((struct record){0}, 9)); /* never had it */
+	assert_true(may_drop((struct record){0}, 10)); /* had it */
+	struct record ending = rec(10);
+	ending.expires_ms = 1;
+	assert_false(may_drop(ending, 0));
+	struct msg_replica_reply told = {.answer = ANSWER_RECORD, .record = ending};
+	assert_true(acceptor_may_drop(&told, ver(10), ver(hlc_from_ms(1))));
+}
+
+static void a_purge_removes_that_version_and_keeps_the_promise(void **state)
+{
+	struct key_state k = {0};
+	struct partition_floors f = {.seal = ver(20), .drop = ver(9)};
+	struct carrier c[CARRIERS_MAX];
+	struct partition_floors open = {0};
+	accept(&k, &open, 8, true);
+	struct record tombstone = {.ver = ver(10), .org = ver(10), .tombstone = true};
+	acceptor_store(&k, &tombstone, 0);
+	prepare(&k, &f, 30, c, NULL, 0);
+	assert_false(acceptor_purge(&k, &f, ver(10))); /* above the drop floor */
+	f.drop = ver(20);
+	assert_false(acceptor_purge(&k, &f, ver(11)));
+	assert_true(acceptor_purge(&k, &f, ver(10)));
+	assert_true(version_is_none(k.rec.ver));
+	assert_int_equal(k.mem.count, 0);
+	assert_true(version_equal(acceptor_promise(&k, &f), ver(30)));
+	/* Forgotten for good: also once the key is written again. */
+	assert_int_equal(accept(&k, &f, 30, true).answer, ANSWER_ACK);
+	assert_true(version_equal(acceptor_memory_floor(&k, &f), ver(20)));
+	assert_false(acceptor_purge(&k, &f, ver(30)));
+	key_state_release(&k);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -228,7 +298,13 @@ int main(void)
 		cmocka_unit_test(floors_after_a_restart_refuse_and_cast_doubt),
 		cmocka_unit_test(a_sealed_version_is_refused_for_every_request),
 		cmocka_unit_test(a_strong_record_read_in_an_older_epoch_is_not_stored),
+<<<<<<< HEAD
+		cmocka_unit_test(a_push_that_the_seal_refuses_says_so),
+		cmocka_unit_test(a_tombstone_may_go_if_it_is_strong_here_or_over),
+		cmocka_unit_test(a_purge_removes_that_version_and_keeps_the_promise),
+=======
 		cmocka_unit_test(a_fence_refuses_ballots_and_makes_late_pushes_weak_but_not_copies),
+>>>>>>> joint
 	};
 	return test_run("acceptor", tests);
 }

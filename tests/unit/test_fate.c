@@ -68,6 +68,17 @@ static void a_retry_needs_a_lineage_or_memories_that_reach_back_to_it(void **sta
 	assert_int_equal(fate_judge(&op, &m).fate, FATE_DEAD);
 }
 
+static void nothing_is_dead_whose_traces_may_have_been_dropped(void **state)
+{
+	struct op op = op_alone(in_lane(7, 1), 10);
+	op.replies[0].memory_floor = op.replies[1].memory_floor = ver(50);
+	struct record absent = {.lin_floor = ver(50)};
+	assert_int_equal(fate_judge(&op, &absent).fate, FATE_OPEN);
+	/* A key that never was there, or was dropped before. */
+	absent.lin_floor = ver(9);
+	assert_int_equal(fate_judge(&op, &absent).fate, FATE_DEAD);
+}
+
 static void a_weak_record_whose_lane_has_replaced_the_attempt_may_be_built_on_it(void **state)
 {
 	struct op op = op_alone(in_lane(7, 1), 10);
@@ -133,6 +144,7 @@ int main(void)
 		cmocka_unit_test(an_attempt_that_no_majority_can_have_is_dead),
 		cmocka_unit_test(an_attempt_that_a_whole_lineage_passes_by_is_dead),
 		cmocka_unit_test(a_retry_needs_a_lineage_or_memories_that_reach_back_to_it),
+		cmocka_unit_test(nothing_is_dead_whose_traces_may_have_been_dropped),
 		cmocka_unit_test(a_weak_record_whose_lane_has_replaced_the_attempt_may_be_built_on_it),
 		cmocka_unit_test(while_the_row_changes_an_attempt_is_effective_by_majorities_of_both_sets_only),
 		cmocka_unit_test(

@@ -400,6 +400,30 @@ static void a_restart_within_a_session_ends_it(void **state)
 	cluster_free(c);
 }
 
+static void a_hint_that_the_seal_refuses_is_made_up_for_by_a_session(void **state)
+{
+	struct cluster *c = gc_cluster();
+	drop(c, ANY, 2, OP_PUSH, FOR_REQUESTS);
+	drop(c, ANY, ANY, OP_TREE_ROOTS, FOR_BOTH);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "v", EVENTUAL(.acks = ACKS_ONE)), KV_OK);
+	pass(c, USEC_PER_SEC);
+	assert_int_equal(stats_of(c, 0).hints_pending, 1);
+	struct msg seal = {.opcode = OP_GC, .id = 77, .epoch = c->map.epoch, .hlc = clock_of(c, 0)};
+	seal.gc = (struct msg_gc){.partition = data_key("k").partition, .step = GC_SEAL};
+	seal.gc.floor = version_floor(clock_of(c, 0));
+	tell(c, 1, 2, &seal);
+	run(c);
+	c->rule_count = 0;
+	drop(c, ANY, ANY, OP_TREE_ROOTS, FOR_BOTH);
+	pass(c, 5 * USEC_PER_SEC);
+	assert_int_equal(stats_of(c, 0).hints_pending, 0);
+	assert_false(is_here(c, 2, "k"));
+	/* It cannot be brought by anything else either, so the one whose seal is ahead of its drop floor sees to it. */
+	pass(c, LONG_US);
+	assert_true(is_here(c, 2, "k"));
+	cluster_free(c);
+}
+
 /** Runs itself with each mutant of its rules, in a process of its own: speaks TAP, says which was not noticed. */
 static int run_mutants(const char *self)
 {
@@ -449,6 +473,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_write_older_than_the_seal_is_refused_and_not_acknowledged),
 		cmocka_unit_test(a_session_that_was_cut_off_is_made_up_for),
 		cmocka_unit_test(a_restart_within_a_session_ends_it),
+		cmocka_unit_test(a_hint_that_the_seal_refuses_is_made_up_for_by_a_session),
 	};
 	return test_run("gc", tests);
 }
