@@ -233,6 +233,7 @@ static void heal(struct run *r)
 	}
 	if (r->done == done)
 		fail_run(r, "the map cannot be changed any more");
+	r->may_go = false;
 	run_until(r, w->now_us + 5 * USEC_PER_SEC);
 	for (node_id i = 0; i < w->node_count; i++) {
 		if (!w->nodes[i].gone && world_epoch(w, i) != r->epoch_max)
