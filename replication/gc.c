@@ -211,6 +211,8 @@ static void look_at(struct node_core *core, uint16_t partition, struct gc_sessio
 {
 	struct gc_partition *g = &core->gc.items[partition];
 	struct row row = cluster_map_row(core->map, partition);
+	if (row_position(&row, core->self) < 0)
+		nothing_to_do(core, g);
 	if (!can_be_looked_at(core, partition, &row) || !is_due(core, partition))
 		return;
 	bool unfinished = is_unfinished(core, partition), known = g->oldest != 0;
@@ -253,7 +255,8 @@ void gc_tick(struct node_core *core)
 		if (gc->sessions[i])
 			gc_session_tick(core, gc->sessions[i]);
 	}
-	if (!partitions_are_loaded(core) || !node_core_is_ready(core) || core_yields(core))
+	bool able = partitions_are_loaded(core) && node_core_is_ready(core) && !detector_clock_is_off(core);
+	if (!able || core_yields(core))
 		return;
 	if (gc->next < gc->count) {
 		walk(core);
