@@ -200,7 +200,7 @@ static enum kv_status may_take_part(struct node_core *core, node_id from, const 
 	if (!members || row.move || m->epoch < row.config_epoch)
 		return KV_STALE;
 	if (m->epoch > core->map->desc.epoch) {
-		form_pull_map(core, from);
+		map_spread_pull(core, from);
 		return KV_NOT_READY;
 	}
 	bool ready = partitions_are_loaded(core) && partition_serves(core, m->gc.partition);

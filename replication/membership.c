@@ -371,12 +371,12 @@ static void ask_to_join(struct node_core *core)
 {
 	struct membership *s = &core->membership;
 	const struct core_config *config = &core->config;
-	if (config->join_token.size == 0 || config->join_seed_count == 0 || core->form || core->now.mono_us < s->join_us)
+	if (config->join_token.size == 0 || config->seed_count == 0 || core->form || core->now.mono_us < s->join_us)
 		return;
 	COVER(join_asked);
 	s->join_us = core->now.mono_us + JOIN_RETRY_US;
-	node_id to = (node_id)(s->join_seed++ % config->join_seed_count);
-	core_peer(core, to, config->join_seeds[to]);
+	node_id to = (node_id)(s->join_seed++ % config->seed_count);
+	core_peer(core, to, config->seeds[to]);
 	struct msg *m = core_msg(core, OP_JOIN, core_next_id(core), /* reply= */ false);
 	m->join.token = config->join_token;
 	m->join.self = form_describe_self(core, 0);
@@ -448,7 +448,7 @@ void membership_map_changed(struct node_core *core)
 	if (core->config.shard != 0)
 		return;
 	/* Links to seeds that the map has not given to a node. */
-	for (uint32_t i = core->map->desc.node_count; i < core->config.join_seed_count && s->join_seed > 0; i++)
+	for (uint32_t i = core->map->desc.node_count; i < core->config.seed_count && s->join_seed > 0; i++)
 		core_peer(core, (node_id)i, slice_of(NULL, 0));
 	s->join_seed = 0;
 }
