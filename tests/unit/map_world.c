@@ -315,7 +315,6 @@ void world_start(struct world *w, node_id node)
 {
 	struct world_node *n = &w->nodes[node];
 	KV_ASSERT(!n->core && !n->gone);
-	const struct slice seeds[] = {slice_str(w->names[0]), slice_str(w->names[1])};
 	struct core_config config = {.seed = rng_next(&w->rng),
 				     .shard_count = 1,
 				     .node = w->map_nodes[node].uuid,
@@ -328,8 +327,9 @@ void world_start(struct world *w, node_id node)
 				     .map = n->map ? &n->map->desc : NULL};
 	if (n->empty_start && w->join_token[0] != '\0') {
 		config.join_token = slice_str(w->join_token);
-		config.join_seed_count = 2;
-		config.join_seeds = seeds;
+		config.seed_count = 2;
+		config.seeds[0] = slice_str(w->names[0]);
+		config.seeds[1] = slice_str(w->names[1]);
 	}
 	memset(n->links, 0, sizeof n->links);
 	n->core = node_core_new(&config);
