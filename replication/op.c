@@ -291,7 +291,7 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	if (op->internal) {
 		bool complete = m->result.status == KV_OK || m->result.status == KV_NOT_FOUND;
 		if (op->probe_id)
-			hint_push_probed(core, op->probe_id, complete, op->best.rec.ver);
+			hint_push_probed(core, op, complete);
 		if (op->done)
 			op->done(core, op->done_owner, complete);
 		return;
