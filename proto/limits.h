@@ -41,7 +41,6 @@
 #define NAME_SIZE_MAX        64u
 #define VOTERS_MAX           5u
 #define TOKENS_MAX           16u /* join tokens at a time */
-#define JOIN_SEEDS_MAX       8u  /* nodes that one without a cluster asks to be admitted */
 
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
