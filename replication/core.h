@@ -19,6 +19,7 @@
 #include "replication/disk_watch.h"
 #include "replication/driver.h"
 #include "replication/exchange.h"
+#include "replication/gc.h"
 #include "replication/health.h"
 #include "replication/hints.h"
 #include "replication/leaving.h"
@@ -107,6 +108,7 @@ struct node_core {
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
+	struct gc gc;
 	struct tree_served served;
 	struct exchanges exchanges;
 	struct repair repair;
@@ -185,6 +187,7 @@ enum disk_wait_kind {
 	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_GC_SCAN,
 	WAIT_TREE_KEYS,
 	WAIT_EXCHANGE_SCAN,
 };

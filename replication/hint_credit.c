@@ -35,19 +35,26 @@ static uint32_t sender_count(const struct node_core *core, node_id from)
 	return count;
 }
 
+/** What FROM may have of the budget: its part of what has come in since it was granted something. */
+static uint32_t share_of(const struct node_core *core, node_id from)
+{
+	usec_t passed_us = MIN(core->now.mono_us - core->hints.given_us[from], USEC_PER_SEC);
+	return (uint32_t)(passed_us * rate_of(core) / sender_count(core, from) / USEC_PER_SEC);
+}
+
 static uint32_t grant(struct node_core *core, node_id from, uint64_t pending)
 {
 	struct hints *h = &core->hints;
 	refill(core);
-	uint32_t senders = sender_count(core, from);
 	h->asked_us[from] = MAX(core->now.mono_us, (usec_t)1);
-	if (COVER_IF(health_is_overloaded(core), hint_credit_refused) || h->tokens == 0)
+	if (COVER_IF(health_is_overloaded(core), hint_credit_refused))
 		return 0;
-	uint32_t share = MAX(h->tokens / senders, 1u);
-	uint32_t granted =
-		(uint32_t)MIN(MIN((uint64_t)share, MAX(pending, (uint64_t)1)), (uint64_t)HINT_SCAN_ITEMS);
-	KV_ASSERT(granted <= h->tokens);
+	uint64_t wanted = MIN(MAX(pending, (uint64_t)1), (uint64_t)HINT_SCAN_ITEMS);
+	uint32_t granted = (uint32_t)MIN(wanted, (uint64_t)MIN(h->tokens, share_of(core, from)));
+	if (granted == 0)
+		return 0;
 	h->tokens -= granted;
+	h->given_us[from] = core->now.mono_us;
 	return granted;
 }
 

@@ -157,15 +157,27 @@ void hint_push_read_done(struct node_core *core, struct hint_push *p, bool found
 	}
 }
 
-void hint_push_probed(struct node_core *core, uint64_t push_id, bool complete, struct version greatest)
+/** The target itself told that it has what the hint names. */
+static bool target_has(const struct hint_push *p, const struct op *op)
 {
-	struct hint_push *p = find_push(core, push_id);
+	int at = row_position(&op->row, p->target->node);
+	if (at < 0 || !op->replies[at].valid)
+		return false;
+	const struct op_reply *r = &op->replies[at];
+	struct version wanted = version_max(p->ver, version_is_none(p->ver) ? op->best.rec.ver : VERSION_NONE);
+	return version_at_most(wanted, r->ver) || version_at_most(wanted, r->drop);
+}
+
+void hint_push_probed(struct node_core *core, const struct op *op, bool complete)
+{
+	struct hint_push *p = find_push(core, op->probe_id);
 	if (!p)
 		return;
 	struct hint_target *t = p->target;
 	/* No replica has it: it was refused everywhere, or lost with a crash before anyone answered, or its tombstone dropped. */
-	bool nowhere = version_less(greatest, p->ver) || version_is_none(greatest);
-	end_push(core, p, /* delivered= */ complete && nowhere);
+	struct version greatest = op->best.rec.ver;
+	bool nowhere = complete && (version_less(greatest, p->ver) || version_is_none(greatest));
+	end_push(core, p, /* delivered= */ nowhere || COVER_IF(target_has(p, op), hint_was_repaired));
 	hint_replay_continue(core, t);
 }
 
@@ -176,7 +188,11 @@ bool hint_push_answered(struct node_core *core, const struct msg *m)
 		return false;
 	struct hint_target *t = p->target;
 	bool has = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
-	end_push(core, p, /* delivered= */ has && version_at_most(p->sent, m->answer.stored));
+	/* Sealed off: whoever collects the partition's tombstones brings all in step, and hints are of no use for it. */
+	bool sealed = m->answer.answer == ANSWER_OLD && version_at_most(p->sent, m->answer.promise);
+	end_push(core, p,
+		 /* delivered= */ (has && version_at_most(p->sent, m->answer.stored)) ||
+			 COVER_IF(sealed, hint_sealed));
 	hint_replay_continue(core, t);
 	return true;
 }

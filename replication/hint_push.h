@@ -8,6 +8,8 @@
 
 #include "replication/hints.h"
 
+struct op;
+
 struct hint_push {
 	struct hmap_node node; /* in hints.pushes, by message id */
 	struct hint_target *target;
@@ -35,8 +37,8 @@ void hint_push_renew(struct node_core *core, const struct hint_target *target, u
 /** A disk read of a push is done. */
 void hint_push_read_done(struct node_core *core, struct hint_push *push, bool found, struct slice bytes);
 
-/** A read of all replicas for a push is over; COMPLETE if all answered, GREATEST being the newest version told. */
-void hint_push_probed(struct node_core *core, uint64_t push_id, bool complete, struct version greatest);
+/** A read of all replicas for a push is over; COMPLETE if all answered. */
+void hint_push_probed(struct node_core *core, const struct op *op, bool complete);
 
 /** The answer to a push, if its id is one of ours; false if not. */
 bool hint_push_answered(struct node_core *core, const struct msg *m);

@@ -100,6 +100,7 @@ struct hints {
 	usec_t granted_us;               /* when tokens were added last */
 	uint32_t tokens;                 /* keys that may still be granted */
 	usec_t asked_us[NODES_MAX];      /* when each sender asked last */
+	usec_t given_us[NODES_MAX];      /* and was granted something */
 	uint64_t mark_tokens[NODES_MAX]; /* of the last mark taken over for each node: the write that keeps it */
 };
 

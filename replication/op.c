@@ -249,7 +249,8 @@ bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
 		reply->drop = answer->drop_floor;
 		reply->fence = rec->fence;
 	}
-	op->drop_max = version_max(op->drop_max, reply->drop);
+	if (!MUTANT(gcnovirt))
+		op->drop_max = version_max(op->drop_max, reply->drop);
 	op->fence_max = MAX(op->fence_max, rec->fence);
 	if (!is_better(&op->best.rec, rec))
 		return true;
@@ -265,6 +266,8 @@ uint32_t op_strong_holders(const struct op *op, struct version ver)
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct op_reply *r = &op->replies[i];
 		if (r->valid && (r->strong || MUTANT(noweak)) && version_equal(r->ver, ver))
+			bits |= 1u << i;
+		if (r->valid && MUTANT(gcabsent) && op->best.rec.tombstone && version_is_none(r->ver))
 			bits |= 1u << i;
 	}
 	return bits;
@@ -288,7 +291,7 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	if (op->internal) {
 		bool complete = m->result.status == KV_OK || m->result.status == KV_NOT_FOUND;
 		if (op->probe_id)
-			hint_push_probed(core, op->probe_id, complete, op->best.rec.ver);
+			hint_push_probed(core, op, complete);
 		if (op->done)
 			op->done(core, op->done_owner, complete);
 		return;

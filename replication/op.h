@@ -84,6 +84,7 @@ struct op {
 	/* who asked */
 	bool internal;     /* nobody: it repairs */
 	uint64_t probe_id; /* internal: the hint's push that wants to know, or 0 */
+	bool stabilizes;   /* internal: for op_stabilize */
 	bool every;        /* internal: weak copies do not do */
 	op_done_fn done;   /* internal: who is told of the end; NULL nobody */
 	void *done_owner;
@@ -126,6 +127,7 @@ struct op {
 	hlc_t asked_hlc;         /* cluster time carried by the phase's messages */
 	uint32_t asked;          /* bits: replicas that messages of this phase went to */
 	uint32_t fetch_tried;    /* bits: replicas asked again for the value */
+	uint32_t wanted;         /* bits: replicas without whose record it is not enough */
 	uint32_t rejected;       /* bits: answered REJECT, or refused by clock */
 	uint32_t out;            /* bits: DIRECT: rejected, and the attempt never was there */
 	uint32_t dead;           /* bits: DIRECT: the same, and it never can be */
@@ -298,9 +300,9 @@ extern const struct op_class op_get_class, op_put_class, op_direct_class, op_upd
 MUST_USE bool op_repair(struct node_core *core, uint32_t bucket, struct slice key, uint64_t probe_id);
 
 /**
- * Reads a key strongly, for OWNER: what it finds is held by a majority of both sets then. With EVERY, replicas that answer and
- * hold the record weakly do not do: it gets a new version. DONE is called once, never within this call; COMPLETE false: try
- * again. False, and DONE is never called, if too much is in flight.
+ * Reads a key strongly, for OWNER: what it finds is held by a majority of both sets then, and this node's own copy, if it is a
+ * replica, is not newer. With EVERY, replicas that answer and hold the record weakly do not do: it gets a new version. DONE is
+ * called once, never within this call; COMPLETE false: try again. False, and DONE is never called, if too much is in flight.
  */
 MUST_USE bool op_stabilize(struct node_core *core, uint32_t bucket, struct slice key, bool every, op_done_fn done,
 			   void *owner);

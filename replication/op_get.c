@@ -125,6 +125,8 @@ static void get_read(struct node_core *core, struct op *op)
 	op->known_us = is_strong(op) || own_position(core, op) < 0 ? 0 : staleness_known_us(core, op);
 	op->wide |= is_too_old(core, op);
 	op_begin(core, op, PHASE_READING, get_need(op));
+	int position = row_position(&op->row, core->self);
+	op->wanted = op->stabilizes && position >= 0 ? 1u << position : 0;
 	uint32_t at = value_position(core, op);
 	uint32_t asked = is_narrow(op) ? 1u << at : get_asked(op);
 	for (uint32_t i = 0; i < op->row.count; i++) {
@@ -297,12 +299,18 @@ static void get_evaluate(struct node_core *core, struct op *op)
 		get_copy(core, op);
 }
 
+/** Who makes a record stable looks at this node's own copy in any case, or at all. */
+static bool get_heard_enough(const struct op *op)
+{
+	return (op->wanted & ~op->quorum.yes) == 0 && (!op->every || quorum_complete(&op->quorum));
+}
+
 /** A session needs one replica that has what it has seen. */
 static enum quorum_verdict get_verdict(const struct op *op)
 {
 	enum quorum_verdict verdict = quorum_verdict(&op->quorum);
-	if (op->every && op->phase == PHASE_READING && verdict == QUORUM_REACHED && !quorum_complete(&op->quorum))
-		return QUORUM_PENDING;
+	if (verdict == QUORUM_REACHED && op->phase == PHASE_READING && !get_heard_enough(op))
+		return quorum_complete(&op->quorum) ? QUORUM_IMPOSSIBLE : QUORUM_PENDING;
 	if (verdict != QUORUM_REACHED || !is_session(op) || level_session_is_met(op))
 		return verdict;
 	return quorum_complete(&op->quorum) ? QUORUM_IMPOSSIBLE : QUORUM_PENDING;

@@ -32,6 +32,7 @@ bool op_stabilize(struct node_core *core, uint32_t bucket, struct slice key, boo
 	struct op *op = internal_new(core, bucket, key, LEVEL_STRONG);
 	if (!op)
 		return false;
+	op->stabilizes = true;
 	op->every = every;
 	op->done = done;
 	op->done_owner = owner;

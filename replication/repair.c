@@ -362,13 +362,12 @@ static void report(struct node_core *core, struct msg_repair *ret)
 		.repaired = core->stats.records_repaired,
 		.scrubbed = core->stats.records_scrubbed,
 		.corrupt = core->stats.records_corrupt,
-		.purge_age_ms = UINT64_MAX,
-		.purge_blocked_by = NODE_NONE,
 	};
 	for (uint32_t p = core->config.shard; p < core->map->desc.partitions; p += core->config.shard_count)
 		report_partition(core, (uint16_t)p, ret, &list);
 	ret->pairs = list.pairs;
 	ret->pair_count = list.count;
+	gc_report(core, ret);
 }
 
 void repair_asked(struct node_core *core, uint64_t client, const struct msg *m)

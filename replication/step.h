@@ -116,7 +116,7 @@ enum action_kind {
 	ACT_SCAN,     /* ends in EV_SCAN_DONE */
 	ACT_SAVE_MAP, /* make the map durable, then EV_MAP_SAVED to every core of the node */
 	ACT_PEER, /* node `index`, or NODE_GUEST, is reached at `address` from now on; empty address: forget it */
-	ACT_STOP, /* this identity may not go on: stop the process, saying why */
+	ACT_STOP, /* stop the process, saying why: the identity may not go on, or, with KV_OK, has left the cluster as asked */
 };
 
 struct action {

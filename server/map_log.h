@@ -10,7 +10,7 @@
 #include "replication/cluster_map.h"
 
 struct map_log {
-	struct cluster_map *last; /* read-only; NULL: none yet */
+	struct cluster_map *last; /* private */
 };
 
 /** MAP (checked; copied) is the node's from now on. The first one is only remembered. */

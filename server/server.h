@@ -55,8 +55,7 @@ struct server {
 	uint32_t next_shard;       /* private to shard 0's thread */
 	int wake_fd;               /* of server_run: a shard went quiet, or failed */
 	_Atomic bool failed;
-	_Atomic bool left; /* the map that comes into force says that this node, which was leaving, has left */
-	_Atomic bool retired;
+	_Atomic bool retired; /* left the cluster, as it was told to */
 	bool running;
 };
 

@@ -335,30 +335,16 @@ static void on_map_stored(void *owner, struct slice stored)
 		shard_post_map(s->server->shards[i], stored);
 }
 
-static enum node_state state_of(const struct map_desc *map, const struct uuid *node)
-{
-	for (uint32_t i = 0; i < map->node_count; i++) {
-		if (uuid_equal(&map->nodes[i].uuid, node))
-			return map->nodes[i].state;
-	}
-	return NODE_REMOVED;
-}
-
 static void on_save_map(void *owner, const struct map_desc *map)
 {
 	struct shard *s = owner;
-	const struct cluster_map *last = s->server->map_log.last;
-	const struct uuid *self = &s->server->identity.node;
-	KV_ASSERT(s->index == 0); /* maps are its affair */
-	if (last && state_of(&last->desc, self) == NODE_LEAVING && state_of(map, self) == NODE_REMOVED)
-		atomic_store(&s->server->left, true);
 	map_store_save(s->server->commit, &s->loop, map, on_map_stored, s);
 }
 
 static void on_stop(void *owner, enum kv_status status, struct slice why)
 {
 	struct server *server = ((struct shard *)owner)->server;
-	if (status == KV_IDENTITY && atomic_load(&server->left))
+	if (status == KV_OK)
 		server_retire(server);
 	else
 		server_fail(server, status, why);

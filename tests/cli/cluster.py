@@ -23,23 +23,22 @@ class Cluster:
 
     def __enter__(self):
         self.must('dev', 'up', str(self.nodes), '--dir', self.dir, '--partitions', '16')
-        with open(os.path.join(self.dir, 'endpoints'), encoding='utf-8') as file:
-            self.environment['KVCTL_ENDPOINTS'] = file.read().strip()
+        self.find_nodes()
         return self
 
     def __exit__(self, *_):
         self.run('dev', 'down', '--dir', self.dir)
         shutil.rmtree(self.base)
 
-    def run(self, *words, stdin=b'', **variables):
+    def run(self, *words, stdin=b'', seconds=60, **variables):
         """Runs kvctl; gives its exit code, output and talk."""
         done = subprocess.run([self.kvctl, *words], input=stdin, env={**self.environment, **variables},
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds)
         return done.returncode, done.stdout, done.stderr.decode('utf-8', 'replace')
 
-    def must(self, *words, stdin=b''):
+    def must(self, *words, stdin=b'', seconds=60):
         """Its output; an error unless it ends with 0."""
-        code, out, talk = self.run(*words, stdin=stdin)
+        code, out, talk = self.run(*words, stdin=stdin, seconds=seconds)
         if code != 0:
             raise AssertionError(f'kvctl {" ".join(words)} ended with {code}: {talk}')
         return out
@@ -52,6 +51,11 @@ class Cluster:
 
     def path(self, name):
         return os.path.join(self.base, name)
+
+    def find_nodes(self):
+        """After nodes came or went: where to ask from now on."""
+        with open(os.path.join(self.dir, 'endpoints'), encoding='utf-8') as file:
+            self.environment['KVCTL_ENDPOINTS'] = file.read().strip()
 
     def kill(self, node):
         self.must('dev', 'kill', node, '--dir', self.dir)

@@ -36,7 +36,11 @@ def mistakes_end_with_2_and_say_what_was_meant(ctl):
                         (['status', '-o', 'raw'], 'does not write that output format'),
                         (['scan', '--cursor', '!'], '--cursor'), (['export', '--raw', '--format', 'tsv'], 'JSON lines only'),
                         (['cluster', 'init', 'a:1', '--replicas', '3'], 'as many nodes'),
-                        (['cluster', 'init', 'a:1', '--partitions', '17'], 'no power of two'), (['help', 'nonsense'], 'unknown')]:
+                        (['cluster', 'init', 'a:1', '--partitions', '17'], 'no power of two'),
+                        (['node', 'add'], 'usage: kvctl node add ADDRESS'), (['node', 'remove'], 'usage: kvctl node remove NODE'),
+                        (['node', 'add', 'a:1', '--gone'], 'unknown flag --gone'), (['move'], 'move ls'),
+                        (['repair'], 'repair status, repair run'), (['cluster', 'comit'], 'did you mean "cluster commit"?'),
+                        (['unsafe', 'recover', '--config', 'f'], 'are all needed'), (['help', 'nonsense'], 'unknown')]:
         code, out, talk = ctl.run(*words)
         equal((code, out), (2, b''))
         contains(talk, says)
@@ -72,7 +76,8 @@ def without_a_node_the_answer_is_unavailable(ctl):
         unused.bind(('127.0.0.1', 0))
         nobody = f'127.0.0.1:{unused.getsockname()[1]}'
         for words in [['get', 'k'], ['put', 'k', 'v'], ['incr', 'k', '-5'], ['cas', 'k', 'v', '--if-absent'], ['ledger', 'ls'],
-                      ['outcome', '1-2-3:k'], ['status'], ['node', 'ls'], ['export']]:
+                      ['outcome', '1-2-3:k'], ['status'], ['node', 'ls'], ['export'], ['cluster', 'plan'], ['cluster', 'commit'],
+                      ['move', 'ls'], ['repair', 'status'], ['node', 'remove', 'n1']]:
             code, out, talk = ctl.run(*words, '-e', nobody, '--timeout', '200ms')
             equal((code, out), (5, b''))
             contains(talk, 'UNAVAILABLE')

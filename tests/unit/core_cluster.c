@@ -409,6 +409,8 @@ void start_node(struct cluster *c, node_id i, const struct map_desc *map)
 				     .weight = 1,
 				     .hlc_limit = stored_limit(n),
 				     .hints_max = c->hints_max,
+				     .gc_grace_ms = c->gc_grace_ms,
+				     .gc_interval_us = c->gc_interval_us,
 				     .map = map};
 	n->core = node_core_new(&config);
 	node_core_start(n->core, now_of(c, i), &n->actions);

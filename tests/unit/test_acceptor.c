@@ -197,7 +197,7 @@ static void a_strong_record_read_in_an_older_epoch_is_not_stored(void **state)
 static void a_fence_refuses_ballots_and_makes_late_pushes_weak_but_not_copies(void **state)
 {
 	struct key_state k = {0};
-	struct partition_floors f = {.fence = v(10)};
+	struct partition_floors f = {.fence = ver(10)};
 	struct msg_replica_reply ret = {0};
 	struct record r = rec(5);
 	bool weak = false;
@@ -206,13 +206,13 @@ static void a_fence_refuses_ballots_and_makes_late_pushes_weak_but_not_copies(vo
 	struct push_way copied = {.transfer = true, .copied = true};
 	assert_int_equal(acceptor_push(&k, &f, &r, &copied, &ret, &weak), ACCEPTOR_STORE);
 	assert_false(weak);
-	k.promised = v(7); /* its own promise counts in any case */
+	k.promised = ver(7); /* its own promise counts in any case */
 	assert_int_equal(acceptor_push(&k, &f, &r, &copied, &ret, &weak), ACCEPTOR_STORE);
 	assert_true(weak);
 	k.promised = VERSION_NONE;
 	assert_int_equal(acceptor_accept(&k, &f, &r, ACCEPT_DIRECT, &ret), ACCEPTOR_ANSWER);
 	assert_int_equal(ret.answer, ANSWER_REJECT);
-	assert_true(version_equal(ret.promise, v(10)));
+	assert_true(version_equal(ret.promise, ver(10)));
 }
 
 int main(void)

@@ -60,7 +60,7 @@ static void check_operation(const node_id next[REPLICAS], uint32_t down, uint16_
 	struct cluster *c = joint(next);
 	node_id coordinator = NODE_NONE;
 	uint32_t alive = 0;
-	for (node_id i = 0; i < NODES; i++) {
+	for (node_id i = 0; i < c->node_count; i++) {
 		if (down & 1u << i) {
 			crash(c, i);
 			continue;
@@ -484,7 +484,7 @@ static void a_coordinator_with_an_old_map_fetches_the_new_one_and_answers(void *
 	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++) {
 		struct cluster *c = before_move();
 		begin_move(c, one);
-		for (node_id node = 1; node < NODES; node++)
+		for (node_id node = 1; node < c->node_count; node++)
 			give_map(c, node);
 		join(c, 3, clock_of(c, 3));
 		struct msg_request more = strong;
@@ -612,6 +612,29 @@ static void weak_copies_get_a_new_version_where_all_are_to_be_strong(void **stat
 	cluster_free(c);
 }
 
+/** What only this node has, from before it knew better, would otherwise come up later. */
+static void who_makes_a_record_stable_looks_at_its_own_copy(void **state)
+{
+	struct cluster *c = joint(leaving);
+	struct msg push = replica_msg(c, OP_PUSH, "k");
+	push.replica.record = whole_record(version_at(clock_of(c, 3), 1), "only here");
+	push.replica.record.strong = false;
+	assert_int_equal(answer_at(c, 1, 3, &push).answer.answer, ANSWER_STORED);
+	crash(c, 3);
+	start_node(c, 3, &c->map);
+	pass(c, 2 * USEC_PER_SEC);
+	c->nodes[3].hold_reads = true; /* all others are quicker */
+	struct told told = {0};
+	stabilize(c, 3, "k", /* every= */ false, &told);
+	pass(c, 200 * USEC_PER_MSEC);
+	assert_int_equal(told.count, 0);
+	c->nodes[3].hold_reads = false;
+	pass(c, USEC_PER_SEC);
+	assert_true(told.complete);
+	assert_reads(c, 1, "k", "only here");
+	cluster_free(c);
+}
+
 static void nobody_hears_of_what_was_forgotten(void **state)
 {
 	struct cluster *c = before_move();
@@ -656,6 +679,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_ballot_promised_ahead_is_given_up_with_the_row),
 		cmocka_unit_test(a_record_is_made_stable_in_both_rows),
 		cmocka_unit_test(weak_copies_get_a_new_version_where_all_are_to_be_strong),
+		cmocka_unit_test(who_makes_a_record_stable_looks_at_its_own_copy),
 		cmocka_unit_test(nobody_hears_of_what_was_forgotten),
 	};
 	return test_run("joint", tests);

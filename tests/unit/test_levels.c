@@ -309,6 +309,7 @@ static void after_a_restart_a_key_is_checked_with_a_majority_once(void **state)
 	assert_int_equal(call(c, 0, OP_PUT, "k", "new", majority), KV_OK);
 	crash(c, 0);
 	heal(c);
+	drop(c, ANY, ANY, OP_TREE_ROOTS, FOR_BOTH); /* else it is found and mended before anyone reads */
 	start_node(c, 0, &c->map);
 	pass(c, 5 * USEC_PER_SEC);
 	assert_int_equal(call(c, 2, OP_GET, "k", NULL, eventual), KV_NOT_FOUND);
