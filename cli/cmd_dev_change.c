@@ -62,7 +62,6 @@ static struct dev_node *find_replaced(struct dev *dev, uint16_t *ret_index, int 
 static int start_and_stage(struct dev *dev, uint16_t replaces, char peer[DEV_ADDRESS_SIZE])
 {
 	struct dev_node *node = &dev->nodes[dev->count - 1];
-	struct dev_question question = {.client = dev->ctl->client};
 	char kvd[DEV_PATH_SIZE], client[DEV_ADDRESS_SIZE];
 	struct error err;
 	enum kv_status status = dev_find_kvd(kvd, &err);
@@ -70,8 +69,7 @@ static int start_and_stage(struct dev *dev, uint16_t replaces, char peer[DEV_ADD
 		status = dev_node_start(node, kvd, &err);
 	if (status == KV_OK)
 		status = dev_wait_addresses(node, &err);
-	if (status == KV_OK)
-		status = dev_wait_answer(node, &question, &err);
+	/* It is asked by the others: this client knows its cluster, to which the node does not belong yet. */
 	if (status == KV_OK && !dev_node_addresses(node, client, peer))
 		status = error_set(&err, KV_IO, "%s lost its addresses", node->name);
 	if (status != KV_OK)

@@ -33,7 +33,7 @@ struct run {
 	uint32_t asked[WORLD_NODES];    /* mark of the proposal under way on each node */
 	uint64_t asked_epoch[WORLD_NODES];
 	bool asked_late[WORLD_NODES]; /* since leaving is set */
-	uint32_t done;                /* proposals told done */
+	uint64_t done_epoch;          /* greatest of a proposal told done */
 	bool leaving[WORLD_NODES];    /* go for good when told that they may */
 	bool may_go;                  /* they may, from now on */
 	bool gone;
@@ -113,7 +113,7 @@ static void on_verdict(struct node_core *core, void *owner, enum map_verdict ver
 	r->asked[node] = 0;
 	if (verdict != MAP_DONE)
 		return;
-	r->done++;
+	r->done_epoch = MAX(r->done_epoch, epoch);
 	if (!r->chain[epoch].known || r->chain[epoch].mark != mark)
 		fail_run(r, "what was told done is not in the chain");
 	if (r->may_go && !r->gone && r->asked_late[node])
@@ -221,18 +221,19 @@ static void heal(struct run *r)
 		if (!world_is_up(w, i))
 			boot(r, i);
 	}
-	uint32_t done = r->done;
+	uint64_t before = r->epoch_max;
 	bool gone = r->gone;
-	for (uint32_t i = 0; i < 300 && !r->wrong && r->done == done; i++) {
+	for (uint32_t i = 0; i < 300 && !r->wrong && r->done_epoch <= before; i++) {
 		propose(r, (node_id)rng_below(&w->rng, w->node_count));
 		run_until(r, w->now_us + 100000);
 		if (r->gone != gone) {
 			gone = r->gone;
-			done = r->done; /* the last that those who went did: the others must be able to, too */
+			before = r->epoch_max; /* by those who went: the others must get beyond it */
 		}
 	}
-	if (r->done == done)
+	if (r->done_epoch <= before)
 		fail_run(r, "the map cannot be changed any more");
+	r->may_go = false;
 	run_until(r, w->now_us + 5 * USEC_PER_SEC);
 	for (node_id i = 0; i < w->node_count; i++) {
 		if (!w->nodes[i].gone && world_epoch(w, i) != r->epoch_max)
