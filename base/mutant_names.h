@@ -37,6 +37,14 @@
 	X(earlyreply, "a write is reported durable before the sync that covers it")                                \
 	X(syncignored, "a sync that failed is taken for a good one")                                               \
 	X(losedisk, "a node that lost its disk comes back empty under its old identity")                           \
+	X(gcnoall, "a tombstone is dropped when a majority, not all, is sealed and in step")                       \
+	X(gcnoseal, "nothing is sealed before tombstones are dropped")                                             \
+	X(gcnosync, "tombstones are dropped before the records of all replicas are in step")                       \
+	X(gcweak, "a tombstone that is weak somewhere is dropped")                                                 \
+	X(gcabsent, "a replica without the key counts as a holder of any tombstone")                               \
+	X(gcnovirt, "a reader does not take an absent reply for a deletion at its drop floor")                     \
+	X(gctime, "a replica drops tombstones by their age, asking nobody")                                        \
+	X(gclin, "a record built on a dropped one does not tell where its lineage was cut off")                    \
 	X(treehalf, "a record that is replaced stays in the hash tree beside its successor")                       \
 	X(treetwice, "a record written while the hash tree is built is counted as written and as read")            \
 	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \

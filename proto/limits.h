@@ -123,6 +123,13 @@
 #define GC_INTERVAL_US          (30 * USEC_PER_SEC)  /* a partition is looked at for tombstones so often */
 #define GC_GRACE_MS             (4u * 3600u * 1000u) /* tombstones are at least so old: above HINT_AGE_MS */
 #define GC_KEYS_MAX             1000u                /* tombstones of one message */
+#define GC_SESSIONS_MAX         4u                   /* partitions that a core collects in at a time */
+#define GC_TASKS_MAX            32u                  /* steps of others' sessions under way at a replica */
+#define GC_WINDOW               64u                  /* keys of a step looked at at a time */
+#define GC_RENEWALS_MAX         64u                  /* weak copies of one message that get a new version */
+#define GC_RESEND_US            (1 * USEC_PER_SEC)   /* a step is sent again to who has not answered */
+#define GC_STEP_US              (10 * USEC_PER_SEC)  /* and the session ends without it */
+#define GC_REST_MAX_US          (900 * USEC_PER_SEC) /* at most, between two sessions that left nothing to do */
 #define REPAIR_PAIRS_MAX        64u
 
 /* Hinted handoff. */

@@ -295,6 +295,7 @@ struct msg_replica {
 	bool want_value;      /* READ: answer the value, not only its hash */
 	bool hinted;          /* PUSH: replay of a hint */
 	bool transfer; /* PUSH: of a move or a tombstone session. Only from a core to itself, never on the wire */
+	bool purge; /* PUSH: removes the record, if it is still this version. Only from a core to itself as well */
 	struct version ballot; /* PREPARE */
 	struct request_id rid; /* PREPARE: look this request up */
 	uint32_t attempt_count;
@@ -322,8 +323,8 @@ struct msg_replica_reply {
 	enum replica_answer answer;
 	struct record record; /* RECORD, PROMISE */
 	struct version drop_floor;
-	struct version promise;      /* REJECT, ACK */
-	struct version stored;       /* REJECT, ACK, STORED, OLD: version now here */
+	struct version promise; /* REJECT, ACK; OLD: the seal, if that refused a version newer than the one here */
+	struct version stored;  /* REJECT, ACK, STORED, OLD: version now here */
 	bool above, no_promise, out; /* REJECT, as in docs/consistency.md */
 	struct version memory_floor; /* PROMISE */
 	uint32_t carrier_count;
@@ -530,7 +531,7 @@ struct msg_gc {
 	enum gc_step step;
 	struct version floor;
 	struct slice
-		page; /* keys and versions, or records; reply to CHECK: a byte each, 1 it may; travels as the value */
+		page; /* keys and versions, or records; reply to CHECK: a byte each (replication/gc.h); travels as the value */
 	enum kv_status status;
 };
 
@@ -630,7 +631,8 @@ struct msg_repair {
 	uint32_t building;  /* partitions whose tree is not ready */
 	uint64_t exchanges, differing, repaired, scrubbed, corrupt;
 	uint64_t tombstones;
-	uint64_t purge_age_ms;    /* since the least recently purged partition was; UINT64_MAX: never */
+	uint64_t
+		purge_age_ms; /* old deletions wait: for how long at most; 0: none does; UINT64_MAX: since the start */
 	uint32_t purge_blocked;   /* partitions with old tombstones that cannot be purged */
 	node_id purge_blocked_by; /* a node they wait for; NODE_NONE */
 	uint32_t pair_count;      /* those never equal or oldest first, at most REPAIR_PAIRS_MAX */

@@ -15,11 +15,16 @@ struct version acceptor_promise(const struct key_state *k, const struct partitio
 	return version_max(version_max(k->promised, f->promise), f->fence);
 }
 
+/** Nothing up to it is stored or promised any more. */
+static struct version seal_of(const struct partition_floors *f)
+{
+	return MUTANT(gcnoseal) ? VERSION_NONE : f->seal;
+}
+
 struct version acceptor_memory_floor(const struct key_state *k, const struct partition_floors *f)
 {
-	struct version floor = version_max(k->mem_floor, f->memory);
-	if (version_is_none(k->rec.ver))
-		return version_max(floor, f->drop);
+	/* The drop floor counts for keys that were written again as well: what they were before is forgotten. */
+	struct version floor = version_max(version_max(k->mem_floor, f->memory), f->drop);
 	return version_max(floor, k->rec.lin_floor);
 }
 
@@ -40,7 +45,7 @@ static void reject(const struct key_state *k, const struct partition_floors *f, 
 
 static bool may_promise(const struct key_state *k, const struct partition_floors *f, struct version b)
 {
-	if (version_at_most(b, acceptor_promise(k, f)) || version_at_most(b, f->seal))
+	if (version_at_most(b, acceptor_promise(k, f)) || version_at_most(b, seal_of(f)))
 		return false;
 	return MUTANT(prepver) || version_less(k->rec.ver, b);
 }
@@ -102,7 +107,7 @@ static bool is_refused(const struct key_state *k, const struct partition_floors 
 {
 	struct version v = rec->ver;
 	bool promise_counts = !MUTANT(noprom) && !(way == ACCEPT_COPY && MUTANT(wbprom));
-	if (version_at_most(v, f->seal) || (promise_counts && version_less(v, acceptor_promise(k, f))))
+	if (version_at_most(v, seal_of(f)) || (promise_counts && version_less(v, acceptor_promise(k, f))))
 		return true;
 	if (way == ACCEPT_DIRECT && k->rec.fence != 0)
 		return true;
@@ -154,8 +159,13 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 	KV_ASSERT(!version_is_none(rec->ver));
 	ret->answer = ANSWER_OLD;
 	ret->stored = k->rec.ver;
-	if (version_at_most(rec->ver, k->rec.ver) || version_at_most(rec->ver, way->transfer ? f->drop : f->seal))
+	if (version_at_most(rec->ver, k->rec.ver))
 		return ACCEPTOR_ANSWER;
+	struct version floor = way->transfer ? f->drop : seal_of(f);
+	if (COVER_IF(version_at_most(rec->ver, floor), push_sealed)) {
+		ret->promise = floor;
+		return ACCEPTOR_ANSWER;
+	}
 	bool outdated = rec->strong && way->read_epoch < way->config_epoch;
 	if (COVER_IF(outdated, push_outdated) && !MUTANT(pushepoch))
 		return ACCEPTOR_ANSWER;
@@ -169,6 +179,35 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 	struct version promise = way->copied ? version_max(k->promised, f->promise) : acceptor_promise(k, f);
 	*ret_weak = COVER_IF(version_less(rec->ver, promise), push_weak) && !MUTANT(pushstrong);
 	return ACCEPTOR_STORE;
+}
+
+/** Nobody sees a value in REC from FLOOR on: deleted, or its time to live has ended by then. */
+static bool is_over(const struct record *rec, struct version floor)
+{
+	return rec->tombstone || record_expired(rec, floor.hlc);
+}
+
+bool acceptor_may_drop(const struct msg_replica_reply *told, struct version ver, struct version floor)
+{
+	const struct record *rec = &told->record;
+	if (version_is_none(rec->ver))
+		return version_at_most(ver, told->drop_floor) || MUTANT(gcabsent);
+	if (version_less(floor, rec->ver))
+		return true;
+	bool counts = !rec->weak || MUTANT(gcweak);
+	return version_equal(rec->ver, ver) && counts && rec->fence == 0 && is_over(rec, floor);
+}
+
+bool acceptor_purge(struct key_state *k, const struct partition_floors *f, struct version ver)
+{
+	if (!version_equal(k->rec.ver, ver) || version_less(f->drop, ver))
+		return false;
+	if (k->rec.fence != 0 || !is_over(&k->rec, f->drop))
+		return false;
+	/* What is remembered is older still, so the drop floor stands for it. The promise stays. */
+	memories_release(&k->mem);
+	k->rec = (struct record){0};
+	return true;
 }
 
 static void forget_oldest(struct key_state *k)

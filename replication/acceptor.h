@@ -26,7 +26,7 @@ struct partition_floors {
 		fence; /* the same, for what members before this one may have promised: see push_way.copied */
 	struct version memory; /* volatile: copies up to it may have been forgotten */
 	struct version seal;   /* durable: nothing up to it is stored any more */
-	struct version drop;   /* durable: tombstones up to it were dropped */
+	struct version drop;   /* durable: all up to it was on all replicas; tombstones among it may be gone */
 };
 
 void key_state_release(struct key_state *k);
@@ -82,10 +82,19 @@ struct push_way {
 	bool copied; /* by a move under its joint map: who joins compares it with a majority before it counts for more */
 };
 
-/** PUSH of REC. Fills the answer (STORED or OLD); with ACCEPTOR_STORE *ret_weak says how to store it. */
+/** PUSH of REC. Fills the answer (STORED or OLD; promise: the floor, if that refused it); with ACCEPTOR_STORE *ret_weak says how to store it. */
 enum acceptor_verdict acceptor_push(const struct key_state *k, const struct partition_floors *f,
 				    const struct record *rec, const struct push_way *way,
 				    struct msg_replica_reply *ret, bool *ret_weak);
+
+/**
+ * True if a replica that told TOLD stands in nobody's way to drop version VER of the key at FLOOR: it holds VER strongly, as
+ * a deletion or a value whose life ended by FLOOR; or something above FLOOR; or it has dropped it before. A fence is kept.
+ */
+bool acceptor_may_drop(const struct msg_replica_reply *told, struct version ver, struct version floor);
+
+/** PUSH_PURGE of VER: the key is absent from now on if VER is what is here and lies below the drop floor. True if it was. */
+bool acceptor_purge(struct key_state *k, const struct partition_floors *f, struct version ver);
 
 /**
  * Makes REC the key's record. The overwritten one, if strong, is remembered from NOW_US on. REC is copied as a struct:

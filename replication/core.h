@@ -17,6 +17,7 @@
 #include "replication/cluster_map.h"
 #include "replication/detector.h"
 #include "replication/exchange.h"
+#include "replication/gc.h"
 #include "replication/hints.h"
 #include "replication/leaving.h"
 #include "replication/ledger.h"
@@ -92,6 +93,7 @@ struct node_core {
 	struct move_source move_source;
 	struct move_reports move_reports;
 	struct trees trees;
+	struct gc gc;
 	struct tree_served served;
 	struct exchanges exchanges;
 	struct repair repair;
@@ -167,6 +169,7 @@ enum disk_wait_kind {
 	WAIT_LEAVING,
 	WAIT_PARTITIONS,
 	WAIT_TREE_SCAN,
+	WAIT_GC_SCAN,
 	WAIT_TREE_KEYS,
 	WAIT_EXCHANGE_SCAN,
 };

@@ -56,6 +56,11 @@ static struct exchange *find_by_partition(const struct node_core *core, uint16_t
 	return NULL;
 }
 
+bool exchange_is_running(const struct node_core *core, uint16_t partition)
+{
+	return find_by_partition(core, partition) != NULL;
+}
+
 static struct exchange *find_by_id(const struct node_core *core, uint64_t id)
 {
 	const struct ilist *running = &core->exchanges.running;

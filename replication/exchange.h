@@ -53,6 +53,9 @@ MUST_USE bool exchange_start(struct node_core *core, uint16_t partition, uint32_
 MUST_USE bool exchange_start_background(struct node_core *core, uint16_t partition, uint32_t peers,
 					exchange_done_fn done, void *owner);
 
+/** True while one of the partition is under way. */
+bool exchange_is_running(const struct node_core *core, uint16_t partition);
+
 /** Ends OWNER's exchanges without calling DONE. What they sent stays sent. */
 void exchange_cancel(struct node_core *core, const void *owner);
 

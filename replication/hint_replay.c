@@ -442,7 +442,9 @@ bool hint_replay_push_done(struct node_core *core, const struct msg *m)
 	if (!p || p->read_token != 0)
 		return false;
 	bool has = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
-	bool delivered = has && version_at_most(p->sent, m->answer.stored);
+	/* Sealed off: whoever collects the partition's tombstones brings all in step, and hints are of no use for it. */
+	bool sealed = m->answer.answer == ANSWER_OLD && version_at_most(p->sent, m->answer.promise);
+	bool delivered = (has && version_at_most(p->sent, m->answer.stored)) || COVER_IF(sealed, hint_sealed);
 	p->target->whole_failed |= !delivered;
 	if (delivered && !version_is_none(p->ver))
 		settle(core, p);

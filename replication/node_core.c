@@ -38,6 +38,9 @@ static void set_defaults(struct core_config *c)
 	c->hints_max = c->hints_max ? c->hints_max : HINT_KEYS_MAX;
 	c->hint_rate = c->hint_rate ? c->hint_rate : HINT_RATE_PER_SEC;
 	c->replica_timeout_us = c->replica_timeout_us ? c->replica_timeout_us : REPLICA_TIMEOUT_US;
+	c->gc_grace_ms = c->gc_grace_ms ? c->gc_grace_ms : GC_GRACE_MS;
+	usec_t gc_interval_us = MIN(GC_INTERVAL_US, c->gc_grace_ms * USEC_PER_MSEC / 4);
+	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : gc_interval_us;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
 	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
 	c->exchange_settle_us = c->exchange_settle_us ? c->exchange_settle_us : EXCHANGE_SETTLE_US;
@@ -75,6 +78,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	pace_init(core);
 	moves_init(core);
 	move_source_init(core);
+	gc_member_init(core);
 	return core;
 }
 
@@ -118,6 +122,7 @@ void node_core_free(struct node_core *core)
 	trees_release(core);
 	move_source_release(core);
 	move_status_release(core);
+	gc_release(core);
 	partitions_release(core);
 	replica_release(core);
 	free_waits(core);
@@ -189,6 +194,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	repair_set_map(core);
 	move_status_set_map(core);
 	moves_set_map(core);
+	gc_set_map(core);
 	op_map_changed(core);
 }
 
@@ -278,6 +284,8 @@ static void on_replica_answer(struct node_core *core, node_id from, const struct
 	if (m->opcode == OP_PUSH &&
 	    (hint_replay_push_done(core, m) || moves_push_done(core, m) || leaving_push_done(core, m)))
 		return;
+	if (from == core->self && gc_member_answered(core, m))
+		return;
 	struct msg refused = *m;
 	if (!answer_is_sane(core, m)) {
 		refused.answer = (struct msg_replica_reply){.partition = a->partition, .answer = ANSWER_CLOCK};
@@ -323,6 +331,16 @@ static void on_move(struct node_core *core, node_id from, const struct msg *m)
 		move_source_pulled(core, from, m);
 }
 
+static void on_gc(struct node_core *core, node_id from, const struct msg *m)
+{
+	if (m->gc.partition >= core->map->desc.partitions)
+		return;
+	if (m->reply)
+		gc_answered(core, from, m);
+	else
+		gc_member_asked(core, from, m);
+}
+
 static void on_tree(struct node_core *core, node_id from, const struct msg *m)
 {
 	if (!m->reply)
@@ -366,6 +384,8 @@ static void on_message(struct node_core *core, node_id from, const struct msg *m
 		on_hint_open(core, from, m);
 	else if (m->opcode == OP_MOVE_OPEN || m->opcode == OP_MOVE_PULL || m->opcode == OP_MOVE_REPORT)
 		on_move(core, from, m);
+	else if (m->opcode == OP_GC)
+		on_gc(core, from, m);
 	else if (opcode_is_replica(m->opcode) && m->reply)
 		on_replica_answer(core, from, m);
 	else if (opcode_is_replica(m->opcode))
@@ -423,6 +443,8 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 		exchange_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_TREE_SCAN)
 		tree_scan_done(core, wait.owner, ev->scan.rows, ev->scan.count, ev->scan.done);
+	else if (wait.kind == WAIT_GC_SCAN)
+		gc_scan_done(core, ev->scan.token, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else if (wait.kind == WAIT_PARTITIONS)
 		partitions_scanned(core, ev->scan.rows, ev->scan.count, ev->scan.done);
 	else
@@ -435,7 +457,10 @@ static void on_write_done(struct node_core *core, const struct node_event *ev)
 	pace_written(core);
 	clock_written(core);
 	replica_written(core);
+	tree_served_written(core);
+	exchanges_written(core);
 	moves_written(core);
+	gc_member_written(core);
 }
 
 /* ---- time ---- */
@@ -477,6 +502,7 @@ static void on_tick(struct node_core *core)
 	pace_tick(core);
 	move_source_tick(core);
 	moves_tick(core);
+	gc_tick(core);
 	slots_sweep(&core->slots, core->now.mono_us, BUGGIFY(core, slots_few) ? 0 : core->config.slots_max);
 	turns_sweep(core);
 }
@@ -562,6 +588,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->moves_in = core->moves.in_count;
 	ret->move_rate = core->pace.rate;
 	ret->ranges_left = core->leaving.left_count;
+	ret->gc_blocked = core->gc.blocked;
 	ret->trees_building = trees_building(core);
 	ret->hints_pending = 0;
 	ret->partitions_dirty = 0;

@@ -40,7 +40,9 @@ struct core_config {
 	uint32_t checked_max;        /* keys whose own copy is known to be the newest; 0 = STALENESS_KEYS_MAX */
 	usec_t exchange_interval_us; /* between two comparisons with a node; 0 = EXCHANGE_INTERVAL_US */
 	usec_t exchange_settle_us;   /* 0 = EXCHANGE_SETTLE_US */
-	uint64_t buggify_seed;       /* simulations only: unlikely paths are taken now and then; 0 = never */
+	uint32_t gc_grace_ms;        /* least age of what is collected; 0 = GC_GRACE_MS */
+	usec_t gc_interval_us; /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US or a quarter of it, if less */
+	uint64_t buggify_seed; /* simulations only: unlikely paths are taken now and then; 0 = never */
 };
 
 /** A core that has not started; never NULL. */
@@ -142,6 +144,11 @@ node_id node_core_index(const struct node_core *core);
 	X(tree_leaves_mended) /* that scrubbing found to differ from the records */                                \
 	X(trees_building)     /* gauge: partitions whose hash tree is not ready */                                 \
 	X(records_corrupt)    /* stored records that do not match their checksum */                                \
+	X(gc_sessions)        /* partitions gone through for tombstones, with all their replicas */                \
+	X(gc_aborted)         /* begun and not finished: a replica was missing, or the map changed */              \
+	X(gc_purged)          /* records removed here: deletions, and values whose time had ended */               \
+	X(gc_renewed)         /* weak copies that get a new version so that they can be removed later */           \
+	X(gc_blocked)         /* gauge: partitions with old tombstones that cannot be removed */                   \
 	X(clock_waits)        /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {

@@ -248,7 +248,8 @@ bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
 		reply->drop = answer->drop_floor;
 		reply->fence = rec->fence;
 	}
-	op->drop_max = version_max(op->drop_max, reply->drop);
+	if (!MUTANT(gcnovirt))
+		op->drop_max = version_max(op->drop_max, reply->drop);
 	op->fence_max = MAX(op->fence_max, rec->fence);
 	if (!is_better(&op->best.rec, rec))
 		return true;
@@ -264,6 +265,8 @@ uint32_t op_strong_holders(const struct op *op, struct version ver)
 	for (uint32_t i = 0; i < op->row.count; i++) {
 		const struct op_reply *r = &op->replies[i];
 		if (r->valid && (r->strong || MUTANT(noweak)) && version_equal(r->ver, ver))
+			bits |= 1u << i;
+		if (r->valid && MUTANT(gcabsent) && op->best.rec.tombstone && version_is_none(r->ver))
 			bits |= 1u << i;
 	}
 	return bits;

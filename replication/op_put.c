@@ -52,6 +52,16 @@ static void put_send(struct node_core *core, struct op *op)
 	op_send_all(core, op, op_everyone(op) & ~op->quorum.yes, m);
 }
 
+static const char sealed_text[] =
+	"the write's time lies so far back that deletions since are forgotten; read the cluster's clock anew";
+
+/** True if this node's replica of the key refuses the version for good. */
+static bool put_is_sealed(struct node_core *core, const struct op *op)
+{
+	return row_position(&op->row, core->self) >= 0 &&
+	       version_at_most(op->version, slots_floors(&core->slots, op->partition)->seal);
+}
+
 static void put_begin(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(!version_is_none(op->version));
@@ -79,6 +89,11 @@ void op_put_start(struct node_core *core, struct op *op)
 		op_free(core, op);
 		return;
 	}
+	if (COVER_IF(put_is_sealed(core, op), put_sealed)) {
+		op_fail(core, op, KV_INVALID, /* in_doubt= */ op->sent_before, sealed_text);
+		op_free(core, op);
+		return;
+	}
 	put_begin(core, op);
 }
 
@@ -89,6 +104,10 @@ static void put_give_up(struct node_core *core, struct op *op)
 	const char *text = op->clock_refused
 				   ? "replicas refused the write: the clock it was made with is ahead of theirs"
 				   : "fewer replicas than acks asks for answered in time";
+	if (op->rejected) {
+		status = KV_INVALID;
+		text = sealed_text;
+	}
 	op_fail(core, op, status, /* in_doubt= */ true, text);
 	op_finish_write(core, op);
 }
@@ -124,12 +143,16 @@ static void put_soon_again(struct node_core *core, struct op *op)
 
 static void put_on_answer(struct node_core *core, struct op *op, uint32_t position, const struct msg *m)
 {
-	bool stored = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
+	/* Old because of what is there now, or because the time of such versions is over? */
+	bool old = m->answer.answer == ANSWER_OLD;
+	bool sealed = old && version_less(m->answer.stored, op->version);
+	bool stored = m->answer.answer == ANSWER_STORED || (old && !sealed);
 	if (m->answer.answer == ANSWER_BUSY && !op->answered) {
 		put_soon_again(core, op);
 		return;
 	}
 	op->holders |= stored ? 1u << position : 0;
+	op->rejected |= sealed ? 1u << position : 0;
 	op->clock_refused |= m->answer.answer == ANSWER_CLOCK;
 	quorum_add(&op->quorum, position, stored);
 	if (!op->answered)

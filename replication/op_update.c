@@ -15,8 +15,6 @@
 
 static void update_prepare(struct node_core *core, struct op *op);
 
-static const struct record absent;
-
 static bool is_read(const struct op *op) { return op->opcode == OP_GET; }
 
 static void update_doubt(struct node_core *core, struct op *op, const char *text)
@@ -391,7 +389,7 @@ static void update_read(struct node_core *core, struct op *op, const struct reco
 		update_answer_read(core, op); /* dropped everywhere */
 	else if (!update_has_value(core, op, m))
 		return;
-	else if (update_is_stable(op, m) && !update_is_expired(op, m))
+	else if (version_is_none(m->ver) || (update_is_stable(op, m) && !update_is_expired(op, m) && !op->every))
 		update_answer_read(core, op);
 	else
 		update_accept(core, op, m, ACCEPT_IDENTITY, NULL);
@@ -400,6 +398,8 @@ static void update_read(struct node_core *core, struct op *op, const struct reco
 static void update_evaluate(struct node_core *core, struct op *op)
 {
 	bool gone = version_at_most(op->best.rec.ver, op->drop_max);
+	/* What was dropped may have been built on, or have been, an attempt that someone asks for later. */
+	struct record absent = {.lin_floor = MUTANT(gclin) ? VERSION_NONE : op->drop_max};
 	const struct record *m = gone ? &absent : &op->best.rec;
 	op->promised = true;
 	if (is_read(op))

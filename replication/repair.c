@@ -237,13 +237,13 @@ static bool is_marked(const struct node_core *core, node_id node, uint32_t parti
 	return t && hints_is_dirty(t, partition);
 }
 
-/** The next partition that differs, one with a mark first; the number of partitions if there is none. */
+/** The next partition that differs and has no exchange, one with a mark first; the number of partitions if there is none. */
 static uint32_t pick(const struct node_core *core, const struct repair_peer *r)
 {
 	uint32_t partitions = core->map->desc.partitions, found = partitions;
 	for (uint32_t i = 0; i < partitions; i++) {
 		uint32_t p = (r->next + i) % partitions;
-		if (!has_bit(r->wanted, p))
+		if (!has_bit(r->wanted, p) || exchange_is_running(core, (uint16_t)p))
 			continue;
 		if (COVER_IF(is_marked(core, r->node, p), repair_marked_first))
 			return p;
@@ -256,7 +256,8 @@ static uint32_t pick(const struct node_core *core, const struct repair_peer *r)
 static void start_one(struct node_core *core, struct repair_peer *r)
 {
 	uint32_t p = pick(core, r);
-	KV_ASSERT(p < core->map->desc.partitions);
+	if (p == core->map->desc.partitions)
+		return;
 	struct row row = cluster_map_row(core->map, (uint16_t)p);
 	int position = row_position(&row, r->node);
 	r->next = p + 1;
@@ -361,13 +362,12 @@ static void report(struct node_core *core, struct msg_repair *ret)
 		.repaired = core->stats.records_repaired,
 		.scrubbed = core->stats.records_scrubbed,
 		.corrupt = core->stats.records_corrupt,
-		.purge_age_ms = UINT64_MAX,
-		.purge_blocked_by = NODE_NONE,
 	};
 	for (uint32_t p = core->config.shard; p < core->map->desc.partitions; p += core->config.shard_count)
 		report_partition(core, (uint16_t)p, ret, &list);
 	ret->pairs = list.pairs;
 	ret->pair_count = list.count;
+	gc_report(core, ret);
 }
 
 void repair_asked(struct node_core *core, uint64_t client, const struct msg *m)

@@ -65,6 +65,15 @@ static void answer(struct node_core *core, node_id to, const struct msg *m, stru
 		answer_now(core, to, m, slot->bytes);
 }
 
+/** The write of the slot's key that was started last. */
+static void note_write(struct node_core *core, struct slot *slot, uint64_t token)
+{
+	slot->write_token = token;
+	if (ilink_is_linked(&slot->write_link))
+		ilist_remove(&slot->write_link);
+	ilist_push_back(&core->slots.writing, &slot->write_link);
+}
+
 static bool store_record(struct node_core *core, struct slot *slot, const struct record *rec, bool weak)
 {
 	struct record to_store = *rec;
@@ -96,11 +105,34 @@ static bool store_record(struct node_core *core, struct slot *slot, const struct
 	actions_hold(core->out, bytes);
 	actions_hold(core->out, slot->key);
 	tree_put(core, slot, &before, &stored, puts, &count);
-	slot->write_token = ledger_write_over(core, slot, &before, &stored, puts, count);
-	if (ilink_is_linked(&slot->write_link))
-		ilist_remove(&slot->write_link);
-	ilist_push_back(&core->slots.writing, &slot->write_link);
+	gc_stored(core, slot->partition, &stored);
+	note_write(core, slot, ledger_write_over(core, slot, &before, &stored, puts, count));
 	return true;
+}
+
+/** Removes the key's record if it is REQ's and below the drop floor, which is durable first: writes are so in order. */
+static void purge_record(struct node_core *core, struct slot *slot, const struct msg_replica *req)
+{
+	struct record before = slot->key_state.rec;
+	if (!acceptor_purge(&slot->key_state, slots_floors(&core->slots, slot->partition), req->record.ver))
+		return;
+	COVER(record_purged);
+	actions_hold(core->out, slot->bytes);
+	actions_hold(core->out, slot->key);
+	blob_unref(slot->bytes);
+	slot->bytes = NULL;
+	struct disk_put puts[1 + TREE_PUTS_MAX] = {{
+		.key = {.table = DISK_DATA,
+			.partition = slot->partition,
+			.leaf = slot->leaf,
+			.bucket = slot->bucket,
+			.key = blob_slice(slot->key)},
+		.remove = true,
+	}};
+	uint32_t count = 1;
+	tree_put(core, slot, &before, NULL, puts, &count);
+	note_write(core, slot, core_write(core, puts, count));
+	core->stats.gc_purged++;
 }
 
 static bool value_is_whole(const struct record *rec)
@@ -154,6 +186,11 @@ static bool serve(struct node_core *core, struct slot *slot, const struct msg *r
 			acceptor_promise_ahead(k, f, r->record.ver, r->next, core->clock.limit, ret);
 		break;
 	case OP_PUSH: {
+		if (r->purge) {
+			purge_record(core, slot, r);
+			ret->answer = ANSWER_STORED;
+			break;
+		}
 		struct row row = cluster_map_row(core->map, slot->partition);
 		struct push_way way = {.read_epoch = r->read_epoch,
 				       .config_epoch = row.config_epoch,

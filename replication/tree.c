@@ -5,7 +5,7 @@
 #include "base/mutant.h"
 #include "replication/tree_inside.h"
 
-enum { TREE_ROW_SIZE = 28 };
+enum { TREE_ROW_SIZE = 32 };
 
 uint64_t tree_hash(uint32_t bucket, struct slice key, struct version ver, bool tombstone)
 {
@@ -31,6 +31,7 @@ void tree_add(struct tree *t, uint16_t leaf, const struct tree_item *item)
 	l->keys++;
 	l->tombstones += item->tombstone;
 	l->weak += item->weak;
+	l->ending += item->ending;
 	t->keys++;
 	t->bytes += item->size;
 	t->tombstones += item->tombstone;
@@ -44,12 +45,13 @@ void tree_take(struct tree *t, uint16_t leaf, const struct tree_item *item)
 		return;
 	struct tree_leaf *l = &t->leaves[leaf];
 	KV_ASSERT(l->keys > 0 && l->bytes >= item->size);
-	KV_ASSERT(l->tombstones >= item->tombstone && l->weak >= item->weak);
+	KV_ASSERT(l->tombstones >= item->tombstone && l->weak >= item->weak && l->ending >= item->ending);
 	l->hash ^= item->hash;
 	l->bytes -= item->size;
 	l->keys--;
 	l->tombstones -= item->tombstone;
 	l->weak -= item->weak;
+	l->ending -= item->ending;
 	t->keys--;
 	t->bytes -= item->size;
 	t->tombstones -= item->tombstone;
@@ -69,6 +71,7 @@ struct disk_put tree_leaf_put(struct node_core *core, const struct tree *t, uint
 	store_le32(bytes + 16, l->keys);
 	store_le32(bytes + 20, l->tombstones);
 	store_le32(bytes + 24, l->weak);
+	store_le32(bytes + 28, l->ending);
 	put.value = slice_of(bytes, TREE_ROW_SIZE);
 	return put;
 }
@@ -93,7 +96,9 @@ bool tree_leaf_parse(struct slice value, struct tree_leaf *ret)
 	l.keys = reader_le32(&in);
 	l.tombstones = reader_le32(&in);
 	l.weak = reader_le32(&in);
-	if (in.failed || in.rest.size > 0 || l.keys == 0 || l.tombstones > l.keys || l.weak > l.keys)
+	l.ending = reader_le32(&in);
+	if (in.failed || in.rest.size > 0 || l.keys == 0 || l.tombstones > l.keys || l.weak > l.keys ||
+	    l.ending > l.keys)
 		return false;
 	*ret = l;
 	return true;
@@ -110,6 +115,7 @@ static struct tree_item item_of(const struct slot *slot, const struct record *re
 		.size = slot->key->size + record_size(rec),
 		.tombstone = rec->tombstone,
 		.weak = rec->weak,
+		.ending = !rec->tombstone && rec->expires_ms != 0,
 	};
 }
 

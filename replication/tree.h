@@ -32,6 +32,7 @@ struct tree_leaf {
 	uint32_t keys;       /* tombstones included */
 	uint32_t tombstones; /* of them */
 	uint32_t weak;       /* of them: stored below a promise */
+	uint32_t ending;     /* of them: values with a time to live */
 };
 
 struct tree; /* of one partition (tree.c) */

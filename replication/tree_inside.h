@@ -19,7 +19,7 @@ enum tree_state {
 struct tree_item {
 	uint64_t hash;
 	uint64_t size;
-	bool tombstone, weak;
+	bool tombstone, weak, ending;
 };
 
 /** A key that the build has not come to, and that a page read from now on may not show as it is. */

@@ -246,6 +246,7 @@ static bool add_row(struct tree *t, const struct disk_row *row)
 		.size = row->key.key.size + row->value.size,
 		.tombstone = rec.tombstone,
 		.weak = rec.weak,
+		.ending = !rec.tombstone && rec.expires_ms != 0,
 	};
 	tree_add(t, row->key.leaf, &item);
 	return true;

@@ -43,6 +43,8 @@ static const struct config_key keys[] = {
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "64MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
 	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),
+	KEY("storage", "tombstone_grace", CONFIG_DURATION, "240m", USEC_PER_SEC, 24 * 3600 * USEC_PER_SEC,
+	    storage_tombstone_grace_us),
 	KEY("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
 	KEY("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
 	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms),
@@ -51,6 +53,7 @@ static const struct config_key keys[] = {
 _Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "tables sized by it");
 _Static_assert(CONNECTIONS_DEFAULT_MAX == 12000 && CONN_INFLIGHT_MAX == 256 && OPS_MAX == 4096, "defaults above");
 _Static_assert(VALUE_SIZE_DEFAULT_MAX == 1 << 20, "defaults above");
+_Static_assert(GC_GRACE_MS == 4 * 3600 * 1000, "defaults above");
 
 const struct config_key *config_keys(size_t *ret_count)
 {

@@ -41,6 +41,7 @@ struct config {
 	/* storage */
 	uint64_t storage_cache_size, storage_write_buffer_size; /* bytes */
 	uint64_t storage_reader_threads;
+	usec_t storage_tombstone_grace_us;
 	/* log */
 	enum log_level log_level;
 	enum log_format log_format;

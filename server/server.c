@@ -171,6 +171,7 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.map = s->in_cluster ? &s->map : NULL,
 		.value_size_max = (uint32_t)config->limits_value_size,
 		.ops_max = (uint32_t)config->limits_operations,
+		.gc_grace_ms = (uint32_t)(config->storage_tombstone_grace_us / USEC_PER_MSEC),
 	};
 	s->shards = xcalloc(config->shards, sizeof *s->shards);
 	for (; s->shard_count < config->shards; s->shard_count++) {

@@ -6,7 +6,7 @@
 
 static void describe_map(struct cluster *c)
 {
-	static const char *const addresses[NODES] = {"n0:1", "n1:1", "n2:1", "n3:1", "n4:1"};
+	static const char *const addresses[NODES] = {"n0:1", "n1:1", "n2:1", "n3:1", "n4:1", "n5:1"};
 	for (node_id i = 0; i < c->node_count; i++) {
 		c->map_nodes[i] = (struct map_node){.index = i,
 						    .state = NODE_NORMAL,
@@ -19,7 +19,7 @@ static void describe_map(struct cluster *c)
 	for (uint32_t p = 0; p < PARTITIONS; p++) {
 		c->epochs[p] = 1;
 		for (uint32_t i = 0; i < REPLICAS; i++)
-			c->rows[p * REPLICAS + i] = (node_id)i; /* nodes above, if there are any, only forward */
+			c->rows[p * REPLICAS + i] = (node_id)i; /* nodes 3 and up, if there are any, only forward */
 	}
 	c->map = (struct map_desc){.name = slice_str("test"),
 				   .epoch = 1,
@@ -407,6 +407,8 @@ void start_node(struct cluster *c, node_id i, const struct map_desc *map)
 				     .weight = 1,
 				     .hlc_limit = stored_limit(n),
 				     .hints_max = c->hints_max,
+				     .gc_grace_ms = c->gc_grace_ms,
+				     .gc_interval_us = c->gc_interval_us,
 				     .map = map};
 	n->core = node_core_new(&config);
 	node_core_start(n->core, now_of(c, i), &n->actions);

@@ -16,7 +16,7 @@
 #include "replication/node_core.h"
 #include "replication/record.h"
 
-enum { NODES = 5, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
+enum { NODES = 6, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
 
 #define START_MONO_US (10 * USEC_PER_SEC)
 #define START_WALL_US (1700000000 * USEC_PER_SEC)
@@ -78,6 +78,8 @@ struct cluster {
 	struct rule rules[RULES];
 	size_t rule_count;
 	uint64_t hints_max;
+	uint32_t gc_grace_ms;  /* 0: the default */
+	usec_t gc_interval_us; /* the same */
 	node_id rows[PARTITIONS * REPLICAS];
 	uint64_t epochs[PARTITIONS];
 	struct map_node map_nodes[NODES];

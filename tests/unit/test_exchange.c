@@ -147,7 +147,7 @@ static void a_node_that_was_down_is_compared_soon(void **state)
 	pass(c, 4 * USEC_PER_SEC);
 	start_node(c, 2, &c->map);
 	pass(c, 10 * USEC_PER_SEC);
-	assert_everywhere(c, "k", rec.ver);
+	assert_true(version_equal(on_disk(c, 2, "k").ver, rec.ver));
 	cluster_free(c);
 }
 
@@ -182,7 +182,7 @@ static void a_damaged_record_is_found_by_scrubbing_and_stops_the_node(void **sta
 	assert_false(c->nodes[2].stopped);
 	pass(c, CYCLES(2)); /* the first pass begins by itself */
 	assert_true(c->nodes[2].stopped);
-	assert_int_equal(stats_of(c, 2).records_corrupt, 1);
+	assert_true(stats_of(c, 2).records_corrupt > 0);
 	assert_false(c->nodes[0].stopped || c->nodes[1].stopped);
 	cluster_free(c);
 }
@@ -193,7 +193,8 @@ static void scrubbing_finds_nothing_wrong_while_clients_write(void **state)
 	char key[16];
 	for (uint32_t i = 0; i < 400; i++) {
 		snprintf(key, sizeof key, "key-%u", i % 100);
-		assert_int_equal(call(c, (node_id)(i % REPLICAS), OP_PUT, key, "v", (struct msg_request){0}), KV_OK);
+		assert_int_equal(call(c, (node_id)(i % REPLICAS), OP_PUT, key, "v", (struct msg_request){0}),
+				 KV_OK);
 		if (i % 100 == 50)
 			ask_repair(c, 1, false, /* scrub= */ true);
 		pass(c, TICK_US);
@@ -294,11 +295,12 @@ static bool equality_is_claimed_of_a_tree_that_is_not_ready(void)
 		else
 			k++;
 	}
+	c->nodes[2].hold_reads = true;
 	start_node(c, 2, &c->map);
 	/* META is read, and the first look for trees; then the disk stands still. */
 	for (int i = 0; i < 200 && trees_building(c->nodes[2].core) > 0 && !c->nodes[2].core->trees.building; i++)
 		do_one_job(c, 2);
-	c->nodes[2].hold_reads = true;
+	assert_true(c->nodes[2].core->trees.building > 0);
 	crash(c, 1);
 	start_node(c, 1, &c->map); /* knows nothing of anyone yet */
 	pass(c, CYCLES(2));

@@ -163,7 +163,9 @@ static void crash(struct bench *b, struct rng *rng)
 	store_mem_crash(b->store, rng);
 	lose_some_trees(b, rng);
 	b->buggify = rng_next(rng) | 1;
+	b->hold_scans = true; /* writes come while trees are read and built */
 	bench_begin(b);
+	b->hold_scans = false;
 }
 
 /** True if the trees are right at its end. */
