@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dev add, dev remove: the cluster on this machine grows and shrinks while it serves. */
+#include <poll.h>
 #include <signal.h>
 
+#include "base/clock.h"
 #include "cli/change.h"
 #include "cli/dev.h"
+
+enum { POLL_MS = 250 };
+
+#define NOTICE_US (10 * USEC_PER_SEC)
 
 /** Opens the client at the nodes that run. False after an error, which it has told. */
 static bool open_running(struct dev *dev)
@@ -58,6 +64,18 @@ static struct dev_node *find_replaced(struct dev *dev, uint16_t *ret_index, int 
 	return *ret_index == KV_NODE_NONE ? NULL : node;
 }
 
+/** The others take a while to notice that the node to be replaced is dead. */
+static enum kv_status stage(struct ctl *ctl, const char *peer, uint16_t replaces, struct kv_error *why)
+{
+	usec_t until_us = clock_mono_us() + NOTICE_US;
+	enum kv_status status;
+	do {
+		status = kv_node_add(ctl->client, peer, replaces, ctl_timeout_ms(ctl), why);
+	} while (status == KV_REFUSED && replaces != KV_NODE_NONE && clock_mono_us() < until_us &&
+		 poll(NULL, 0, POLL_MS) == 0);
+	return status;
+}
+
 /** Starts the last node, which is empty, and stages it. *ret_peer is where it listens for others. */
 static int start_and_stage(struct dev *dev, uint16_t replaces, char peer[DEV_ADDRESS_SIZE])
 {
@@ -75,7 +93,7 @@ static int start_and_stage(struct dev *dev, uint16_t replaces, char peer[DEV_ADD
 	if (status != KV_OK)
 		return dev_fail(dev, &err);
 	struct kv_error why;
-	if (kv_node_add(dev->ctl->client, peer, replaces, ctl_timeout_ms(dev->ctl), &why) != KV_OK)
+	if (stage(dev->ctl, peer, replaces, &why) != KV_OK)
 		return ctl_fail(dev->ctl, node->name, &why);
 	return 0;
 }
