@@ -298,13 +298,10 @@ int main(void)
 		cmocka_unit_test(floors_after_a_restart_refuse_and_cast_doubt),
 		cmocka_unit_test(a_sealed_version_is_refused_for_every_request),
 		cmocka_unit_test(a_strong_record_read_in_an_older_epoch_is_not_stored),
-<<<<<<< HEAD
 		cmocka_unit_test(a_push_that_the_seal_refuses_says_so),
 		cmocka_unit_test(a_tombstone_may_go_if_it_is_strong_here_or_over),
 		cmocka_unit_test(a_purge_removes_that_version_and_keeps_the_promise),
-=======
 		cmocka_unit_test(a_fence_refuses_ballots_and_makes_late_pushes_weak_but_not_copies),
->>>>>>> joint
 	};
 	return test_run("acceptor", tests);
 }
