@@ -144,7 +144,7 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 		return add_again(d, known, o, err);
 	if (o->by_token && !use_token(&d->desc, o))
 		return refuse(err, KV_DENIED,
-			      "the join token is unknown, used up or expired: 'kvctl node token' makes another");
+			      "the join token is unknown, used up or expired: 'kvctl cluster token' makes another");
 	if (replaces && !may_be_given_up(map, o, err))
 		return CHANGE_REFUSED;
 	for (uint32_t i = 0; replaces && i < map->node_count; i++) {

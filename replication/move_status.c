@@ -3,7 +3,6 @@
 
 #include "base/mutant.h"
 #include "replication/core.h"
-#include "replication/placement.h"
 
 struct move_report {
 	struct hmap_node node;
@@ -122,38 +121,6 @@ usec_t moves_progress_us(const struct node_core *core, uint16_t partition, node_
 
 /* ---- MOVE_LIST ---- */
 
-static bool row_differs(const struct map_desc *d, uint32_t partition, const node_id *planned)
-{
-	for (uint32_t i = 0; i < d->replicas; i++) {
-		bool there = false;
-		for (uint32_t k = 0; k < d->replicas; k++)
-			there |= d->rows[partition * d->replicas + k] == planned[i];
-		if (!there)
-			return true;
-	}
-	return false;
-}
-
-/** Partitions that are to have other members and do not move yet. */
-static uint32_t count_waiting(struct node_core *core)
-{
-	const struct map_desc *d = &core->map->desc;
-	struct placement_input in = {.partitions = d->partitions,
-				     .replicas = d->replicas,
-				     .node_count = d->node_count,
-				     .nodes = d->nodes,
-				     .rows = d->rows};
-	node_id *rows = actions_alloc(core->out, (size_t)d->partitions * d->replicas * sizeof *rows);
-	if (placement_plan(&in, rows, NULL) != KV_OK)
-		return 0;
-	uint32_t waiting = 0;
-	for (uint32_t p = 0; p < d->partitions; p++) {
-		bool moves = cluster_map_row(core->map, (uint16_t)p).move != NULL;
-		waiting += !moves && row_differs(d, p, rows + (size_t)p * d->replicas);
-	}
-	return waiting;
-}
-
 static void fill_status(struct node_core *core, const struct map_move *move, const struct move_report *r,
 			struct move_status *ret)
 {
@@ -187,7 +154,7 @@ void move_status_list(struct node_core *core, uint64_t client, const struct msg 
 			actions_alloc(core->out, (core->move_reports.heard.count + 1) * sizeof *items);
 		list->epoch = d->epoch;
 		list->paused = d->paused;
-		list->waiting = count_waiting(core);
+		list->waiting = driver_waiting(core);
 		list->moves = items;
 		for (uint32_t i = 0; i < d->move_count; i++) {
 			for (uint32_t k = 0; k < d->moves[i].new_count; k++) {
