@@ -230,7 +230,7 @@ static void page_done(struct node_core *core, struct move *move)
 	page_free(move);
 	if (last)
 		move_copied(core, move);
-	else if (move->unsaved >= SAVE_BYTES || BUGGIFY(core, move_cursor_saved))
+	else if (move->unsaved >= SAVE_BYTES || BUGGIFY(core, move_page_short))
 		save_cursor(core, move);
 }
 
