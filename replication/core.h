@@ -124,6 +124,7 @@ struct node_core {
 	struct membership membership;
 	struct driver driver;
 
+	usec_t ticked_us; /* last EV_TICK */
 	usec_t repair_refill_us;
 	uint32_t repair_tokens;
 

@@ -554,6 +554,7 @@ static void watch_disk(struct node_core *core, uint32_t free_pct)
 
 static void on_tick(struct node_core *core, const struct node_event *ev)
 {
+	core->ticked_us = core->now.mono_us;
 	reserve_clock(core);
 	watch_disk(core, ev->tick.disk_free_pct);
 	form_tick(core);
@@ -584,7 +585,7 @@ void node_core_calm(struct node_core *core) { core->config.buggify_seed = 0; }
 usec_t node_core_deadline_us(const struct node_core *core)
 {
 	const struct iheap_item *item = iheap_first(&core->timers);
-	usec_t tick_us = core->now.mono_us + core->config.tick_us;
+	usec_t tick_us = core->ticked_us + core->config.tick_us; /* other events do not put it off */
 	return item ? MIN(item->key, tick_us) : tick_us;
 }
 
@@ -606,6 +607,7 @@ void node_core_start(struct node_core *core, struct moment now, struct actions *
 {
 	core->now = now;
 	core->out = out;
+	core->ticked_us = now.mono_us;
 	core->repair_refill_us = now.mono_us;
 	core->hints.granted_us = now.mono_us;
 	map_acceptor_start(core);

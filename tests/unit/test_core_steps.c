@@ -789,6 +789,17 @@ static void a_promise_carries_a_value_only_if_asked(void **state)
 	cluster_free(c);
 }
 
+static void messages_do_not_put_the_next_tick_off(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	usec_t due_us = node_core_deadline_us(c->nodes[0].core);
+	c->mono_us += TICK_US / 2;
+	struct msg read = replica_msg(c, OP_READ, "k");
+	assert_int_equal(answer_to(c, &read), ANSWER_RECORD);
+	assert_true(node_core_deadline_us(c->nodes[0].core) <= due_us);
+	cluster_free(c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -835,6 +846,7 @@ int main(void)
 		cmocka_unit_test(a_scan_is_never_in_doubt),
 		cmocka_unit_test(a_fencing_token_is_not_silently_ignored),
 		cmocka_unit_test(a_promise_carries_a_value_only_if_asked),
+		cmocka_unit_test(messages_do_not_put_the_next_tick_off),
 	};
 	return test_run("core_steps", tests);
 }
