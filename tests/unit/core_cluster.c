@@ -2,7 +2,6 @@
 #include "tests/support/test.h"
 
 #include "replication/core.h"
-#include "replication/core.h"
 #include "tests/unit/core_cluster.h"
 
 static void describe_map(struct cluster *c)
