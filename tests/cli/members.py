@@ -134,6 +134,13 @@ def a_node_leaves_and_its_process_ends_well(ctl):
     assert_all_there(ctl)
 
 
+def a_node_that_left_does_not_come_back_under_its_identity(ctl):
+    config = os.path.join(ctl.dir, 'n2', 'kvd.yaml')
+    done = subprocess.run([ctl.environment['KVD'], '--config', config], stderr=subprocess.PIPE, timeout=60)
+    equal(done.returncode, 11)
+    contains(done.stderr.decode(), 'was removed from the cluster; to come back, start with an empty data directory')
+
+
 def a_dead_node_is_replaced(ctl):
     ctl.kill('n3')
     ctl.must('dev', 'add', '--replace', 'n3', '--dir', ctl.dir, seconds=PATIENCE)
@@ -213,7 +220,8 @@ def survivors_go_on_when_told_to(ctl):
 def main():
     tests = [nothing_staged_is_said_and_no_error, a_plan_is_told_before_anything_moves_and_can_be_discarded,
              a_node_that_is_no_node_cannot_be_added, a_node_joins_and_has_its_share,
-             a_node_leaves_and_its_process_ends_well, a_dead_node_is_replaced, a_node_with_a_token_admits_itself_once,
+             a_node_leaves_and_its_process_ends_well, a_node_that_left_does_not_come_back_under_its_identity,
+             a_dead_node_is_replaced, a_node_with_a_token_admits_itself_once,
              moves_pause_and_go_on, repair_tells_every_node, survivors_go_on_when_told_to]
     with Cluster(sys.argv[1], sys.argv[2]) as ctl:
         return run_tests(tests, ctl)
