@@ -22,6 +22,8 @@ static void add_views(const struct survey *s, struct health_node *nodes)
 			nodes[position].hints_pending += answer->peers[j].hints_pending;
 			nodes[position].partitions_dirty += answer->peers[j].partitions_dirty;
 			nodes[position].seen_down_by += answer->peers[j].state == KV_PEER_DOWN;
+			nodes[position].unreached_by += answer->peers[j].link_bad;
+			nodes[position].degraded |= answer->peers[j].degraded;
 		}
 	}
 }
@@ -46,11 +48,15 @@ static enum kv_status add_partitions(struct ctl *ctl, const struct survey *s, st
 	return KV_OK;
 }
 
-static const char *state_word(const struct survey *s, size_t i)
+static const char *state_word(const struct survey *s, const struct health_node *health, size_t i)
 {
 	if (!s->answers[i])
 		return "down";
-	return s->answers[i]->ready ? "up" : "not ready";
+	if (!s->answers[i]->ready)
+		return "not ready";
+	if (health->unreached_by > 0)
+		return health->degraded ? "up, bad link, slow disk" : "up, bad link";
+	return health->degraded ? "up, slow disk" : "up";
 }
 
 static json_t *node_row(const struct survey *s, const struct health_node *health, size_t i)
@@ -60,8 +66,10 @@ static json_t *node_row(const struct survey *s, const struct health_node *health
 	json_t *row = json_object();
 	json_set_text(row, "name", node->name);
 	json_set_number(row, "index", node->index);
-	json_set_text(row, "state", state_word(s, i));
+	json_set_text(row, "state", state_word(s, health, i));
 	json_set_number(row, "seen_down_by", health->seen_down_by);
+	json_set_number(row, "unreached_by", health->unreached_by);
+	json_set(row, "degraded", json_boolean(health->degraded));
 	json_set_text(row, "zone", node->zone);
 	json_set_text(row, "client_address", node->client_address);
 	json_set_text(row, "peer_address", node->peer_address);

@@ -13,6 +13,9 @@ bool ctl_open(struct ctl *ctl, const char *endpoints)
 		kv_config_set(config, "endpoints", endpoints ? endpoints : ctl->args.endpoints, &err);
 	if (status == KV_OK)
 		status = kv_config_set(config, "name", "kvctl", &err);
+	const char *zone = getenv("KVCTL_ZONE");
+	if (status == KV_OK && zone)
+		status = kv_config_set(config, "zone", zone, &err);
 	if (status == KV_OK)
 		status = kv_open(config, &ctl->client, &err);
 	kv_config_free(config);

@@ -24,6 +24,8 @@ struct health_node {
 	bool removed;              /* part of the cluster no more, though rows may still name it; not counted */
 	uint64_t hints_pending;    /* on others, for it */
 	uint32_t partitions_dirty; /* on others, for it */
+	uint32_t unreached_by;     /* nodes that it does not answer although it is alive */
+	bool degraded;             /* its disk is slow */
 	uint32_t seen_down_by;     /* nodes that answer us and hold it for down */
 };
 

@@ -129,6 +129,16 @@ static enum kv_status set_name(struct kv_config *config, const char *value, stru
 	return client_ok(err);
 }
 
+static enum kv_status set_zone(struct kv_config *config, const char *value, struct kv_error *err)
+{
+	size_t size = strlen(value);
+	if (size > NAME_SIZE_MAX)
+		return client_error(err, KV_INVALID, "zone has %zu bytes; at most %u are allowed", size,
+				    NAME_SIZE_MAX);
+	memcpy(config->zone, value, size + 1);
+	return client_ok(err);
+}
+
 static enum kv_status set_number(uint32_t *field, const struct key_row *row, const char *value,
 				 struct kv_error *err)
 {
@@ -167,6 +177,8 @@ enum kv_status kv_config_set(struct kv_config *config, const char *key, const ch
 		return set_endpoints(config, value, err);
 	if (strcmp(key, "name") == 0)
 		return set_name(config, value, err);
+	if (strcmp(key, "zone") == 0)
+		return set_zone(config, value, err);
 	for (size_t i = 0; i < ARRAY_SIZE(key_rows); i++) {
 		const struct key_row *row = &key_rows[i];
 		if (strcmp(key, row->key) != 0)

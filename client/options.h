@@ -21,8 +21,9 @@ struct kv_config {
 	uint32_t endpoint_count;
 	char endpoints[ENDPOINTS_MAX][ADDRESS_SIZE_MAX];
 	char name[NAME_SIZE_MAX + 1];
-	uint32_t level; /* enum kv_level, never default */
-	uint32_t acks;  /* enum kv_acks, never default */
+	char zone[NAME_SIZE_MAX + 1]; /* of the client; empty: not known */
+	uint32_t level;               /* enum kv_level, never default */
+	uint32_t acks;                /* enum kv_acks, never default */
 	uint32_t staleness_ms;
 	uint32_t timeout_ms;
 	uint32_t connect_timeout_ms;

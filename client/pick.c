@@ -18,6 +18,16 @@ static bool is_candidate(const struct request *r, const struct link *link, usec_
 	return link && !link->draining && !was_tried(r, link) && (also_paused || !link_is_paused(link, now_us));
 }
 
+/** Strong writes that build on what is there meet their rivals at the row's first, wherever that is. */
+static bool wants_coordinator(const struct request *r)
+{
+	const struct msg_request *m = &r->msg.request;
+	uint16_t opcode = r->msg.opcode;
+	return opcode == OP_CAS || opcode == OP_ADD || opcode == OP_APPEND ||
+	       (opcode_is_client(opcode) && opcode != OP_MAP && opcode != OP_GET &&
+		(m->has_expected || m->has_expected_hash || m->if_present));
+}
+
 static struct link *pick_of_row(const struct request *r, usec_t now_us, bool also_paused)
 {
 	const struct route *route = &r->engine->route;
@@ -27,6 +37,8 @@ static struct link *pick_of_row(const struct request *r, usec_t now_us, bool als
 		r->target == TARGET_ROW ? r->partition : hash_partition(r->key_hash, route->map->partitions);
 	node_id row[ROW_MAX];
 	uint32_t count = route_row(route->map, partition, row);
+	if (!wants_coordinator(r))
+		route_prefer_zone(route->map, r->engine->config.zone, row, count);
 	for (uint32_t i = 0; i < count; i++) {
 		if (is_candidate(r, route->links[row[i]], now_us, also_paused))
 			return route->links[row[i]];

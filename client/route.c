@@ -48,6 +48,28 @@ uint32_t route_row(const struct map_desc *map, uint16_t partition, node_id ret_r
 	return count;
 }
 
+static bool is_in_zone(const struct map_desc *map, node_id node, struct slice zone)
+{
+	return node < map->node_count && slice_equal(map->nodes[node].zone, zone);
+}
+
+void route_prefer_zone(const struct map_desc *map, const char *zone, node_id *row, uint32_t count)
+{
+	KV_ASSERT(count <= ROW_MAX);
+	if (!zone || zone[0] == '\0')
+		return;
+	node_id sorted[ROW_MAX];
+	uint32_t used = 0;
+	for (int other = 0; other <= 1; other++) {
+		for (uint32_t i = 0; i < count; i++) {
+			if (is_in_zone(map, row[i], slice_str(zone)) != (bool)other)
+				sorted[used++] = row[i];
+		}
+	}
+	KV_ASSERT(used == count);
+	memcpy(row, sorted, count * sizeof row[0]);
+}
+
 node_id route_find_name(const struct map_desc *map, const char *name)
 {
 	for (uint32_t i = 0; i < map->node_count; i++) {

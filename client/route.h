@@ -29,6 +29,9 @@ MUST_USE bool route_adopt(struct route *r, struct reply *source);
 /** The nodes of PARTITION's row, preferred coordinator first, members to be included. Returns their number. */
 uint32_t route_row(const struct map_desc *map, uint16_t partition, node_id ret_row[ROW_MAX]);
 
+/** Moves the nodes of ZONE (NULL or empty: none) to the front of the row; within both parts the order stays. */
+void route_prefer_zone(const struct map_desc *map, const char *zone, node_id *row, uint32_t count);
+
 /** Index of the node with that name, or NODE_NONE. */
 node_id route_find_name(const struct map_desc *map, const char *name);
 

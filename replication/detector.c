@@ -109,7 +109,6 @@ void detector_tick(struct node_core *core)
 	usec_t gap_us = now - d->looked_us;
 	usec_t slept_us = COVER_IF(gap_us > PING_INTERVAL_US, detector_slept) ? gap_us : 0;
 	d->looked_us = now;
-	health_tick(core, gap_us);
 	for (node_id i = 0; i < d->peers_end; i++) {
 		if (!d->peers[i].known)
 			continue;

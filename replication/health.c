@@ -10,7 +10,7 @@ void health_strain(struct node_core *core)
 	h->value = MIN(h->value + 1, HEALTH_MAX);
 }
 
-void health_tick(struct node_core *core, usec_t gap_us)
+void health_step(struct node_core *core, usec_t gap_us)
 {
 	if (COVER_IF(gap_us > core->config.tick_us + HEALTH_LAG_US, health_lags))
 		health_strain(core);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * How far this core trusts itself, 0 (fully) to HEALTH_MAX: one worse for each tick that comes HEALTH_LAG_US late and for each
+ * How far this core trusts itself, 0 (fully) to HEALTH_MAX: one worse for each time that its tick comes HEALTH_LAG_US late and for each
  * probe whose helpers did not even answer, one better for each interval of heartbeats without either.
  *
  * Late, it is its own loop that is slow, or its own network: judging others by the usual time-outs would blame them.
@@ -20,8 +20,8 @@ struct health {
 	usec_t waited_us; /* the worst of the present interval */
 };
 
-/** A tick came GAP_US after the one before. */
-void health_tick(struct node_core *core, usec_t gap_us);
+/** An event comes GAP_US after the one before: later than tick_us means that the tick between them is late. */
+void health_step(struct node_core *core, usec_t gap_us);
 
 /** Something that speaks against this core, other than a late tick. */
 void health_strain(struct node_core *core);

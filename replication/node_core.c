@@ -622,6 +622,7 @@ void node_core_start(struct node_core *core, struct moment now, struct actions *
 void node_core_step(struct node_core *core, const struct node_event *event, struct actions *out)
 {
 	KV_ASSERT(event->now.mono_us >= core->now.mono_us);
+	health_step(core, event->now.mono_us - core->now.mono_us);
 	core->now = event->now;
 	core->out = out;
 	switch (event->kind) {

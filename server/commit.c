@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,6 +12,8 @@
 
 /* One engine batch at most; a longer queue is split, so that memory for the batch stays bounded. */
 enum { GROUP_BYTES_MAX = 8 << 20, GROUP_OPS_MAX = 16384 };
+
+#define ROOM_LOOK_US (1 * USEC_PER_SEC)
 
 struct commit {
 	struct store *store;
@@ -20,6 +23,8 @@ struct commit {
 	_Atomic bool stopping;
 	struct store_op *ops; /* of the group being built */
 	size_t ops_capacity;
+	const char *directory; /* whose room is looked at; NULL: none */
+	usec_t room_us;        /* when to look again */
 	struct commit_stats stats;
 };
 
@@ -76,6 +81,18 @@ static void commit_drop(struct commit *c, struct commit_write *write)
 	loop_post(write->owner, &write->done);
 }
 
+static void look_at_room(struct commit *c, usec_t now_us)
+{
+	struct statvfs room;
+	if (!c->directory || now_us < c->room_us)
+		return;
+	c->room_us = now_us + ROOM_LOOK_US;
+	if (statvfs(c->directory, &room) != 0 || room.f_blocks == 0)
+		return;
+	uint32_t pct = (uint32_t)(room.f_bavail * 100 / room.f_blocks);
+	atomic_store_explicit(&c->stats.free_pct, MAX(pct, 1u), memory_order_relaxed);
+}
+
 static void commit_group(struct commit *c, struct mpsc_node **pending)
 {
 	struct commit_write *first = container_of(*pending, struct commit_write, link);
@@ -88,9 +105,12 @@ static void commit_group(struct commit *c, struct mpsc_node **pending)
 	size_t bytes;
 	size_t ops = gather(c, pending, &end, &bytes);
 	usec_t start_us = clock_mono_us();
+	atomic_store_explicit(&c->stats.writing_since_us, start_us, memory_order_relaxed);
 	enum kv_status status = store_write(c->store, c->ops, ops, /* sync: */ true);
+	atomic_store_explicit(&c->stats.writing_since_us, 0, memory_order_relaxed);
 	if (status != KV_OK)
 		fatal_store("commit.failed", status);
+	look_at_room(c, start_us);
 	usec_t took_us = clock_mono_us() - start_us;
 	count(&c->stats.groups, 1);
 	count(&c->stats.records, ops);
@@ -144,6 +164,8 @@ struct commit *commit_new(struct store *store)
 	pthread_setname_np(c->thread, "kvd-commit");
 	return c;
 }
+
+void commit_watch_room(struct commit *c, const char *directory) { c->directory = directory; }
 
 void commit_free(struct commit *c)
 {

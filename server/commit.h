@@ -31,12 +31,17 @@ struct commit_stats {
 	_Atomic uint64_t bytes;   /* of their keys and values */
 	_Atomic uint64_t busy_us; /* time spent in the engine */
 	_Atomic uint64_t group_us_max;
+	_Atomic usec_t writing_since_us; /* the engine has a batch since then; 0: it has none */
+	_Atomic uint32_t free_pct;       /* room on the disk, 1 to 100; 0: not known */
 };
 
 struct commit;
 
 /** Starts the thread. STORE outlives the commit. Never NULL. */
 struct commit *commit_new(struct store *store);
+
+/** From now on the room in DIRECTORY, which stays there, is looked at now and then. Before the first write. */
+void commit_watch_room(struct commit *c, const char *directory);
 
 /** Ends the thread after everything queued is durable and posted back. NULL is allowed. */
 void commit_free(struct commit *c);

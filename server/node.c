@@ -144,8 +144,13 @@ void node_step(struct node *n, struct node_event *event)
 
 static void on_tick(void *data)
 {
-	struct node_event event = {.kind = EV_TICK};
-	node_step(data, &event);
+	struct node *n = data;
+	struct node_event event = {
+		.kind = EV_TICK,
+		.tick = {.disk_free_pct = atomic_load_explicit(&commit_stats(n->config.commit)->free_pct,
+							       memory_order_relaxed)},
+	};
+	node_step(n, &event);
 }
 
 void node_init(struct node *n, const struct node_config *config)

@@ -17,6 +17,7 @@
 #include "server/files.h"
 #include "server/map_store.h"
 #include "server/shard.h"
+#include "server/watchdog.h"
 #include "storage/keyspace.h"
 #include "storage/store_rocks.h"
 
@@ -211,6 +212,8 @@ static enum kv_status open_steps(struct server *s, bool moved, struct error *err
 	if (status != KV_OK)
 		return status;
 	s->commit = commit_new(s->store);
+	commit_watch_room(s->commit, s->config->node_data_dir);
+	s->watchdog = watchdog_new(s->commit, DISK_STUCK_US);
 	s->reader = reader_new((unsigned)s->config->storage_reader_threads);
 	return build_shards(s, hlc_limit, err);
 }
@@ -387,6 +390,7 @@ void server_close(struct server *s)
 		for (uint32_t i = 0; i < s->shard_count; i++)
 			shard_join(s->shards[i]);
 	}
+	watchdog_free(s->watchdog);
 	commit_free(s->commit);
 	reader_free(s->reader);
 	close_door(&s->client_door);

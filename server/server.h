@@ -22,6 +22,7 @@
 #include "server/stats.h"
 
 struct shard;
+struct watchdog;
 
 #define PEER_CONNECTIONS_MAX 4096u
 
@@ -39,6 +40,7 @@ struct server {
 	struct identity identity;
 	struct store *store;
 	struct commit *commit;
+	struct watchdog *watchdog;
 	struct reader *reader;
 	bool in_cluster; /* when it started; then map is what was stored, which the cores read as they start */
 	struct arena map_arena;

@@ -2,11 +2,16 @@
 #include "tests/support/test.h"
 
 #include <semaphore.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "server/commit.h"
+#include "server/watchdog.h"
 #include "storage/store_mem.h"
+#include "tests/support/death.h"
 
-enum { WRITES = 64 };
+enum { WRITES = 64, STUCK_US = 100000 };
 
 /** The memory engine behind a gate: a write waits in it until the test lets it through. */
 struct gated_store {
@@ -114,6 +119,58 @@ static void a_removed_range_takes_what_was_queued_before_and_leaves_what_comes_a
 	store_close(store);
 }
 
+/** Dies with a write that hangs in the engine, unless HANGS is false; then ends with 0. */
+static int watch(bool hangs)
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		death_prepare_child();
+		struct gated_store gated = {.store.class = &gated_class, .inner = store_mem_new(1)};
+		sem_init(&gated.entered, 0, 0);
+		sem_init(&gated.gate, 0, hangs ? 0 : WRITES);
+		struct loop loop;
+		if (loop_init(&loop, NULL) != KV_OK)
+			_exit(1);
+		struct commit *c = commit_new(&gated.store);
+		struct watchdog *w = watchdog_new(c, STUCK_US);
+		static struct write writes[1];
+		unsigned next = 0;
+		submit(c, &writes[0], &loop, 0, 0, &next);
+		loop_run(&loop);
+		watchdog_free(w);
+		commit_free(c);
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void a_write_that_hangs_ends_the_process(void **state)
+{
+	assert_int_equal(watch(false), 0);
+	assert_int_equal(watch(true), -SIGABRT);
+}
+
+static void the_room_on_the_disk_is_known_after_the_first_write(void **state)
+{
+	struct store *store = store_mem_new(1);
+	struct loop loop;
+	assert_int_equal(loop_init(&loop, NULL), KV_OK);
+	struct commit *c = commit_new(store);
+	commit_watch_room(c, "/");
+	static struct write writes[1];
+	unsigned next = 0;
+	submit(c, &writes[0], &loop, 0, 0, &next);
+	loop_run(&loop);
+	assert_in_range(commit_stats(c)->free_pct, 1, 100);
+	assert_int_equal(commit_stats(c)->writing_since_us, 0);
+	commit_free(c);
+	loop_release(&loop);
+	store_close(store);
+}
+
 static void what_is_queued_at_the_end_is_still_written(void **state)
 {
 	struct store *store = store_mem_new(1);
@@ -138,6 +195,8 @@ int main(void)
 		cmocka_unit_test(writes_that_gather_while_one_syncs_share_the_next_sync),
 		cmocka_unit_test(a_removed_range_takes_what_was_queued_before_and_leaves_what_comes_after),
 		cmocka_unit_test(what_is_queued_at_the_end_is_still_written),
+		cmocka_unit_test(a_write_that_hangs_ends_the_process),
+		cmocka_unit_test(the_room_on_the_disk_is_known_after_the_first_write),
 	};
 	return test_run("commit", tests);
 }

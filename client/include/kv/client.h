@@ -150,6 +150,8 @@ void kv_config_free(struct kv_config *config);
  *   key                 default     meaning
  *   endpoints           (none)      "host:port,host:port" of any nodes, at most 64; "[::1]:7001" for IPv6. Required
  *   name                kvclient    what the node's logs call this client, at most 64 bytes
+ *   zone                (none)      where the client is: nodes whose zone is the same are asked first, but for strong writes
+ *                                   that compare or add, which keep the order of the key's replicas; at most 64 bytes
  *   level               eventual    default level: strong, session, bounded, eventual
  *   acks                1           default acks of eventual writes: 1, majority, all
  *   staleness_ms        1000        default bound of the level bounded, 1 to 3600000
