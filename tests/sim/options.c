@@ -187,6 +187,39 @@ static void draw_crowd(struct rng *r, struct sim_options *o)
 		draw_flicker(r, o);
 }
 
+/**
+ * Three replicas of one key whose disks are far slower than the network, and writes on the condition of a version that few
+ * replicas may have: a coordinator hears of its own replica last, and decides without it.
+ */
+static void draw_slow_disks(struct rng *r, struct sim_options *o)
+{
+	o->node_count = 3;
+	o->replicas = 3;
+	o->key_count = 1;
+	o->core_count = 1;
+	o->form = false;
+	o->client_count = (uint32_t)rng_between(r, 2, 6);
+	o->op_count = 300;
+	o->think_us = rng_between(r, 5, 80) * USEC_PER_MSEC;
+	o->strong_pct = (uint32_t)rng_between(r, 30, 60);
+	o->get_pct = (uint32_t)rng_between(r, 10, 30);
+	o->delete_pct = (uint32_t)rng_between(r, 20, 70);
+	o->ttl_pct = 0;
+	o->net_base_us = rng_between(r, 20, 300);
+	o->net_tail_us = rng_between(r, 0, 2000);
+	o->drop_ppm = (uint32_t)rng_between(r, 20000, 200000);
+	o->disk_min_us = 10;
+	o->disk_max_us = rng_between(r, 5, 60) * USEC_PER_MSEC;
+	o->deadline_min_ms = 100;
+	o->deadline_max_ms = (uint32_t)rng_between(r, 200, 2000);
+	o->value_size_max = 4096;
+	o->buggify = percent(r, 70);
+	o->mix = (struct sim_mix){.session_count = 1,
+				  .presence_pct = percent(r, 80) ? 100 : 25,
+				  .condition_pct = (uint32_t)rng_between(r, 50, 95),
+				  .chain_pct = percent(r, 50) ? (uint32_t)rng_between(r, 30, 90) : 0};
+}
+
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 {
 	KV_ASSERT(nodes <= SIM_FIRST_MAX);
@@ -203,6 +236,8 @@ void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 	sim_mix_draw(seed, &ret->mix);
 	if (seed % 8 == 5)
 		draw_crowd(&r, ret);
+	if (seed % 8 == 1 && nodes <= 3)
+		draw_slow_disks(&r, ret);
 }
 
 /* --- taking out --- */
