@@ -79,7 +79,8 @@ static bool check_partition(struct settled *s, uint16_t partition, node_id self,
 				    s->node->index, partition);
 	if (held->tombstones && !s->fenced[partition])
 		return verdict_fail(s->v, "purge", UINT32_MAX,
-				    "node %u still holds %u tombstones of partition %u, one %sat %" PRIx64 ".%" PRIx64,
+				    "node %u still holds %u tombstones of partition %u, one %sat %" PRIx64
+				    ".%" PRIx64,
 				    s->node->index, held->tombstones, partition, held->weak ? "weak " : "",
 				    held->tombstone.hlc, held->tombstone.id);
 	if (*hash != UINT64_MAX && *hash != held->hash)
