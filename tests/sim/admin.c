@@ -282,7 +282,10 @@ static bool finishes_something(struct sim *sim)
 {
 	struct admin *a = &sim->admin;
 	const struct map_desc *d = &sim->maps.newest->desc;
-	if (d->paused)
+	/* What is staged may be known to nobody that is left, but as the outcome of a vote. */
+	if (a->refusals % 3 == 2)
+		ask_discard(sim);
+	else if (d->paused)
 		ask_kind(sim, CHANGE_RESUME, NODE_NONE);
 	else if (anything_is_staged(d) && (a->refused || staged_is_dead(sim)))
 		ask_discard(sim);
@@ -332,6 +335,10 @@ void admin_on_answer(struct sim *sim, const struct sim_event *event, const struc
 	trace_add(&sim->trace, sim->now_us, TRACE_changed, event->from, a->asked.kind, r->status, a->turn);
 	a->busy = false;
 	a->refused = a->asked.kind == CHANGE_COMMIT && r->status != KV_OK && !r->in_doubt;
+	if (r->status != KV_OK)
+		snprintf(a->said, sizeof a->said, "%.*s", (int)MIN(r->message.size, sizeof a->said - 1),
+			 (const char *)r->message.data);
+	a->refusals = r->status == KV_OK ? 0 : a->refusals + 1;
 	sim->cover.changes_done += r->status == KV_OK;
 	if ((a->asked.kind == NODE_GONE || a->asked.kind == NODE_ADD) && r->status == KV_REFUSED)
 		insists(sim);
