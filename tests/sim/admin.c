@@ -208,7 +208,8 @@ static void insists(struct sim *sim)
 	node_id about = sim->admin.asked.node;
 	for (uint32_t i = 0; about < sim->maps.newest->desc.node_count && i < sim->options.node_count; i++) {
 		struct sim_node *n = &sim->nodes[i];
-		if (uuid_equal(&n->uuid, &sim->maps.newest->desc.nodes[about].uuid) && maps_is_dead(&sim->maps, &n->uuid))
+		if (uuid_equal(&n->uuid, &sim->maps.newest->desc.nodes[about].uuid) &&
+		    maps_is_dead(&sim->maps, &n->uuid))
 			sim_node_lose_disk(n);
 	}
 }
