@@ -12,11 +12,12 @@
 #include "tests/cluster/process.h"
 #include "tests/cluster/proxy.h"
 
-#define CLUSTER_NODES_MAX      5
+#define CLUSTER_NODES_MAX      16
 #define CLUSTER_ENDPOINTS_SIZE (CLUSTER_NODES_MAX * (PROCESS_ADDRESS_MAX + 1))
 
 struct cluster_options {
 	unsigned nodes;          /* 0: 3 */
+	unsigned spares;         /* proxied: how many nodes may come later */
 	unsigned partitions;     /* 0: 64 */
 	unsigned shards;         /* of each node; 0: 1 */
 	const char *settings;    /* further lines of every node's configuration */
@@ -30,12 +31,17 @@ struct cluster_options {
 
 struct cluster {
 	const char *directory;
-	unsigned count;
+	unsigned count; /* of processes so far */
 	struct process nodes[CLUSTER_NODES_MAX];
-	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes, as they advertise them */
+	bool gone[CLUSTER_NODES_MAX];   /* leaves, has left or is dead for good: nothing is expected of it */
+	struct cluster_options options; /* private: for nodes that come later */
+	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes at the start, as they advertise them */
 	struct kv_client *client;               /* of the test itself, with a time-out of 5 s */
 	struct proxy *net;                      /* NULL: none */
 };
+
+/** Starts one more process with an empty directory, which is in no cluster. Gives its index in nodes. */
+unsigned cluster_spawn(struct cluster *c);
 
 /** Starts the nodes without forming a cluster. OPTIONS NULL: all defaults. */
 struct cluster *cluster_new_unformed(const struct cluster_options *options);

@@ -104,14 +104,14 @@ static void environment_init(struct environment *e, const struct process *p)
 }
 
 /** In the child, between fork and exec: only calls that a signal handler might make. */
-static void become_kvd(pid_t parent, int log, const char *kvd, const char *config, char **environment)
+static void become_kvd(pid_t parent, int log, const char *kvd, const struct process *p, char **environment)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(125);
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
-	char *const argv[] = {(char *)"kvd", (char *)"--config", (char *)config, NULL};
+	char *const argv[] = {(char *)"kvd", (char *)"--config", (char *)p->config, (char *)p->argument, NULL};
 	execve(kvd, argv, environment);
 	_exit(126);
 }
@@ -129,7 +129,7 @@ void process_spawn(struct process *p)
 	p->paused = false;
 	p->pid = fork();
 	if (p->pid == 0)
-		become_kvd(parent, log, kvd, p->config, environment.strings);
+		become_kvd(parent, log, kvd, p, environment.strings);
 	close(log);
 	assert_true(p->pid > 0);
 }
