@@ -19,6 +19,9 @@ static bool is_carried_out(void *arg)
 	struct order *o = arg;
 	struct kv_error err;
 	enum kv_status status = o->give(o, &err);
+	/* A node that died a moment ago. */
+	if (status == KV_REFUSED && strstr(err.message, "stop it first"))
+		return false;
 	if (status != KV_OK && status != KV_UNAVAILABLE && status != KV_IN_DOUBT && status != KV_DEADLINE &&
 	    status != KV_NOT_READY && status != KV_OVERLOADED && status != KV_CLOSED)
 		fail_msg("a change was refused: %s: %s", kv_status_name(status), err.message);

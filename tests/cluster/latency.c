@@ -42,7 +42,8 @@ void latency_check_strong(struct load *l)
 	unsigned asked = 0, late = 0, failed = 0;
 	for (uint32_t i = 0; i < h->count; i++) {
 		const struct history_op *op = &h->ops[i];
-		if (op->level != HISTORY_STRONG || op->complete == HISTORY_NEVER)
+		if (op->level != HISTORY_STRONG || op->complete == HISTORY_NEVER ||
+		    op->client >= load_options(l)->threads)
 			continue;
 		asked++;
 		if (op->status == KV_OK || op->status == KV_NOT_FOUND || op->status == KV_CONDITION_FAILED)
