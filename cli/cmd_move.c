@@ -267,6 +267,14 @@ int cmd_repair_status(struct ctl *ctl)
 	return code;
 }
 
+static size_t count_holders(const struct kv_node *nodes, size_t count)
+{
+	size_t holders = 0;
+	for (size_t i = 0; i < count; i++)
+		holders += holds_data(&nodes[i]);
+	return holders;
+}
+
 /** How many nodes have compared everything since BEGAN_US. */
 static size_t count_equal(struct ctl *ctl, const struct kv_node *nodes, size_t count, usec_t began_us)
 {
@@ -274,8 +282,8 @@ static size_t count_equal(struct ctl *ctl, const struct kv_node *nodes, size_t c
 	for (size_t i = 0; i < count; i++) {
 		struct repair_sum sum;
 		uint64_t since_ms = (clock_mono_us() - began_us) / USEC_PER_MSEC;
-		if (!holds_data(&nodes[i]) || (ask_node(ctl, &nodes[i], KV_REPAIR_ASK, &sum, NULL) == KV_OK &&
-					       sum.sum.building == 0 && sum.sum.oldest_ms <= since_ms))
+		if (holds_data(&nodes[i]) && ask_node(ctl, &nodes[i], KV_REPAIR_ASK, &sum, NULL) == KV_OK &&
+		    sum.sum.building == 0 && sum.sum.oldest_ms <= since_ms)
 			equal++;
 	}
 	return equal;
@@ -283,7 +291,7 @@ static size_t count_equal(struct ctl *ctl, const struct kv_node *nodes, size_t c
 
 static int wait_equal(struct ctl *ctl, const struct kv_node *nodes, size_t count, usec_t began_us)
 {
-	size_t last = SIZE_MAX;
+	size_t last = SIZE_MAX, holders = count_holders(nodes, count);
 	interrupt_defer();
 	for (;; poll(NULL, 0, POLL_MS)) {
 		if (interrupt_pending()) {
@@ -292,9 +300,10 @@ static int wait_equal(struct ctl *ctl, const struct kv_node *nodes, size_t count
 		}
 		size_t equal = count_equal(ctl, nodes, count, began_us);
 		if (equal != last)
-			ctl_say(ctl, "%zu of %zu nodes have compared everything and found it equal", equal, count);
+			ctl_say(ctl, "%zu of %zu nodes have compared everything and found it equal", equal,
+				holders);
 		last = equal;
-		if (equal == count)
+		if (equal == holders)
 			return 0;
 	}
 }

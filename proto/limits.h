@@ -107,13 +107,14 @@
 #define FORM_GUEST_US    (5 * USEC_PER_SEC)    /* link to an asker that is no node of the cluster */
 
 /* Changing the cluster. */
-#define DRIVER_INTERVAL_US   (250 * USEC_PER_MSEC) /* between two maps that the same node proposes */
-#define VOTE_TIMEOUT_US      (500 * USEC_PER_MSEC) /* of one phase of a vote on the map */
-#define VOTE_RESEND_US       (100 * USEC_PER_MSEC)
-#define VOTE_BACKOFF_MIN_US  (10 * USEC_PER_MSEC) /* between two ballots on one map, doubled six times at most */
-#define FAREWELL_US          (30 * USEC_PER_SEC)  /* a node that was removed is told so that long */
-#define VOTER_SILENT_US      (30 * USEC_PER_SEC)  /* a voter that is silent for so long is replaced, if another can vote */
-#define CHANGES_MAX          16u                  /* changes of the cluster that a node carries out at a time */
+#define DRIVER_INTERVAL_US  (250 * USEC_PER_MSEC) /* between two maps that the same node proposes */
+#define VOTE_TIMEOUT_US     (500 * USEC_PER_MSEC) /* of one phase of a vote on the map */
+#define VOTE_RESEND_US      (100 * USEC_PER_MSEC)
+#define VOTE_BACKOFF_MIN_US (10 * USEC_PER_MSEC) /* between two ballots on one map, doubled six times at most */
+#define FAREWELL_US         (30 * USEC_PER_SEC)  /* a node that was removed is told so that long */
+#define VOTER_SILENT_US                                                                                            \
+	(30 * USEC_PER_SEC)      /* a voter that is silent for so long is replaced, if another can vote */
+#define CHANGES_MAX          16u /* changes of the cluster that a node carries out at a time */
 #define JOIN_RETRY_US        (1 * USEC_PER_SEC)
 #define MOVES_IN_MAX         8u                    /* partitions a node takes over at a time */
 #define MOVES_OUT_MAX        8u                    /* and gives away */

@@ -92,6 +92,7 @@ void exchange_next_leaf(struct node_core *core, struct exchange *x)
 		x->leaf++;
 	blob_unref(x->cursor_key);
 	x->cursor_key = NULL;
+	x->cursor = (struct disk_key){0};
 	if (x->leaf == LEAVES_PER_PARTITION) {
 		exchange_flush(core, x);
 		return;

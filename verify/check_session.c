@@ -55,11 +55,13 @@ static bool check_read(const struct session_ops *s, const struct history_op *op,
 {
 	if (op->kind != HISTORY_GET || !history_is_answered(op))
 		return true;
+	if (history_was_forgotten(s->h, op, stamp_max(op->floor, f->copy)))
+		return true;
 	if (stamp_less(op->token, op->floor))
 		return fail(op, "that was demanded", op->token, op->floor, v);
 	if (stamp_less(op->token, f->copy))
 		return fail(op, "that the session has seen", op->token, f->copy, v);
-	if (!s->mixed[op->key] && stamp_less(op->version, f->value) && !history_was_forgotten(s->h, op, f->value))
+	if (!s->mixed[op->key] && stamp_less(op->version, f->value))
 		return fail(op, "that the session has seen as the value's version", op->version, f->value, v);
 	return true;
 }

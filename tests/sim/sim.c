@@ -491,8 +491,10 @@ static void forgive_lost(struct sim *sim)
 	for (uint32_t i = 0; i < sim->history.count; i++) {
 		struct history_op *op = &sim->history.ops[i];
 		if (history_is_write(op) && !history_is_strong(op) && op->acks == HISTORY_ACKS_ONE &&
-		    op->outcome == HISTORY_DONE)
+		    op->outcome == HISTORY_DONE) {
 			op->outcome = HISTORY_DOUBT;
+			op->version = (struct stamp){0, 0};
+		}
 	}
 }
 
