@@ -105,10 +105,8 @@ static void change_end(struct node_core *core, struct change *c, enum kv_status 
 
 static void fill_live(const struct node_core *core, bool live[NODES_MAX])
 {
-	for (node_id i = 0; i < NODES_MAX; i++) {
-		enum peer_state state = detector_state(core, i);
-		live[i] = state == PEER_UP || state == PEER_SELF;
-	}
+	for (node_id i = 0; i < NODES_MAX; i++)
+		live[i] = detector_is_reachable(core, i);
 }
 
 static void change_decided(struct node_core *core, void *owner, enum map_verdict verdict)
@@ -405,7 +403,10 @@ static void ask_to_join(struct node_core *core)
 {
 	struct membership *s = &core->membership;
 	const struct core_config *config = &core->config;
-	if (config->join_token.size == 0 || config->seed_count == 0 || core->form || core->now.mono_us < s->join_us)
+	if (config->join_token.size == 0 || config->seed_count == 0 || core->form)
+		return;
+	/* While it takes part in forming a cluster its links are that one's. */
+	if (core->now.mono_us < s->join_us || core->now.mono_us < core->reserved_until_us)
 		return;
 	COVER(join_asked);
 	s->join_us = core->now.mono_us + JOIN_RETRY_US;

@@ -20,7 +20,7 @@ struct change_order {
 	uint64_t epoch;         /* COMMIT: of the map that was planned on; 0: any */
 	uint64_t now_ms;        /* on the cluster's clock */
 	bool may_have_happened; /* an earlier try is open */
-	const bool *live;       /* by index: nodes that answer here */
+	const bool *live;       /* by index: nodes not known to be down */
 };
 
 enum change_effect {

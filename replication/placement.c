@@ -255,27 +255,47 @@ static uint32_t emptiest(const struct plan *p)
 	return best;
 }
 
-/** One cell less at a node that has too many and one more at one that has too few, with others between that pass one on. */
-static bool balance_by_way(struct plan *p, struct roads *r)
+/** True if each step of the way to TO is still open. */
+static bool way_is_open(const struct plan *p, const uint32_t *before, uint32_t from, uint32_t to)
+{
+	for (uint32_t at = to; at != from; at = before[at]) {
+		if (find_partition(p, before[at], at, p->spread) == UINT32_MAX)
+			return false;
+	}
+	return true;
+}
+
+/** The emptiest node that can be reached from FROM, if that pays; usable if there is none. */
+static uint32_t way_end(const struct plan *p, const uint32_t *before, uint32_t from)
+{
+	uint32_t to = p->usable;
+	for (uint32_t i = 0; i < p->usable; i++) {
+		bool pays = before[i] != i && excess(p, from) - excess(p, i) > SCALE;
+		if (pays && (to == p->usable || excess(p, i) < excess(p, to)))
+			to = i;
+	}
+	return to;
+}
+
+/**
+ * One cell less at a node that has too many and one more at one that has too few, with others between that pass one on. The roads may
+ * be those of some cells ago.
+ */
+static bool balance_by_way(struct plan *p, const struct roads *r)
 {
 	bool done[NODES_MAX] = {false};
 	uint32_t before[NODES_MAX];
-	find_roads(p, r);
 	for (uint32_t from = fullest(p, done); from < p->usable; from = fullest(p, done)) {
 		done[from] = true;
 		find_ways(p, r, from, before);
-		uint32_t to = p->usable;
-		for (uint32_t i = 0; i < p->usable; i++) {
-			bool pays = before[i] != i && excess(p, from) - excess(p, i) > SCALE;
-			if (pays && (to == p->usable || excess(p, i) < excess(p, to)))
-				to = i;
-		}
-		for (uint32_t at = to; to < p->usable && at != from; at = before[at]) {
+		uint32_t to = way_end(p, before, from);
+		if (to == p->usable || !way_is_open(p, before, from, to))
+			continue;
+		for (uint32_t at = to; at != from; at = before[at]) {
 			if (!move_one(p, before[at], at))
 				return false; /* the cell before took the way's partition */
 		}
-		if (to < p->usable)
-			return true;
+		return true;
 	}
 	return false;
 }
@@ -286,7 +306,10 @@ static bool balance_step(struct plan *p, struct roads *r)
 	uint32_t from = fullest(p, NULL), to = emptiest(p);
 	if (excess(p, from) - excess(p, to) <= SCALE)
 		return false;
-	return move_one(p, from, to) || balance_by_way(p, r);
+	if (move_one(p, from, to) || balance_by_way(p, r))
+		return true;
+	find_roads(p, r);
+	return balance_by_way(p, r);
 }
 
 static bool row_is_kept(const struct plan *p, uint32_t partition)
@@ -369,7 +392,7 @@ enum kv_status placement_plan(const struct placement_input *in, node_id *ret_row
 	for (uint32_t partition = 0; partition < in->partitions; partition++)
 		part_zone_mates(&p, plan_row(&p, partition));
 	/* Each step narrows a gap, so this ends; the bound is far above what any table needs. */
-	struct roads *roads = xmalloc(sizeof *roads);
+	struct roads *roads = xcalloc(1, sizeof *roads);
 	for (uint32_t steps = 0; steps < in->partitions * in->replicas * 2 && balance_step(&p, roads); steps++)
 		;
 	free(roads);

@@ -2,7 +2,6 @@
 #include "tests/support/test.h"
 
 #include "replication/core.h"
-#include "replication/voters.h"
 #include "tests/unit/core_cluster.h"
 
 static void describe_map(struct cluster *c)
@@ -30,8 +29,7 @@ static void describe_map(struct cluster *c)
 				   .nodes = c->map_nodes,
 				   .rows = c->rows,
 				   .config_epochs = c->epochs,
-				   .paused = true}; /* the others stay without partitions */
-	c->map.voter_count = voters_choose(&c->map, NULL, c->map.voters);
+				   .voter_count = 1};
 	c->map.cluster.bytes[0] = 9;
 }
 
@@ -413,6 +411,7 @@ void start_node(struct cluster *c, node_id i, const struct map_desc *map)
 				     .gc_interval_us = c->gc_interval_us,
 				     .map = map};
 	n->core = node_core_new(&config);
+	n->core->driver.next_us = USEC_NEVER; /* the test changes the map */
 	node_core_start(n->core, now_of(c, i), &n->actions);
 	carry_out(c, i);
 }
