@@ -134,6 +134,13 @@ def a_node_leaves_and_its_process_ends_well(ctl):
     assert_all_there(ctl)
 
 
+def a_node_that_left_does_not_come_back_under_its_identity(ctl):
+    config = os.path.join(ctl.dir, 'n2', 'kvd.yaml')
+    done = subprocess.run([ctl.environment['KVD'], '--config', config], stderr=subprocess.PIPE, timeout=60)
+    equal(done.returncode, 11)
+    contains(done.stderr.decode(), 'was removed from the cluster; to come back, start with an empty data directory')
+
+
 def a_dead_node_is_replaced(ctl):
     ctl.kill('n3')
     ctl.must('dev', 'add', '--replace', 'n3', '--dir', ctl.dir, seconds=PATIENCE)
@@ -179,6 +186,32 @@ def repair_tells_every_node(ctl):
     equal([row['corrupt'] for row in rows], [0, 0, 0])
 
 
+def a_node_that_moved_tells_the_others(ctl):
+    config = os.path.join(ctl.dir, 'n4', 'kvd.yaml')
+    with socket.socket() as unused:
+        unused.bind(('127.0.0.1', 0))
+        address = f'127.0.0.1:{unused.getsockname()[1]}'
+    with open(config, encoding='utf-8') as file:
+        text = file.read()
+    ctl.kill('n4')
+    with open(config, 'w', encoding='utf-8') as file:
+        file.write(text.replace('  peer: 127.0.0.1:0', f'  peer: {address}'))
+    kvd = [ctl.environment['KVD'], '--config', config]
+    done = subprocess.run(kvd, stderr=subprocess.PIPE, timeout=60)
+    equal(done.returncode, 11)
+    contains(done.stderr.decode(), 'copied data directory?')
+    moved = subprocess.Popen([*kvd, '--moved'], stderr=subprocess.DEVNULL)
+    try:
+        wait_for('the map has the new address', lambda: address in
+                 [n['peer_address'] for n in ctl.json('node', 'ls') if n['name'] == 'n4'])
+        wait_for('it is reached there', lambda: ctl.json('status')['state'] == 'healthy')
+    finally:
+        moved.send_signal(signal.SIGTERM)
+        moved.wait(60)
+    ctl.start('n4')
+    wait_for('it is reached there', lambda: ctl.json('status')['state'] == 'healthy')
+
+
 def compared(ctl):
     ctl.must('repair', 'run')
     rows = ctl.json('repair', 'status')
@@ -213,8 +246,10 @@ def survivors_go_on_when_told_to(ctl):
 def main():
     tests = [nothing_staged_is_said_and_no_error, a_plan_is_told_before_anything_moves_and_can_be_discarded,
              a_node_that_is_no_node_cannot_be_added, a_node_joins_and_has_its_share,
-             a_node_leaves_and_its_process_ends_well, a_dead_node_is_replaced, a_node_with_a_token_admits_itself_once,
-             moves_pause_and_go_on, repair_tells_every_node, survivors_go_on_when_told_to]
+             a_node_leaves_and_its_process_ends_well, a_node_that_left_does_not_come_back_under_its_identity,
+             a_dead_node_is_replaced, a_node_with_a_token_admits_itself_once,
+             moves_pause_and_go_on, repair_tells_every_node,
+             a_node_that_moved_tells_the_others, survivors_go_on_when_told_to]
     with Cluster(sys.argv[1], sys.argv[2]) as ctl:
         return run_tests(tests, ctl)
 
