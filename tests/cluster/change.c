@@ -176,19 +176,29 @@ static bool nobody_arrives_or_leaves(struct cluster *c, uint64_t epoch)
 	return settled;
 }
 
-bool change_is_done(struct cluster *c)
+static bool look(struct cluster *c, void (*each)(const struct kv_moves *moves))
 {
 	struct kv_moves *moves = change_moves(c);
 	bool done = moves && moves->count == 0 && moves->waiting == 0;
 	uint64_t epoch = moves ? moves->epoch : 0;
+	if (moves && each)
+		each(moves);
 	kv_moves_free(moves);
 	return done && common_epoch(c) == epoch && nobody_arrives_or_leaves(c, epoch);
 }
 
+bool change_is_done(struct cluster *c) { return look(c, NULL); }
+
+struct waiting {
+	struct cluster *cluster;
+	void (*each)(const struct kv_moves *moves);
+};
+
 static bool is_done(void *arg)
 {
-	cluster_check_alive(arg);
-	return change_is_done(arg);
+	struct waiting *w = arg;
+	cluster_check_alive(w->cluster);
+	return look(w->cluster, w->each);
 }
 
 static void tell_moves(struct cluster *c)
@@ -206,10 +216,13 @@ static void tell_moves(struct cluster *c)
 	kv_moves_free(moves);
 }
 
-void change_await_done(struct cluster *c)
+void change_await_done_in(struct cluster *c, unsigned ms, void (*each)(const struct kv_moves *moves))
 {
-	if (harness_wait(is_done, c, DONE_MS))
+	struct waiting w = {.cluster = c, .each = each};
+	if (harness_wait(is_done, &w, ms))
 		return;
 	tell_moves(c);
 	fail_msg("the change did not come to its end");
 }
+
+void change_await_done(struct cluster *c) { change_await_done_in(c, DONE_MS, NULL); }

@@ -32,6 +32,9 @@ void change_pause(struct cluster *c, bool pause);
 /** Waits until no partition moves or has to, no node arrives or leaves, and all nodes know the map. */
 void change_await_done(struct cluster *c);
 
+/** The same where it may take longer: MS, stretched. EACH, if not NULL, is called every now and then meanwhile. */
+void change_await_done_in(struct cluster *c, unsigned ms, void (*each)(const struct kv_moves *moves));
+
 /** True if that is so now. */
 bool change_is_done(struct cluster *c);
 

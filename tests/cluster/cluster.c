@@ -44,6 +44,7 @@ static void start_first(struct cluster *c, unsigned index)
 	process_init(p, c->directory, name);
 	p->shards = o->shards ? o->shards : 1;
 	p->settings = o->settings;
+	p->compare_ms = o->compare_ms;
 	p->listen_peer = index + 1 == (o->nodes ? o->nodes : 3) ? o->listen_peer : NULL;
 	if (o->faulty)
 		process_make_faulty(p);

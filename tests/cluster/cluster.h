@@ -24,6 +24,7 @@ struct cluster_options {
 	const char *listen_peer; /* host:port where the last node listens for the others; NULL: any port */
 	bool proxied;            /* every connection through a proxy, but for the test's own client */
 	bool faulty;             /* clocks and disks can be made to fail: nodes[i].faults */
+	unsigned compare_ms;     /* between two comparisons of replicas; 0: as a real node */
 	uint64_t seed;           /* of the proxy's jitter */
 	void (*prepare)(struct process *p,
 			unsigned index); /* called before each node's first start; NULL: nothing */

@@ -60,10 +60,10 @@ static void write_config(const struct process *p)
 		"listen: {client: \"127.0.0.1:0\", peer: \"%s\"}\n"
 		"shards: %u\n"
 		"storage: {cache_size: 8MiB, write_buffer_size: 8MiB}\n"
-		"test: {wall_offset_ms: %" PRId64 "}\n"
+		"test: {wall_offset_ms: %" PRId64 ", compare_interval: %ums}\n"
 		"%s",
 		p->name, p->data_dir, p->listen_peer ? p->listen_peer : "127.0.0.1:0", p->shards, p->wall_offset_ms,
-		p->settings ? p->settings : "");
+		p->compare_ms ? p->compare_ms : 60000, p->settings ? p->settings : "");
 	if (p->advertise_client)
 		fprintf(file, "advertise: {client: \"%s\", peer: \"%s\"}\n", p->advertise_client,
 			p->advertise_peer);
