@@ -23,7 +23,7 @@ enum {
 	COMPARE_MS = 1000,
 	REPAIRED_MS = 30000,
 	END_MS = 20000,
-	PLANTED = 40
+	PLANTED = 6
 };
 
 /* A tree's rows are written after ten seconds without a change. */
