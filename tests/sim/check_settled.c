@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/check_settled.h"
 
+#include <inttypes.h>
+
 #include "replication/record.h"
 #include "replication/tree.h"
 #include "storage/keyspace.h"
@@ -11,6 +13,8 @@
 struct held {
 	bool any;
 	uint32_t tombstones;
+	struct version tombstone; /* one of them */
+	bool weak;
 	uint64_t hash; /* of the whole: leaf and hash of each key */
 	uint64_t leaves[LEAVES_PER_PARTITION];
 	uint32_t keys[LEAVES_PER_PARTITION];
@@ -35,7 +39,11 @@ static bool add_row(void *arg, struct slice name, struct slice value)
 	struct held *held = &s->held[at.partition];
 	uint64_t hash = tree_hash(at.bucket, at.key, rec.ver, rec.tombstone);
 	held->any = true;
-	held->tombstones += rec.tombstone && rec.fence == 0; /* a fence is kept */
+	if (rec.tombstone && rec.fence == 0) { /* a fence is kept */
+		held->tombstones++;
+		held->tombstone = rec.ver;
+		held->weak = rec.weak;
+	}
 	held->hash ^= hash;
 	held->leaves[at.leaf] ^= hash;
 	held->keys[at.leaf]++;
@@ -68,8 +76,10 @@ static bool check_partition(struct settled *s, uint16_t partition, node_id self,
 		       verdict_fail(s->v, "cleanup", UINT32_MAX, "node %u still holds records of partition %u",
 				    s->node->index, partition);
 	if (held->tombstones)
-		return verdict_fail(s->v, "purge", UINT32_MAX, "node %u still holds %u tombstones of partition %u",
-				    s->node->index, held->tombstones, partition);
+		return verdict_fail(s->v, "purge", UINT32_MAX,
+				    "node %u still holds %u tombstones of partition %u, one %sat %" PRIx64 ".%" PRIx64,
+				    s->node->index, held->tombstones, partition, held->weak ? "weak " : "",
+				    held->tombstone.hlc, held->tombstone.id);
 	if (*hash != UINT64_MAX && *hash != held->hash)
 		return verdict_fail(s->v, "agree", UINT32_MAX, "node %u holds other records of partition %u",
 				    s->node->index, partition);
