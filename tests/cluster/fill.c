@@ -34,8 +34,8 @@ static void write_batch(struct cluster *c, const struct fill *f, unsigned first,
 	struct kv_error err;
 	enum kv_status status = KV_INTERNAL;
 	uint8_t *values = xmalloc((size_t)count * FILL_VALUE_MAX);
-	options.level = KV_LEVEL_EVENTUAL;
-	options.acks = KV_ACKS_ALL;
+	options.level = f->strong ? KV_LEVEL_STRONG : KV_LEVEL_EVENTUAL;
+	options.acks = f->strong ? KV_ACKS_DEFAULT : KV_ACKS_ALL;
 	options.timeout_ms = harness_ms(BATCH_MS);
 	for (unsigned i = 0; i < count; i++) {
 		make_value(f, first + i, values + (size_t)i * FILL_VALUE_MAX);

@@ -13,6 +13,7 @@ struct fill {
 	const char *prefix; /* of the keys */
 	unsigned count;
 	unsigned size; /* of each value, at most FILL_VALUE_MAX */
+	bool strong;   /* written strongly; else by eventual writes that all replicas acknowledge */
 };
 
 /** Key number K. */
