@@ -652,6 +652,8 @@ void sim_explain(const struct sim *sim, struct buf *out)
 		maps_print(&sim->maps, out);
 	if (sim->options.membership && sim->maps.newest)
 		maps_print_moves(sim, out);
+	if (sim->admin.said[0])
+		buf_printf(out, "the operator was last told: %s\n", sim->admin.said);
 	if (v->key != UINT32_MAX) {
 		buf_append_str(out, "history of the key:\n");
 		history_print(&sim->history, v->key, out);
