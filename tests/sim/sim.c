@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/hash.h"
 #include "proto/codec.h"
 #include "replication/placement.h"
 #include "tests/sim/disk.h"
