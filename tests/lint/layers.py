@@ -29,7 +29,7 @@ PROJECT = {
                    'kv/*', 'tests/support/*', 'tests/unit/*'],
     'tests/storage': ['base/*', 'storage/*', 'tests/support/*', 'tests/storage/*'],
     'tests/sim': ['base/*', 'proto/*', 'replication/*', 'storage/store.h', 'storage/store_mem.h', 'storage/keyspace.h',
-                  'verify/*', 'tests/support/*', 'tests/sim/*'],
+                  'server/dispatch.h', 'verify/*', 'tests/support/*', 'tests/sim/*'],
     'tests/cluster': ['base/*', 'replication/record.h', 'storage/keyspace.h', 'storage/store_rocks.h', 'verify/*', 'kv/*',
                       'tests/support/*', 'tests/cluster/*'],
     'tests/cli': ['base/*', 'kv/*', 'tests/support/*', 'tests/cli/*'],
