@@ -304,6 +304,7 @@ static void wake(struct server *s)
 void server_fail(struct server *s, enum kv_status status, struct slice why)
 {
 	log_error("server.failed", L_STR("status", status_name(status)), L_BYTES("reason", why));
+	atomic_store(&s->refused, status == KV_IDENTITY);
 	atomic_store(&s->failed, true);
 	wake(s);
 }
@@ -372,7 +373,7 @@ int server_run(struct server *s)
 	if (!atomic_load(&s->failed))
 		drain(s, signal_fd);
 	close(signal_fd);
-	return atomic_load(&s->failed) ? 1 : 0;
+	return !atomic_load(&s->failed) ? 0 : atomic_load(&s->refused) ? SERVER_REFUSED : SERVER_FAILED;
 }
 
 static void close_door(struct server_door *door)

@@ -99,20 +99,40 @@ static enum kv_status give_pause(const struct order *o, struct kv_error *err)
 	return kv_moves_pause(o->cluster->client, o->flag, harness_ms(ASK_MS), err);
 }
 
-unsigned change_add(struct cluster *c, unsigned replaces)
+void change_stage(struct cluster *c, unsigned index, unsigned replaces)
 {
 	uint16_t place = replaces == CHANGE_NOBODY ? KV_NODE_NONE : change_map_index(c, replaces);
-	unsigned index = cluster_spawn(c);
 	if (replaces != CHANGE_NOBODY)
 		c->gone[replaces] = true;
 	carry_out(c, (struct order){
 			     .give = give_add, .address = process_peer_address(&c->nodes[index]), .node = place});
+}
+
+unsigned change_add(struct cluster *c, unsigned replaces)
+{
+	unsigned index = cluster_spawn(c);
+	change_stage(c, index, replaces);
 	return index;
 }
 
 void change_remove(struct cluster *c, unsigned index, bool gone)
 {
 	carry_out(c, (struct order){.give = give_remove, .node = change_map_index(c, index), .flag = gone});
+}
+
+bool change_try_add(struct cluster *c, unsigned index, unsigned ms)
+{
+	return kv_node_add(c->client, process_peer_address(&c->nodes[index]), KV_NODE_NONE, ms, NULL) == KV_OK;
+}
+
+bool change_try_remove(struct cluster *c, unsigned index, unsigned ms)
+{
+	return kv_node_remove(c->client, change_map_index(c, index), /* gone: */ false, ms, NULL) == KV_OK;
+}
+
+bool change_try_commit(struct cluster *c, unsigned ms)
+{
+	return kv_changes_commit(c->client, /* any epoch */ 0, ms, NULL) == KV_OK;
 }
 
 static void note_leavers(struct cluster *c)
@@ -128,6 +148,20 @@ void change_commit(struct cluster *c)
 {
 	note_leavers(c);
 	carry_out(c, (struct order){.give = give_commit});
+}
+
+void change_commit_if_staged(struct cluster *c)
+{
+	struct kv_node *nodes;
+	size_t count;
+	bool staged = false;
+	kv_ping(c->client, NULL, harness_ms(ASK_MS), NULL, NULL);
+	assert_int_equal(kv_nodes(c->client, &nodes, &count, NULL), KV_OK);
+	for (size_t i = 0; i < count; i++)
+		staged |= nodes[i].state == KV_NODE_STAGED || nodes[i].leave_staged;
+	kv_nodes_free(nodes);
+	if (staged)
+		change_commit(c);
 }
 
 void change_discard(struct cluster *c) { carry_out(c, (struct order){.give = give_discard}); }

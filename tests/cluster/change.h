@@ -17,11 +17,22 @@
 /** Starts an empty node and stages it, in the place of REPLACES unless that is CHANGE_NOBODY. Gives its index in nodes. */
 unsigned change_add(struct cluster *c, unsigned replaces);
 
+/** The same with a node that was started by cluster_spawn. */
+void change_stage(struct cluster *c, unsigned index, unsigned replaces);
+
+/** Asks once, and for at most MS: false if nobody carried it out. */
+bool change_try_add(struct cluster *c, unsigned index, unsigned ms);
+bool change_try_remove(struct cluster *c, unsigned index, unsigned ms);
+bool change_try_commit(struct cluster *c, unsigned ms);
+
 /** Stages that the node leaves; GONE: that it is dead. */
 void change_remove(struct cluster *c, unsigned index, bool gone);
 
 /** Lets what is staged begin. Who was to leave is gone from now on. */
 void change_commit(struct cluster *c);
+
+/** The same if anything is staged. */
+void change_commit_if_staged(struct cluster *c);
 
 /** Forgets what is staged. */
 void change_discard(struct cluster *c);
