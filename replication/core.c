@@ -64,7 +64,7 @@ void core_send(struct node_core *core, node_id to, struct msg *m)
 	if (m->epoch == 0)
 		m->epoch = core->map ? core->map->desc.epoch : 0;
 	if (to == core->self) {
-		if (m->opcode == OP_PREPARE && !m->reply && BUGGIFY(core, own_promise_late))
+		if (m->opcode == OP_PREPARE && !m->reply && BUGGIFY(core, own_replica_apart))
 			return; /* as if the own disk took longer than all others */
 		struct local_msg *local = actions_alloc(core->out, sizeof *local);
 		*local = (struct local_msg){.msg = m};

@@ -49,7 +49,9 @@ static void put_send(struct node_core *core, struct op *op)
 	put_fill_record(op, &m->replica.record);
 	m->replica.read_epoch = op->row.config_epoch;
 	actions_hold(core->out, op->value);
-	op_send_all(core, op, op_everyone(op) & ~op->quorum.yes, m);
+	uint32_t others = op_everyone(op) & ~op->quorum.yes;
+	int own = row_position(&op->row, core->self);
+	op_send_all(core, op, own >= 0 && BUGGIFY(core, own_replica_apart) ? others & 1u << own : others, m);
 }
 
 static const char sealed_text[] =

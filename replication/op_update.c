@@ -186,6 +186,13 @@ static void update_plan_next(struct node_core *core, struct op *op, struct msg_r
 		op->next = req->next = next;
 }
 
+/** Whom an accept goes to: everyone; in simulations sometimes only the own replica, as if all links broke just then. */
+static uint32_t update_accept_to(struct node_core *core, const struct op *op)
+{
+	int own = row_position(&op->row, core->self);
+	return own >= 0 && BUGGIFY(core, own_replica_apart) ? 1u << own : op_everyone(op);
+}
+
 /** Has a majority accept, on top of M: with C the operation's own attempt (a failed C: M and that outcome), else M itself. */
 static void update_accept(struct node_core *core, struct op *op, const struct record *m, enum accept_kind kind,
 			  const struct change *c)
@@ -223,7 +230,7 @@ static void update_accept(struct node_core *core, struct op *op, const struct re
 	op->accept_kind = kind;
 	op->holders = 0;
 	op->rejected = 0;
-	op_send_all(core, op, op_everyone(op), req);
+	op_send_all(core, op, update_accept_to(core, op), req);
 	if (quorum_verdict(&op->quorum) == QUORUM_IMPOSSIBLE)
 		update_again(core, op);
 }

@@ -8,7 +8,7 @@
 #include "verify/check_agree.h"
 #include "verify/verify.h"
 
-enum { READS_IN_FLIGHT = 64, READ_DEADLINE_MS = 5000, SCAN_MS = 5000, AGREE_MS = 10000 };
+enum { READS_IN_FLIGHT = 64, READ_DEADLINE_MS = 5000, SERVE_MS = 10000, SCAN_MS = 5000, AGREE_MS = 10000 };
 
 /* ---- closing reads ---- */
 
@@ -51,12 +51,27 @@ static void receive_read(struct wire *w, struct load *l)
 	history_complete(h, op->index, clock_mono_us(), found ? HISTORY_DONE : HISTORY_ABSENT, r->status);
 }
 
+/** A node whose clock was set refuses strong reads until the next heartbeats have told it that all is well. */
+static bool serves_strong_reads(void *wire)
+{
+	static const struct msg ask = {.opcode = OP_GET,
+				       .id = 1,
+				       .request = {.key = {(const uint8_t *)"serving?", 8},
+						   .level = LEVEL_STRONG,
+						   .deadline_ms = READ_DEADLINE_MS}};
+	struct msg said;
+	assert_true(wire_send(wire, &ask));
+	assert_true(wire_receive(wire, &said));
+	return said.result.status == KV_OK || said.result.status == KV_NOT_FOUND;
+}
+
 static void read_all_through(struct cluster *c, struct load *l, unsigned node)
 {
 	struct wire w;
 	uint32_t count = load_history(l)->key_count, received = 0;
 	assert_true(wire_connect(&w, c->nodes[node].client));
 	assert_int_equal(wire_hello(&w, HELLO_CLIENT), KV_OK);
+	harness_await(serves_strong_reads, &w, SERVE_MS, "strong reads to be served after the faults");
 	for (uint32_t sent = 0; sent < count; sent++) {
 		if (sent - received == READS_IN_FLIGHT) {
 			receive_read(&w, l);

@@ -60,7 +60,7 @@ static void draw_condition(struct sim *sim, const struct sim_client *c, struct h
 {
 	struct history_condition *when = &op->when;
 	bool seen = c->saw.known && c->saw.key == op->key;
-	if (seen && percent(sim, 75)) {
+	if (seen && percent(sim, 100 - sim->options.mix.presence_pct)) {
 		when->has_value = c->saw.content != CONTENT_NONE && percent(sim, 30);
 		when->has_version = !when->has_value || percent(sim, 10);
 		when->version = c->saw.content == CONTENT_NONE ? (struct stamp){0, 0} : c->saw.version;

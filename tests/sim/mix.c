@@ -26,7 +26,7 @@ void sim_mix_draw(uint64_t seed, struct sim_mix *ret)
 {
 	struct rng r;
 	rng_init(&r, hash_u64(seed + 0x6d6978));
-	*ret = (struct sim_mix){.session_count = (uint32_t)rng_between(&r, 1, 4)};
+	*ret = (struct sim_mix){.session_count = (uint32_t)rng_between(&r, 1, 4), .presence_pct = 25};
 	if (percent(&r, 25))
 		return;
 	for (uint32_t i = 0; i < SIM_MIX_KEYS_MAX; i++)
@@ -50,8 +50,9 @@ void sim_mix_print(const struct sim_mix *m, struct buf *out)
 	static const char *const deltas[] = {"one", "unique", "signed"};
 	for (uint32_t i = 0; i < SIM_MIX_KEYS_MAX; i++)
 		buf_printf(out, "%s%s", i ? "," : "roles=", roles[m->roles[i]]);
-	buf_printf(out, " add=%u%% append=%u%% condition=%u%% chain=%u%% fence=%u%% ask=%u%%+%u%%", m->add_pct,
-		   m->append_pct, m->condition_pct, m->chain_pct, m->fence_pct, m->ask_pct, m->ask_any_pct);
+	buf_printf(out, " add=%u%% append=%u%% condition=%u%%/%u%% chain=%u%% fence=%u%% ask=%u%%+%u%%", m->add_pct,
+		   m->append_pct, m->condition_pct, m->presence_pct, m->chain_pct, m->fence_pct, m->ask_pct,
+		   m->ask_any_pct);
 	buf_printf(out, " session=%u%%/%u bounded=%u%% strong_retry=%u%% delta=%s", m->session_pct,
 		   m->session_count, m->bounded_pct, m->retry_pct, deltas[m->delta]);
 }

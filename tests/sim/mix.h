@@ -25,6 +25,7 @@ struct sim_mix {
 	enum sim_role roles[SIM_MIX_KEYS_MAX];
 	uint32_t add_pct, append_pct; /* of strong writes on keys for everything */
 	uint32_t condition_pct;       /* of strong puts and deletes on those */
+	uint32_t presence_pct;        /* of conditions: on presence or absence, whatever the client has seen */
 	uint32_t chain_pct;           /* of requests after a strong get: a write conditional on what it saw */
 	uint32_t fence_pct;           /* of strong writes on those */
 	uint32_t ask_pct;             /* of strong writes in doubt: their outcome is asked for next */

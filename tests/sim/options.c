@@ -187,6 +187,38 @@ static void draw_crowd(struct rng *r, struct sim_options *o)
 		draw_flicker(r, o);
 }
 
+/**
+ * Few clients on one key with three replicas, which mostly read or ask for what does not hold, and writes that only the
+ * coordinator's own replica gets: nothing covers up what one replica alone has, and who decides without it is found out.
+ */
+static void draw_quiet(struct rng *r, struct sim_options *o)
+{
+	o->node_count = 3;
+	o->replicas = 3;
+	o->key_count = 1;
+	o->core_count = 1;
+	o->form = false;
+	o->client_count = (uint32_t)rng_between(r, 2, 3);
+	o->op_count = 300;
+	o->think_us = rng_between(r, 10, 100) * USEC_PER_MSEC;
+	o->strong_pct = (uint32_t)rng_between(r, 70, 90);
+	o->get_pct = (uint32_t)rng_between(r, 30, 60);
+	o->delete_pct = (uint32_t)rng_between(r, 30, 50);
+	o->ttl_pct = 0;
+	o->net_base_us = rng_between(r, 20, 300);
+	o->net_tail_us = rng_between(r, 0, 2000);
+	o->drop_ppm = (uint32_t)rng_between(r, 0, 50000);
+	o->crash_every_us = o->step_every_us = o->power_every_us = 0;
+	o->disk_min_us = 10;
+	o->disk_max_us = rng_between(r, 100, 20000);
+	o->deadline_min_ms = 50;
+	o->deadline_max_ms = (uint32_t)rng_between(r, 200, 800);
+	o->buggify = true;
+	o->mix = (struct sim_mix){.session_count = 1,
+				  .presence_pct = percent(r, 80) ? 100 : 25,
+				  .condition_pct = (uint32_t)rng_between(r, 80, 100)};
+}
+
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 {
 	KV_ASSERT(nodes <= SIM_FIRST_MAX);
@@ -203,6 +235,8 @@ void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 	sim_mix_draw(seed, &ret->mix);
 	if (seed % 8 == 5)
 		draw_crowd(&r, ret);
+	if (seed % 8 == 1 && nodes <= 3)
+		draw_quiet(&r, ret);
 }
 
 /* --- taking out --- */
