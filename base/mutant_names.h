@@ -7,7 +7,6 @@
 #define KV_BASE_MUTANT_NAMES_H
 
 #define MUTANT_NAMES(X)                                                                                            \
-	X(name, "the rule it breaks")                                                                              \
 	X(nowb, "a strong get answers the greatest record before a majority holds it")                             \
 	X(noweak, "a weak copy counts as a strong one")                                                            \
 	X(pushstrong, "a copy pushed below a newer promise is stored as a strong one")                             \

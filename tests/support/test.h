@@ -29,11 +29,24 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+
+#include "base/mutant.h"
 #include "base/slice.h"
 
-/** Runs TESTS (an array) as the group NAME and speaks TAP on stdout. Gives main's exit code. */
+/** Switches on the seeded bug that KV_TEST_MUTANT names, in a build that has them: a test should fail then. */
+static inline void test_break_rule(void)
+{
+#ifdef KV_MUTANTS
+	const char *name = getenv("KV_TEST_MUTANT");
+	if (name && (mutant_find(name) == MUTANT_COUNT || !mutant_switch(mutant_find(name))))
+		exit(2);
+#endif
+}
+
+/** Runs TESTS (an array) as the group NAME and speaks TAP on stdout. Gives main's exit code: 1 if a test failed. */
 #define test_run(name, tests)                                                                                      \
-	(cmocka_set_message_output(CM_OUTPUT_TAP),                                                                 \
+	(test_break_rule(), cmocka_set_message_output(CM_OUTPUT_TAP),                                              \
 	 cmocka_run_group_tests_name((name), (tests), NULL, NULL) == 0 ? 0 : 1)
 
 /** True if the two runs of bytes are the same, else a failed test that prints both. */

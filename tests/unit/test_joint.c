@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/test.h"
 
-#include "base/mutant.h"
 #include "replication/op.h"
 #include "tests/unit/core_cluster.h"
 
@@ -647,11 +646,8 @@ static void nobody_hears_of_what_was_forgotten(void **state)
 	cluster_free(c);
 }
 
-/** With "--mutant NAME" that rule is broken, and some test has to notice. */
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc == 3 && !mutant_switch(mutant_find(argv[2])))
-		return 0;
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strong_operations_need_a_majority_of_both_rows_where_one_node_moves),
 		cmocka_unit_test(strong_operations_need_a_majority_of_both_rows_where_two_nodes_move),
