@@ -120,6 +120,24 @@ static bool use_token(struct map_desc *map, const struct change_order *o)
 	return false;
 }
 
+/**
+ * A newcomer that was started at another address before it had its first map would wait for that map where nobody sends it: it has
+ * no map to compare with, and asks to be added again. Nodes that have one tell their address themselves.
+ */
+static enum change_effect move_newcomer(struct map_draft *d, const struct map_node *known,
+					const struct change_order *o, struct error *err)
+{
+	struct slice peer = o->self.peer_address, client = o->self.client_address;
+	bool waits = known->state == NODE_STAGED || known->state == NODE_JOINING;
+	if (!waits || peer.size == 0 || slice_equal(peer, known->peer_address))
+		return CHANGE_NOTHING;
+	const struct map_node *other = node_at(&d->desc, peer, known->index);
+	if (other && other->index != o->node)
+		return refuse_node(err, KV_REFUSED, other->index, "already has that address");
+	map_draft_address(d, known->index, peer, client);
+	return CHANGE_DRAFTED;
+}
+
 /** Somebody with this identity is known. */
 static enum change_effect add_again(struct map_draft *d, const struct map_node *known, const struct change_order *o,
 				    struct error *err)
@@ -127,8 +145,10 @@ static enum change_effect add_again(struct map_draft *d, const struct map_node *
 	if (known->state == NODE_REMOVED)
 		return refuse_node(err, KV_REFUSED, known->index,
 				   "had that identity, which is spent: start it with an empty data directory");
-	if (o->node == NODE_NONE || (known->state == NODE_STAGED && known->replaces == o->node))
-		return CHANGE_NOTHING;
+	enum change_effect effect = move_newcomer(d, known, o, err);
+	if (effect == CHANGE_REFUSED || o->node == NODE_NONE ||
+	    (known->state == NODE_STAGED && known->replaces == o->node))
+		return effect;
 	if (known->state != NODE_STAGED)
 		return refuse_node(err, KV_REFUSED, known->index, "is already part of the cluster");
 	d->nodes[known->index].replaces = o->node;

@@ -197,6 +197,29 @@ static void a_token_admits_one_node(void **state)
 	bed_free(b);
 }
 
+static void a_newcomer_that_moves_before_its_first_map_gets_it(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	assert_int_equal(change(b, 2, (struct msg_change){.kind = CHANGE_TOKEN, .node = NODE_NONE}), KV_OK);
+	snprintf(b->w.join_token, sizeof b->w.join_token, "%s", last(b)->value);
+	world_crash(&b->w, 3);
+	world_start(&b->w, 3);
+	for (uint32_t i = 0; i < 500 && map_of(b, 0)->node_count == 3; i++)
+		pass(b, 5 * USEC_PER_MSEC);
+	assert_int_equal(map_of(b, 0)->node_count, 4);
+	assert_int_equal(world_epoch(&b->w, 3), 0);
+	world_crash(&b->w, 3);
+	world_forget_messages(&b->w); /* its map was one of them */
+	cluster_map_free(b->w.nodes[3].map);
+	b->w.nodes[3].map = NULL;
+	snprintf(b->w.nodes[3].address, sizeof b->w.nodes[3].address, "m3:9");
+	world_start(&b->w, 3);
+	pass(b, 5 * USEC_PER_SEC);
+	assert_int_equal(map_of(b, 3)->node_count, 4);
+	assert_slice_equal(node_of(b, 3)->peer_address, slice_str("m3:9"));
+	bed_free(b);
+}
+
 static void a_token_expires(void **state)
 {
 	struct bed *b = bed_new(4, 3);
@@ -585,6 +608,7 @@ int main(void)
 		cmocka_unit_test(two_nodes_added_at_once_through_two_nodes_both_get_in),
 		cmocka_unit_test(what_was_staged_may_be_discarded_and_the_identity_is_spent),
 		cmocka_unit_test(a_token_admits_one_node),
+		cmocka_unit_test(a_newcomer_that_moves_before_its_first_map_gets_it),
 		cmocka_unit_test(a_token_expires),
 		cmocka_unit_test(clients_are_not_told_of_tokens),
 		cmocka_unit_test(a_node_may_leave_if_enough_stay),
