@@ -126,8 +126,8 @@ static void change_decided(struct node_core *core, void *owner, enum map_verdict
 	else if (verdict == MAP_FAILED)
 		change_end(core, c, KV_UNAVAILABLE,
 			   "no majority of the nodes that decide on the map can be reached; nothing was changed");
-	else
-		c->order.may_have_happened = true;
+	else /* If the next epoch has another map this one was not made; behind a later one it may lie unseen. */
+		c->order.may_have_happened |= core->map->desc.epoch > core->map_register.base + 1;
 }
 
 /**

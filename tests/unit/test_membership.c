@@ -3,6 +3,7 @@
 #include "tests/support/test.h"
 
 #include "base/hash.h"
+#include "replication/membership_rules.h"
 #include "tests/unit/map_world.h"
 
 enum { ANSWERS = 64 };
@@ -373,6 +374,60 @@ static void a_plan_that_others_overtook_is_not_committed(void **state)
 	bed_free(b);
 }
 
+/** What becomes of an order tried before, on the map that node 0 has now. */
+static enum change_effect try_again(struct bed *b, struct change_order order, struct error *err)
+{
+	static const bool live[NODES_MAX];
+	struct map_draft d;
+	map_draft_init(&d, map_of(b, 0));
+	order.live = live;
+	order.may_have_happened = true;
+	enum change_effect effect = change_apply(&d, &order, err);
+	map_draft_release(&d);
+	return effect;
+}
+
+static void expect_doubt(struct bed *b, struct change_order order)
+{
+	struct error err = {0};
+	assert_int_equal(try_again(b, order, &err), CHANGE_REFUSED);
+	assert_int_equal(err.status, KV_IN_DOUBT);
+}
+
+static void a_commit_that_may_have_been_made_does_not_commit_what_was_staged_since(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	uint64_t planned = map_of(b, 0)->epoch;
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 4)), KV_OK);
+	expect_doubt(b, (struct change_order){.kind = CHANGE_COMMIT});
+	expect_doubt(b, (struct change_order){.kind = CHANGE_COMMIT, .epoch = planned});
+	expect_doubt(b, (struct change_order){.kind = CHANGE_DISCARD});
+	bed_free(b);
+}
+
+static void a_token_that_may_have_been_used_is_not_made_again(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	struct change_order order = {.kind = CHANGE_TOKEN, .token_hash = 7, .expires_ms = UINT64_MAX};
+	expect_doubt(b, order);
+	assert_int_equal(change(b, 0, (struct msg_change){.kind = CHANGE_TOKEN, .node = NODE_NONE}), KV_OK);
+	order.token_hash = map_of(b, 0)->tokens[0].hash; /* one that is there was made */
+	struct error err = {0};
+	assert_int_equal(try_again(b, order, &err), CHANGE_NOTHING);
+	bed_free(b);
+}
+
+static void a_leave_that_may_have_been_discarded_is_not_staged_again(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	expect_doubt(b, (struct change_order){.kind = NODE_LEAVE, .node = 4});
+	expect_doubt(b, (struct change_order){.kind = NODE_GONE, .node = 4});
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 4)), KV_OK);
+	struct error err = {0};
+	assert_int_equal(try_again(b, (struct change_order){.kind = NODE_LEAVE, .node = 4}, &err), CHANGE_NOTHING);
+	bed_free(b);
+}
+
 static void a_pause_is_in_the_map(void **state)
 {
 	struct bed *b = bed_new(3, 3);
@@ -617,6 +672,9 @@ int main(void)
 		cmocka_unit_test(a_dead_node_is_replaced_by_one_at_its_address),
 		cmocka_unit_test(a_node_that_left_ends_well),
 		cmocka_unit_test(a_plan_that_others_overtook_is_not_committed),
+		cmocka_unit_test(a_commit_that_may_have_been_made_does_not_commit_what_was_staged_since),
+		cmocka_unit_test(a_token_that_may_have_been_used_is_not_made_again),
+		cmocka_unit_test(a_leave_that_may_have_been_discarded_is_not_staged_again),
 		cmocka_unit_test(a_pause_is_in_the_map),
 		cmocka_unit_test(weights_have_limits),
 		cmocka_unit_test(a_node_that_comes_back_elsewhere_tells_where),
