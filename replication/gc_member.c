@@ -8,8 +8,8 @@
  */
 #include "base/mutant.h"
 #include "replication/core.h"
-#include "replication/map_spread.h"
 #include "replication/gc.h"
+#include "replication/map_spread.h"
 #include "replication/page.h"
 
 struct gc_task {
