@@ -34,6 +34,7 @@
 #include "replication/node_core.h"
 #include "replication/pace.h"
 #include "replication/partition.h"
+#include "replication/relocation.h"
 #include "replication/repair.h"
 #include "replication/scrub.h"
 #include "replication/slot.h"
@@ -123,6 +124,7 @@ struct node_core {
 	struct map_register map_register;
 	struct map_spread map_spread;
 	struct membership membership;
+	struct relocation relocation;
 	struct driver driver;
 
 	usec_t repair_refill_us;

@@ -28,6 +28,8 @@ struct change {
 	uint64_t looked_epoch;     /* of a map that was the newest after this was asked for; 0: none */
 	node_id index;             /* RESERVING: the link's, and the node's if nobody else comes first */
 	struct slice token;        /* TOKEN: the text */
+	uint64_t life;             /* FROM_NODE: the start of the node that told */
+	struct slice was;          /* FROM_NODE: its peer address in the map then */
 	usec_t deadline_us, resend_us;
 	struct arena arena;
 };
@@ -125,8 +127,21 @@ static void change_decided(struct node_core *core, void *owner, enum map_verdict
 	else if (verdict == MAP_FAILED)
 		change_end(core, c, KV_UNAVAILABLE,
 			   "no majority of the nodes that decide on the map can be reached; nothing was changed");
-	else
-		c->order.may_have_happened = true;
+	else /* If the next epoch has another map this one was not made; behind a later one it may lie unseen. */
+		c->order.may_have_happened |= core->map->desc.epoch > core->map_register.base + 1;
+}
+
+/**
+ * True for the word of a node about its address that something newer came after: a later start of the node was heard of, or the map
+ * gives it another address than it did when it told. What it said may be undone by now, and it is not carried out on top: a
+ * node whose address is still wrong tells again.
+ */
+static bool is_overtaken(const struct node_core *core, const struct change *c)
+{
+	KV_ASSERT(c->origin == FROM_NODE && c->order.node < NODES_MAX);
+	const struct map_node *node = cluster_map_node(core->map, c->order.node);
+	return !node || c->life < core->detector.peers[node->index].incarnation ||
+	       !slice_equal(node->peer_address, c->was);
 }
 
 static void change_looked(struct node_core *core, void *owner, enum map_verdict verdict)
@@ -160,6 +175,10 @@ static bool change_look(struct node_core *core, struct change *c)
 /** Proposes the change, or ends it if it cannot be made or has been. */
 static void change_propose(struct node_core *core, struct change *c)
 {
+	if (c->origin == FROM_NODE && is_overtaken(core, c)) {
+		change_end(core, c, KV_OK, "");
+		return;
+	}
 	bool live[NODES_MAX];
 	struct error err = {0};
 	CLEANUP(map_draft_release) struct map_draft draft;
@@ -347,21 +366,33 @@ bool membership_reserved(struct node_core *core, const struct msg *m)
 void membership_told(struct node_core *core, node_id from, const struct msg *m)
 {
 	const struct msg_change *in = &m->change;
-	if (in->kind != CHANGE_ADDRESS || in->node != from)
+	uint64_t life = m->id >> 40; /* message ids count up from the number of the start */
+	const struct map_node *node = cluster_map_node(core->map, from);
+	if (in->kind != CHANGE_ADDRESS || in->node != from || !node)
 		return;
-	/* At once: its vote may be needed for the map that says so to everyone. */
-	if (from != core->self && in->address.size > 0)
-		core_peer(core, from, in->address);
+	struct peer *p = &core->detector.peers[from];
+	if (life < p->incarnation)
+		return; /* late or doubled: the node has been started anew since, maybe elsewhere */
+	if (from != core->self) {
+		detector_hear_life(p, life);
+		/* At once: its vote may be needed for the map that says so to everyone. */
+		if (in->address.size > 0)
+			core_peer(core, from, in->address);
+	}
+	if (relocation_is_known(node, in->address, in->client_address))
+		return; /* only this node's link was wrong */
 	for (struct ilink *l = ilist_first(&core->membership.changes); l;
 	     l = ilist_next(&core->membership.changes, l)) {
 		const struct change *c = container_of(l, struct change, link);
-		if (c->origin == FROM_NODE && c->order.node == from)
+		if (c->origin == FROM_NODE && c->order.node == from && c->life == life)
 			return; /* asked again */
 	}
 	struct change *c =
 		change_new(core, FROM_NODE, CHANGE_ADDRESS, core->now.mono_us + CHANGE_DEADLINE_MS * USEC_PER_MSEC);
 	if (!c)
 		return;
+	c->life = life;
+	c->was = keep(c, node->peer_address);
 	c->order.node = from;
 	c->order.address = keep(c, in->address);
 	c->order.client_address = keep(c, in->client_address);
@@ -433,48 +464,6 @@ void membership_joined(struct node_core *core, const struct msg *m)
 	}
 }
 
-/* ---- the node's own address ---- */
-
-static bool address_is_told(const struct node_core *core, const struct map_node *self)
-{
-	const struct core_config *c = &core->config;
-	return (c->peer_address.size == 0 || slice_equal(c->peer_address, self->peer_address)) &&
-	       (c->client_address.size == 0 || slice_equal(c->client_address, self->client_address));
-}
-
-static node_id next_peer(const struct node_core *core, node_id after)
-{
-	uint32_t count = core->map->desc.node_count;
-	for (uint32_t i = 1; i <= count; i++) {
-		node_id node = (node_id)((after + i) % count);
-		if (node != core->self && core->map->desc.nodes[node].state != NODE_REMOVED)
-			return node;
-	}
-	return core->self;
-}
-
-/**
- * A node that was started with other addresses than the map has asks a peer to put them there: until the map has them, only peers
- * that were asked reach it.
- */
-static void tell_address(struct node_core *core)
-{
-	struct membership *s = &core->membership;
-	const struct map_node *self = cluster_map_node(core->map, core->self);
-	if (!self || self->state == NODE_REMOVED || core->now.mono_us < s->address_us ||
-	    address_is_told(core, self))
-		return;
-	COVER(address_changed);
-	s->address_us = core->now.mono_us + JOIN_RETRY_US;
-	s->address_peer = next_peer(core, s->address_peer);
-	struct msg *m = core_msg(core, OP_CLUSTER_CHANGE, core_next_id(core), /* reply= */ false);
-	m->change = (struct msg_change){.kind = CHANGE_ADDRESS,
-					.node = core->self,
-					.address = core->config.peer_address,
-					.client_address = core->config.client_address};
-	core_send(core, s->address_peer, m); /* alone in the cluster: to itself */
-}
-
 /* ---- the map, time ---- */
 
 void membership_map_changed(struct node_core *core)
@@ -486,6 +475,13 @@ void membership_map_changed(struct node_core *core)
 	for (uint32_t i = core->map->desc.node_count; i < core->config.seed_count && s->join_seed > 0; i++)
 		core_peer(core, (node_id)i, slice_of(NULL, 0));
 	s->join_seed = 0;
+	/* A map that does not have what a node has told here has pointed the link to it back to where it was. */
+	for (struct ilink *l = ilist_first(&s->changes); l; l = ilist_next(&s->changes, l)) {
+		const struct change *c = container_of(l, struct change, link);
+		if (c->origin == FROM_NODE && c->order.node != core->self && c->order.address.size > 0 &&
+		    !is_overtaken(core, c))
+			core_peer(core, c->order.node, c->order.address);
+	}
 }
 
 static void change_tick(struct node_core *core, struct change *c)
@@ -512,7 +508,7 @@ void membership_tick(struct node_core *core)
 		ask_to_join(core);
 		return;
 	}
-	tell_address(core);
+	relocation_tick(core);
 	struct ilink *link = ilist_first(&core->membership.changes);
 	while (link) {
 		struct change *c = container_of(link, struct change, link);

@@ -24,8 +24,6 @@ struct membership {
 	struct change *proposed; /* the one whose map is in the register, or NULL */
 	usec_t join_us;          /* a node without a map: when it asks again to be admitted */
 	uint32_t join_seed;      /* whom */
-	usec_t address_us;       /* when the node asks again that its new address be taken */
-	node_id address_peer;    /* whom it asked last */
 };
 
 void membership_init(struct node_core *core);

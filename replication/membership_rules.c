@@ -17,6 +17,18 @@ static enum change_effect refuse_node(struct error *err, enum kv_status status, 
 	return CHANGE_REFUSED;
 }
 
+/**
+ * An earlier try may have been made, and undone or used since: to make it again would do what nobody asked for twice, or begin
+ * what nobody looked at.
+ */
+static enum change_effect refuse_in_doubt(struct error *err)
+{
+	return refuse(
+		err, KV_IN_DOUBT,
+		"other changes of the cluster came in between; this one may or may not have been made: look at "
+		"'kvctl status', and ask again");
+}
+
 /* ---- what would be left ---- */
 
 /** What NODE will be once everything staged has begun. */
@@ -120,6 +132,24 @@ static bool use_token(struct map_desc *map, const struct change_order *o)
 	return false;
 }
 
+/**
+ * A newcomer that was started at another address before it had its first map would wait for that map where nobody sends it: it has
+ * no map to compare with, and asks to be added again. Nodes that have one tell their address themselves.
+ */
+static enum change_effect move_newcomer(struct map_draft *d, const struct map_node *known,
+					const struct change_order *o, struct error *err)
+{
+	struct slice peer = o->self.peer_address, client = o->self.client_address;
+	bool waits = known->state == NODE_STAGED || known->state == NODE_JOINING;
+	if (!waits || peer.size == 0 || slice_equal(peer, known->peer_address))
+		return CHANGE_NOTHING;
+	const struct map_node *other = node_at(&d->desc, peer, known->index);
+	if (other && other->index != o->node)
+		return refuse_node(err, KV_REFUSED, other->index, "already has that address");
+	map_draft_address(d, known->index, peer, client);
+	return CHANGE_DRAFTED;
+}
+
 /** Somebody with this identity is known. */
 static enum change_effect add_again(struct map_draft *d, const struct map_node *known, const struct change_order *o,
 				    struct error *err)
@@ -127,8 +157,10 @@ static enum change_effect add_again(struct map_draft *d, const struct map_node *
 	if (known->state == NODE_REMOVED)
 		return refuse_node(err, KV_REFUSED, known->index,
 				   "had that identity, which is spent: start it with an empty data directory");
-	if (o->node == NODE_NONE || (known->state == NODE_STAGED && known->replaces == o->node))
-		return CHANGE_NOTHING;
+	enum change_effect effect = move_newcomer(d, known, o, err);
+	if (effect == CHANGE_REFUSED || o->node == NODE_NONE ||
+	    (known->state == NODE_STAGED && known->replaces == o->node))
+		return effect;
 	if (known->state != NODE_STAGED)
 		return refuse_node(err, KV_REFUSED, known->index, "is already part of the cluster");
 	d->nodes[known->index].replaces = o->node;
@@ -212,8 +244,8 @@ static enum change_effect commit(struct map_draft *d, const struct change_order 
 	bool staged = false;
 	for (uint32_t i = 0; i < d->desc.node_count; i++)
 		staged |= d->nodes[i].state == NODE_STAGED || d->nodes[i].leave_staged || d->nodes[i].gone_staged;
-	if (!staged && o->may_have_happened)
-		return CHANGE_NOTHING;
+	if (o->may_have_happened)
+		return refuse_in_doubt(err);
 	if (!staged)
 		return refuse(err, KV_INVALID, "nothing is staged: add, remove or replace a node first");
 	if (o->epoch != 0 && o->epoch != d->desc.epoch - 1)
@@ -304,9 +336,8 @@ static enum change_effect set_weight(struct map_draft *d, const struct change_or
 	return CHANGE_DRAFTED;
 }
 
-enum change_effect change_apply(struct map_draft *draft, const struct change_order *order, struct error *err)
+static enum change_effect apply(struct map_draft *draft, const struct change_order *order, struct error *err)
 {
-	KV_ASSERT(order->live);
 	switch (order->kind) {
 	case NODE_ADD:
 		return add_node(draft, order, err);
@@ -330,4 +361,19 @@ enum change_effect change_apply(struct map_draft *draft, const struct change_ord
 		return set_weight(draft, order, err);
 	}
 	return refuse(err, KV_UNSUPPORTED, "this version does not know that change; upgrade the node");
+}
+
+/** Changes that mean something else when they are made again after others. The rest sets what is to be, or is known by its node. */
+static bool is_made_once(enum change_kind kind)
+{
+	return kind == NODE_LEAVE || kind == NODE_GONE || kind == CHANGE_COMMIT || kind == CHANGE_DISCARD ||
+	       kind == CHANGE_TOKEN;
+}
+
+enum change_effect change_apply(struct map_draft *draft, const struct change_order *order, struct error *err)
+{
+	KV_ASSERT(order->live);
+	enum change_effect effect = apply(draft, order, err);
+	bool again = effect == CHANGE_DRAFTED && order->may_have_happened && is_made_once(order->kind);
+	return again ? refuse_in_doubt(err) : effect;
 }

@@ -19,7 +19,7 @@ struct change_order {
 	uint64_t expires_ms;    /* TOKEN */
 	uint64_t epoch;         /* COMMIT: of the map that was planned on; 0: any */
 	uint64_t now_ms;        /* on the cluster's clock */
-	bool may_have_happened; /* an earlier try is open */
+	bool may_have_happened; /* an earlier try may have become a map that was not seen here */
 	const bool *live;       /* by index: nodes not known to be down */
 };
 

@@ -330,6 +330,9 @@ void world_start(struct world *w, node_id node)
 		config.seed_count = 2;
 		config.seeds[0] = slice_str(w->names[0]);
 		config.seeds[1] = slice_str(w->names[1]);
+	} else if (w->seed[0] != '\0') {
+		config.seed_count = 1;
+		config.seeds[0] = slice_str(w->seed);
 	}
 	memset(n->links, 0, sizeof n->links);
 	n->core = node_core_new(&config);

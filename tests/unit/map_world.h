@@ -64,6 +64,7 @@ struct world {
 	struct map_desc map;
 	/* of nodes that ask to be admitted */
 	char join_token[64];
+	char seed[16]; /* where nodes of the cluster look for others that they do not find; empty: nowhere */
 };
 
 /** NODE_COUNT nodes, the first MEMBERS of them in the first map; the others have none and run. Nothing is lost at first. */

@@ -3,6 +3,7 @@
 #include "tests/support/test.h"
 
 #include "base/hash.h"
+#include "replication/membership_rules.h"
 #include "tests/unit/map_world.h"
 
 enum { ANSWERS = 64 };
@@ -215,6 +216,29 @@ static void a_token_admits_one_node(void **state)
 	bed_free(b);
 }
 
+static void a_newcomer_that_moves_before_its_first_map_gets_it(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	assert_int_equal(change(b, 2, (struct msg_change){.kind = CHANGE_TOKEN, .node = NODE_NONE}), KV_OK);
+	snprintf(b->w.join_token, sizeof b->w.join_token, "%s", last(b)->value);
+	world_crash(&b->w, 3);
+	world_start(&b->w, 3);
+	for (uint32_t i = 0; i < 500 && map_of(b, 0)->node_count == 3; i++)
+		pass(b, 5 * USEC_PER_MSEC);
+	assert_int_equal(map_of(b, 0)->node_count, 4);
+	assert_int_equal(world_epoch(&b->w, 3), 0);
+	world_crash(&b->w, 3);
+	world_forget_messages(&b->w); /* its map was one of them */
+	cluster_map_free(b->w.nodes[3].map);
+	b->w.nodes[3].map = NULL;
+	snprintf(b->w.nodes[3].address, sizeof b->w.nodes[3].address, "m3:9");
+	world_start(&b->w, 3);
+	pass(b, 5 * USEC_PER_SEC);
+	assert_int_equal(map_of(b, 3)->node_count, 4);
+	assert_slice_equal(node_of(b, 3)->peer_address, slice_str("m3:9"));
+	bed_free(b);
+}
+
 static void a_token_expires(void **state)
 {
 	struct bed *b = bed_new(4, 3);
@@ -368,6 +392,60 @@ static void a_plan_that_others_overtook_is_not_committed(void **state)
 	bed_free(b);
 }
 
+/** What becomes of an order tried before, on the map that node 0 has now. */
+static enum change_effect try_again(struct bed *b, struct change_order order, struct error *err)
+{
+	static const bool live[NODES_MAX];
+	struct map_draft d;
+	map_draft_init(&d, map_of(b, 0));
+	order.live = live;
+	order.may_have_happened = true;
+	enum change_effect effect = change_apply(&d, &order, err);
+	map_draft_release(&d);
+	return effect;
+}
+
+static void expect_doubt(struct bed *b, struct change_order order)
+{
+	struct error err = {0};
+	assert_int_equal(try_again(b, order, &err), CHANGE_REFUSED);
+	assert_int_equal(err.status, KV_IN_DOUBT);
+}
+
+static void a_commit_that_may_have_been_made_does_not_commit_what_was_staged_since(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	uint64_t planned = map_of(b, 0)->epoch;
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 4)), KV_OK);
+	expect_doubt(b, (struct change_order){.kind = CHANGE_COMMIT});
+	expect_doubt(b, (struct change_order){.kind = CHANGE_COMMIT, .epoch = planned});
+	expect_doubt(b, (struct change_order){.kind = CHANGE_DISCARD});
+	bed_free(b);
+}
+
+static void a_token_that_may_have_been_used_is_not_made_again(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	struct change_order order = {.kind = CHANGE_TOKEN, .token_hash = 7, .expires_ms = UINT64_MAX};
+	expect_doubt(b, order);
+	assert_int_equal(change(b, 0, (struct msg_change){.kind = CHANGE_TOKEN, .node = NODE_NONE}), KV_OK);
+	order.token_hash = map_of(b, 0)->tokens[0].hash; /* one that is there was made */
+	struct error err = {0};
+	assert_int_equal(try_again(b, order, &err), CHANGE_NOTHING);
+	bed_free(b);
+}
+
+static void a_leave_that_may_have_been_discarded_is_not_staged_again(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	expect_doubt(b, (struct change_order){.kind = NODE_LEAVE, .node = 4});
+	expect_doubt(b, (struct change_order){.kind = NODE_GONE, .node = 4});
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 4)), KV_OK);
+	struct error err = {0};
+	assert_int_equal(try_again(b, (struct change_order){.kind = NODE_LEAVE, .node = 4}, &err), CHANGE_NOTHING);
+	bed_free(b);
+}
+
 static void a_pause_is_in_the_map(void **state)
 {
 	struct bed *b = bed_new(3, 3);
@@ -402,6 +480,125 @@ static void a_node_that_comes_back_elsewhere_tells_where(void **state)
 	pass(b, 5 * USEC_PER_SEC);
 	assert_slice_equal(node_of(b, 2)->peer_address, slice_str("m2:9"));
 	assert_slice_equal(map_of(b, 2)->nodes[2].client_address, slice_str("m2:9"));
+	bed_free(b);
+}
+
+/** Another start of NODE, which is reached elsewhere from then on. */
+static void restart_at(struct bed *b, node_id node, const char *address)
+{
+	if (world_is_up(&b->w, node))
+		world_crash(&b->w, node);
+	snprintf(b->w.nodes[node].address, sizeof b->w.nodes[node].address, "%s", address);
+	world_start(&b->w, node);
+}
+
+static void deliver(struct bed *b, node_id from, node_id to, const struct msg *m)
+{
+	struct world_node *n = &b->w.nodes[to];
+	struct node_event ev = {.kind = EV_MESSAGE, .message = {.from = from, .msg = m}};
+	world_begin(&b->w, to);
+	ev.now = n->core->now;
+	node_core_step(n->core, &ev, &n->actions);
+	world_end(&b->w, to);
+}
+
+/** TO hears what NODE told about its address in start LIFE. */
+static void deliver_address(struct bed *b, node_id to, node_id node, uint64_t life, const char *address)
+{
+	struct msg m = {.opcode = OP_CLUSTER_CHANGE,
+			.id = (life << 40) + 1,
+			.change = {.kind = CHANGE_ADDRESS,
+				   .node = node,
+				   .address = slice_str(address),
+				   .client_address = slice_str(address)}};
+	deliver(b, node, to, &m);
+}
+
+static void expect_address(const struct bed *b, node_id node, const char *address)
+{
+	for (node_id i = 0; i < b->w.node_count; i++) {
+		assert_slice_equal(map_of(b, i)->nodes[node].peer_address, slice_str(address));
+		if (i != node)
+			assert_string_equal(b->w.nodes[i].links[node], address);
+	}
+}
+
+static void a_late_address_change_is_not_made_on_top_of_a_newer_one(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	b->w.nodes[0].cut_until_us = b->w.now_us + 8 * USEC_PER_SEC;
+	restart_at(b, 2, "m2:9");
+	deliver_address(b, 0, 2, 2, "m2:9"); /* its order waits */
+	pass(b, 3 * USEC_PER_SEC);
+	assert_slice_equal(map_of(b, 1)->nodes[2].peer_address, slice_str("m2:9"));
+	restart_at(b, 2, "m2:10");
+	pass(b, 3 * USEC_PER_SEC);
+	uint64_t epoch = map_of(b, 1)->epoch;
+	assert_slice_equal(map_of(b, 1)->nodes[2].peer_address, slice_str("m2:10"));
+	pass(b, 6 * USEC_PER_SEC);
+	expect_address(b, 2, "m2:10");
+	assert_int_equal(map_of(b, 0)->epoch, epoch); /* it never was anything else */
+	bed_free(b);
+}
+
+static void a_doubled_address_change_does_not_cut_the_link(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	restart_at(b, 2, "m2:9");
+	pass(b, 3 * USEC_PER_SEC);
+	restart_at(b, 2, "m2:10");
+	pass(b, 3 * USEC_PER_SEC);
+	expect_address(b, 2, "m2:10");
+	deliver_address(b, 0, 2, 2, "m2:9");
+	expect_address(b, 2, "m2:10");
+	assert_int_equal(b->w.nodes[0].core->membership.count, 0);
+	bed_free(b);
+}
+
+static void a_map_with_the_old_address_does_not_undo_what_the_node_told(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	stop(b, 1);
+	stop(b, 2);
+	deliver_address(b, 0, 2, 2, "m2:9");
+	assert_string_equal(b->w.nodes[0].links[2], "m2:9");
+	struct map_draft d;
+	map_draft_init(&d, map_of(b, 0));
+	d.nodes[1].weight = 7;
+	deliver(b, 1, 0, &(struct msg){.opcode = OP_MAP_PUSH, .id = 5, .map = {.map = &d.desc}});
+	pass(b, USEC_PER_SEC);
+	assert_int_equal(node_of(b, 1)->weight, 7);
+	assert_string_equal(b->w.nodes[0].links[2], "m2:9");
+	map_draft_release(&d);
+	bed_free(b);
+}
+
+static void a_node_that_a_wrong_map_cut_off_comes_back(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	struct msg_change c = about(CHANGE_ADDRESS, 2);
+	c.address = slice_str("m9:9"); /* nobody is there */
+	assert_int_equal(change(b, 0, c), KV_OK);
+	assert_slice_equal(node_of(b, 2)->peer_address, slice_str("m9:9"));
+	assert_slice_equal(map_of(b, 2)->nodes[2].peer_address, slice_str("n2:1")); /* it knows nothing of that */
+	pass(b, 10 * USEC_PER_SEC);
+	expect_address(b, 2, "n2:1");
+	bed_free(b);
+}
+
+static void nodes_that_all_moved_at_once_find_each_other(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	snprintf(b->w.seed, sizeof b->w.seed, "m1:9");
+	for (node_id i = 0; i < 3; i++)
+		world_crash(&b->w, i);
+	restart_at(b, 0, "m0:9");
+	restart_at(b, 1, "m1:9");
+	restart_at(b, 2, "m2:9");
+	pass(b, 20 * USEC_PER_SEC);
+	expect_address(b, 0, "m0:9");
+	expect_address(b, 1, "m1:9");
+	expect_address(b, 2, "m2:9");
 	bed_free(b);
 }
 
@@ -485,6 +682,7 @@ int main(void)
 		cmocka_unit_test(what_was_staged_may_be_discarded_and_the_identity_is_spent),
 		cmocka_unit_test(a_node_that_has_not_heard_of_the_last_map_does_not_answer_by_its_own),
 		cmocka_unit_test(a_token_admits_one_node),
+		cmocka_unit_test(a_newcomer_that_moves_before_its_first_map_gets_it),
 		cmocka_unit_test(a_token_expires),
 		cmocka_unit_test(clients_are_not_told_of_tokens),
 		cmocka_unit_test(a_node_may_leave_if_enough_stay),
@@ -493,9 +691,17 @@ int main(void)
 		cmocka_unit_test(a_dead_node_is_replaced_by_one_at_its_address),
 		cmocka_unit_test(a_node_that_left_ends_well),
 		cmocka_unit_test(a_plan_that_others_overtook_is_not_committed),
+		cmocka_unit_test(a_commit_that_may_have_been_made_does_not_commit_what_was_staged_since),
+		cmocka_unit_test(a_token_that_may_have_been_used_is_not_made_again),
+		cmocka_unit_test(a_leave_that_may_have_been_discarded_is_not_staged_again),
 		cmocka_unit_test(a_pause_is_in_the_map),
 		cmocka_unit_test(weights_have_limits),
 		cmocka_unit_test(a_node_that_comes_back_elsewhere_tells_where),
+		cmocka_unit_test(a_late_address_change_is_not_made_on_top_of_a_newer_one),
+		cmocka_unit_test(a_doubled_address_change_does_not_cut_the_link),
+		cmocka_unit_test(a_map_with_the_old_address_does_not_undo_what_the_node_told),
+		cmocka_unit_test(a_node_that_a_wrong_map_cut_off_comes_back),
+		cmocka_unit_test(nodes_that_all_moved_at_once_find_each_other),
 		cmocka_unit_test(without_a_majority_nothing_is_changed_and_that_is_told),
 		cmocka_unit_test(changes_through_all_nodes_at_once_all_come_about),
 		cmocka_unit_test(a_plan_tells_what_a_commit_will_do),
