@@ -56,9 +56,7 @@ static void fill(struct node_core *core, struct msg_heartbeat *h)
 	h->queue_us = (uint32_t)MIN(core->health.queue_us, (usec_t)UINT32_MAX);
 	h->disk_p99_us = core->disk.state.p99_us;
 	h->disk_free_pct = core->disk.state.free_pct;
-	h->drained = true;
-	for (node_id i = 0; i < core->map->desc.node_count; i++)
-		h->drained &= hints_pending(core, core->map->desc.nodes[i].index) == 0;
+	h->drained = hints_are_drained(core);
 }
 
 static void send_heartbeat(struct node_core *core, node_id to, uint32_t shard)
