@@ -105,6 +105,28 @@ static void a_fence_is_above_every_promise_that_was_given(void **state)
 	story_end(&s);
 }
 
+/** The record of a message can be newer than the reading that the message carries. */
+static void a_fence_is_above_every_version_that_is_stored(void **state)
+{
+	struct story s = story_begin();
+	hlc_t sent = clock_of(s.c, 0);
+	struct msg push = replica_msg(s.c, OP_PUSH, s.keys[0]);
+	push.replica.record = whole_record((struct version){sent + hlc_from_ms(300), 9}, "v");
+	push.hlc = sent;
+	assert_int_equal(answer_to(s.c, &push), ANSWER_STORED);
+	drop(s.c, JOINS, ANY, ANY, FOR_REQUESTS);
+	install_all(&s, map_with_move(&s, 1));
+	struct msg m = open_msg(&s, 1);
+	m.hlc = sent;
+	keep(s.c, STAYS_A, JOINS, OP_MOVE_OPEN, FOR_REPLIES);
+	tell(s.c, JOINS, STAYS_A, &m);
+	run(s.c);
+	struct arena arena;
+	assert_true(kept_msg(s.c, &arena).move.fence >= push.replica.record.ver.hlc);
+	arena_release(&arena);
+	story_end(&s);
+}
+
 /* ---- copying ---- */
 
 static void a_new_member_gets_what_the_old_ones_have(void **state)
@@ -585,6 +607,7 @@ int main(void)
 		cmocka_unit_test(an_old_member_answers_under_the_joint_map_only),
 		cmocka_unit_test(an_old_member_refuses_another_session),
 		cmocka_unit_test(a_fence_is_above_every_promise_that_was_given),
+		cmocka_unit_test(a_fence_is_above_every_version_that_is_stored),
 		cmocka_unit_test(a_new_member_gets_what_the_old_ones_have),
 		cmocka_unit_test(copies_of_settled_records_are_not_weak_and_nothing_is_written_anew),
 		cmocka_unit_test(a_late_eventual_write_below_the_fence_is_weak_at_a_new_member),
