@@ -480,6 +480,34 @@ static void moves_are_listed_with_their_progress(void **state)
 	story_end(&s);
 }
 
+/** What old members let go of was once at each of them. A new member says so too, and so must not lack what they still have. */
+static void what_a_page_did_not_bring_is_not_taken_for_deleted_after_the_move(void **state)
+{
+	struct story s = story_begin();
+	fill(&s, "-1", STRONG());
+	struct version floor = version_floor(clock_of(s.c, STAYS_A));
+	for (node_id i = STAYS_A; i <= LEAVES; i++) {
+		struct msg m = {.opcode = OP_GC, .id = 77, .epoch = s.c->map.epoch, .hlc = floor.hlc};
+		m.gc = (struct msg_gc){.partition = s.partition, .step = GC_SEAL, .floor = floor};
+		node_id runner = i == STAYS_A ? STAYS_B : STAYS_A;
+		assert_int_equal(answer_at(s.c, runner, i, &m).gc.status, KV_OK);
+		m.gc.step = GC_DROP;
+		assert_int_equal(answer_at(s.c, runner, i, &m).gc.status, KV_OK);
+		assert_true(version_equal(partition_at(s.c->nodes[i].core, s.partition)->drop, floor));
+	}
+	/* The row that is copied is damaged, and skipped; other members have it whole. */
+	struct disk_put damage = {.key = data_key(s.keys[0]), .value = slice_str("no record of any kind")};
+	row_put(&s.c->nodes[LEAVES], &damage);
+	install_all(&s, map_with_move(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, 60000));
+	install_all(&s, map_after_move(&s));
+	assert_true(version_equal(partition_at(s.c->nodes[JOINS].core, s.partition)->drop, floor));
+	crash(s.c, STAYS_B);
+	assert_filled(&s, STAYS_A, "-1");
+	assert_filled(&s, JOINS, "-1");
+	story_end(&s);
+}
+
 /* ---- giving up, and coming again ---- */
 
 static void a_move_that_is_given_up_leaves_nothing_behind(void **state)
@@ -624,6 +652,7 @@ int main(void)
 		cmocka_unit_test(a_new_member_that_dies_at_any_step_goes_on_after_its_restart),
 		cmocka_unit_test(a_source_that_dies_at_any_stage_is_gone_on_with_or_without),
 		cmocka_unit_test(what_is_done_stays_done_after_a_restart),
+		cmocka_unit_test(what_a_page_did_not_bring_is_not_taken_for_deleted_after_the_move),
 		cmocka_unit_test(a_move_that_is_given_up_leaves_nothing_behind),
 		cmocka_unit_test(a_report_of_an_earlier_try_does_not_count),
 		cmocka_unit_test(a_node_that_becomes_a_member_again_starts_with_nothing),
