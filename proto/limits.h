@@ -41,7 +41,6 @@
 #define NAME_SIZE_MAX        64u
 #define VOTERS_MAX           5u
 #define TOKENS_MAX           16u /* join tokens at a time */
-#define JOIN_SEEDS_MAX       16u /* addresses that a node tries one after the other */
 
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
@@ -116,6 +115,7 @@
 	(30 * USEC_PER_SEC)      /* a voter that is silent for so long is replaced, if another can vote */
 #define CHANGES_MAX          16u /* changes of the cluster that a node carries out at a time */
 #define JOIN_RETRY_US        (1 * USEC_PER_SEC)
+#define JOIN_SEEDS_MAX       16u                  /* addresses that a node tries one after the other */
 #define MOVES_IN_MAX         8u                   /* partitions a node takes over at a time */
 #define MOVES_OUT_MAX        8u                   /* and gives away */
 #define MOVE_STUCK_US        (600 * USEC_PER_SEC) /* a move without progress for so long is given up and planned anew */

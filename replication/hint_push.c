@@ -188,9 +188,12 @@ bool hint_push_answered(struct node_core *core, const struct msg *m)
 		return false;
 	struct hint_target *t = p->target;
 	bool has = m->answer.answer == ANSWER_STORED || m->answer.answer == ANSWER_OLD;
-	/* Sealed off: whoever collects the partition's tombstones brings all in step, and hints are of no use for it. */
+	/* Sealed off: whoever collects the partition's tombstones brings all in step. Until that is seen the target is owed the partition. */
+	bool told = has && version_at_most(p->sent, m->answer.stored);
 	bool sealed = m->answer.answer == ANSWER_OLD && version_at_most(p->sent, m->answer.promise);
-	bool delivered = (has && version_at_most(p->sent, m->answer.stored)) || COVER_IF(sealed, hint_sealed);
+	if (COVER_IF(sealed && !told, hint_sealed))
+		hints_set_dirty(core, t, p->partition, true);
+	bool delivered = told || sealed;
 	end_push(core, p, delivered);
 	hint_replay_continue(core, t);
 	return true;

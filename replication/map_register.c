@@ -111,7 +111,7 @@ static void begin_round(struct node_core *core)
 {
 	struct map_register *r = &core->map_register;
 	KV_ASSERT(core->map->desc.epoch == r->base);
-	const struct map_desc *asked = MUTANT(mapvoters) ? &r->wanted->desc : &core->map->desc;
+	const struct map_desc *asked = MUTANT(mapvoters) && r->wanted ? &r->wanted->desc : &core->map->desc;
 	give_back(core, &r->proposed);
 	r->found = VERSION_NONE;
 	r->ballot = (struct version){.hlc = ++r->round_max,
@@ -124,14 +124,12 @@ static void begin_round(struct node_core *core)
 	begin_phase(core, MAP_PREPARING);
 }
 
-void map_register_propose(struct node_core *core, const struct map_desc *next, usec_t give_up_us,
-			  map_verdict_fn *verdict, void *owner)
+static void begin(struct node_core *core, struct cluster_map *wanted, usec_t give_up_us, map_verdict_fn *verdict,
+		  void *owner)
 {
 	struct map_register *r = &core->map_register;
 	KV_ASSERT(r->phase == MAP_IDLE);
-	KV_ASSERT(core->map && next->epoch == core->map->desc.epoch + 1);
-	KV_VERIFY_ASSERT(cluster_map_check_next(&core->map->desc, next, NULL) == KV_OK);
-	r->wanted = cluster_map_new(next);
+	r->wanted = wanted;
 	r->verdict = verdict;
 	r->owner = owner;
 	r->base = core->map->desc.epoch;
@@ -139,6 +137,20 @@ void map_register_propose(struct node_core *core, const struct map_desc *next, u
 	r->give_up_us = give_up_us;
 	r->tries = 0;
 	begin_round(core);
+}
+
+void map_register_propose(struct node_core *core, const struct map_desc *next, usec_t give_up_us,
+			  map_verdict_fn *verdict, void *owner)
+{
+	KV_ASSERT(core->map && next->epoch == core->map->desc.epoch + 1);
+	KV_VERIFY_ASSERT(cluster_map_check_next(&core->map->desc, next, NULL) == KV_OK);
+	begin(core, cluster_map_new(next), give_up_us, verdict, owner);
+}
+
+void map_register_look(struct node_core *core, usec_t give_up_us, map_verdict_fn *verdict, void *owner)
+{
+	KV_ASSERT(core->map);
+	begin(core, NULL, give_up_us, verdict, owner);
 }
 
 static void pause_round(struct node_core *core)
@@ -156,6 +168,11 @@ static void prepared(struct node_core *core)
 	struct map_register *r = &core->map_register;
 	if (MUTANT(mapfresh))
 		give_back(core, &r->proposed);
+	if (!r->proposed && !r->wanted) {
+		/* What was decided has been accepted by one of any majority: nothing has. */
+		finish(core, MAP_DONE);
+		return;
+	}
 	if (!r->proposed)
 		r->proposed = cluster_map_new(&r->wanted->desc);
 	else
@@ -163,7 +180,7 @@ static void prepared(struct node_core *core)
 	const struct map_desc *next = &r->proposed->desc;
 	if (voters_differ(r, next) && !MUTANT(mapnojoint))
 		add_targets(r, next->voters, next->voter_count);
-	r->sent |= version_is_none(r->found) || MUTANT(mapfresh);
+	r->sent |= r->wanted && (version_is_none(r->found) || MUTANT(mapfresh));
 	begin_phase(core, MAP_ACCEPTING);
 }
 
@@ -260,7 +277,7 @@ void map_register_map_changed(struct node_core *core)
 	}
 	bool decided_here = r->phase == MAP_SAVING;
 	r->message_id = 0;
-	if (map->epoch > r->base + 1 || map_image_hash(map) != map_image_hash(&r->wanted->desc)) {
+	if (!r->wanted || map->epoch > r->base + 1 || map_image_hash(map) != map_image_hash(&r->wanted->desc)) {
 		COVER(map_other);
 		finish(core, MAP_OTHER);
 	} else if (voters_differ(r, map) && !MUTANT(mapnojoint)) {

@@ -23,7 +23,8 @@ struct node_core;
 
 /** What became of a proposal. */
 enum map_verdict {
-	MAP_DONE = 1,   /* it is the map of its epoch, in force here, and its voters have it */
+	MAP_DONE =
+		1, /* it is the map of its epoch, in force here, and its voters have it; or there is none newer */
 	MAP_OTHER = 2,  /* the epoch may have another map: look at the one in force and propose anew */
 	MAP_FAILED = 3, /* no majority answered in time, and nothing was sent that could become the map */
 	MAP_OPEN = 4,   /* no majority answered in time: it may yet become the map, or not */
@@ -43,7 +44,7 @@ enum map_phase {
 
 struct map_register {
 	enum map_phase phase;         /* read-only */
-	struct cluster_map *wanted;   /* what was asked for */
+	struct cluster_map *wanted;   /* what was asked for; NULL: only whether there is a newer one */
 	struct cluster_map *proposed; /* wanted or what was found; NULL: not known yet */
 	map_verdict_fn *verdict;
 	void *owner;
@@ -81,5 +82,11 @@ bool map_register_is_busy(const struct node_core *core);
  */
 void map_register_propose(struct node_core *core, const struct map_desc *next, usec_t give_up_us,
 			  map_verdict_fn *verdict, void *owner);
+
+/**
+ * Asks a majority of the voters whether the map in force is the newest: MAP_DONE if no other had been decided when it was
+ * asked, MAP_OTHER if there is one, now in force here, else MAP_FAILED. Not while busy.
+ */
+void map_register_look(struct node_core *core, usec_t give_up_us, map_verdict_fn *verdict, void *owner);
 
 #endif

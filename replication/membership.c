@@ -25,6 +25,7 @@ struct change {
 	uint64_t message_id; /* FROM_NEWCOMER: of its request */
 	uint32_t message_shard;
 	struct change_order order; /* texts in arena */
+	uint64_t looked_epoch;     /* of a map that was the newest after this was asked for; 0: none */
 	node_id index;             /* RESERVING: the link's, and the node's if nobody else comes first */
 	struct slice token;        /* TOKEN: the text */
 	usec_t deadline_us, resend_us;
@@ -128,6 +129,34 @@ static void change_decided(struct node_core *core, void *owner, enum map_verdict
 		c->order.may_have_happened = true;
 }
 
+static void change_looked(struct node_core *core, void *owner, enum map_verdict verdict)
+{
+	struct change *c = owner;
+	KV_ASSERT(core->membership.proposed == c);
+	core->membership.proposed = NULL;
+	c->phase = CHANGE_WAITING;
+	if (verdict == MAP_DONE)
+		c->looked_epoch = core->map->desc.epoch;
+	else if (verdict != MAP_OTHER)
+		change_end(core, c, c->order.may_have_happened ? KV_IN_DOUBT : KV_UNAVAILABLE,
+			   "no majority of the nodes that decide on the map can be reached");
+}
+
+/**
+ * A map that is not the newest says nothing about what was staged, or made, since: whoever asks elsewhere than before would
+ * hear that there is nothing to do, or that its token is unknown. True if the newest has to be found first.
+ */
+static bool change_look(struct node_core *core, struct change *c)
+{
+	if (c->origin == FROM_NODE || c->looked_epoch == core->map->desc.epoch)
+		return false;
+	COVER(map_looked_for);
+	c->phase = CHANGE_PROPOSED;
+	core->membership.proposed = c;
+	map_register_look(core, c->deadline_us, change_looked, c);
+	return true;
+}
+
 /** Proposes the change, or ends it if it cannot be made or has been. */
 static void change_propose(struct node_core *core, struct change *c)
 {
@@ -142,6 +171,8 @@ static void change_propose(struct node_core *core, struct change *c)
 	c->order.live = NULL;
 	if (effect == CHANGE_DRAFTED && cluster_map_check(&draft.desc, &err) != KV_OK)
 		effect = CHANGE_REFUSED;
+	if (effect != CHANGE_DRAFTED && change_look(core, c))
+		return;
 	if (effect == CHANGE_NOTHING) {
 		change_end(core, c, KV_OK, "");
 	} else if (effect == CHANGE_REFUSED) {

@@ -90,31 +90,31 @@ node_id node_core_index(const struct node_core *core);
 
 /** Counters since start and gauges of now. One table, so that names in status, metrics and docs agree. */
 #define CORE_COUNTERS(X)                                                                                           \
-	X(ops_started) /* client operations coordinated here */                                                    \
-	X(ops_strong) /* of them strong */                                                                         \
-	X(ops_in_flight) /* gauge */                                                                               \
+	X(ops_started)    /* client operations coordinated here */                                                 \
+	X(ops_strong)     /* of them strong */                                                                     \
+	X(ops_in_flight)  /* gauge */                                                                              \
 	X(ops_overloaded) /* refused: too many in flight */                                                        \
 	X(ops_unavailable)                                                                                         \
 	X(ops_deadline)                                                                                            \
 	X(ops_in_doubt)                                                                                            \
-	X(ops_forwarded) /* sent on to a replica */                                                                \
-	X(ballots) /* prepare rounds */                                                                            \
-	X(ballot_retries) /* of them after a rejected one */                                                       \
-	X(ballots_ahead) /* accepts by a ballot that was promised ahead, without a prepare */                      \
-	X(ballots_queued) /* strong writes that waited for their turn on a key */                                  \
-	X(direct_puts) /* accepts of strong puts and deletes without a ballot */                                   \
-	X(direct_failed) /* of them that went on by ballots */                                                     \
-	X(copies) /* strong reads that wrote back */                                                               \
-	X(identity_rounds) /* strong reads that needed a ballot */                                                 \
-	X(read_repairs) /* pushes to replicas that a read found stale */                                           \
+	X(ops_forwarded)    /* sent on to a replica */                                                             \
+	X(ballots)          /* prepare rounds */                                                                   \
+	X(ballot_retries)   /* of them after a rejected one */                                                     \
+	X(ballots_ahead)    /* accepts by a ballot that was promised ahead, without a prepare */                   \
+	X(ballots_queued)   /* strong writes that waited for their turn on a key */                                \
+	X(direct_puts)      /* accepts of strong puts and deletes without a ballot */                              \
+	X(direct_failed)    /* of them that went on by ballots */                                                  \
+	X(copies)           /* strong reads that wrote back */                                                     \
+	X(identity_rounds)  /* strong reads that needed a ballot */                                                \
+	X(read_repairs)     /* pushes to replicas that a read found stale */                                       \
 	X(replica_requests) /* served as a replica */                                                              \
 	X(replica_rejects)                                                                                         \
 	X(replica_expired) /* dropped: the deadline had passed */                                                  \
 	X(replica_clock_refused)                                                                                   \
 	X(replica_epoch_refused)                                                                                   \
 	X(disk_reads)                                                                                              \
-	X(disk_writes) /* batches handed out */                                                                    \
-	X(slots) /* gauge: keys with volatile state */                                                             \
+	X(disk_writes)   /* batches handed out */                                                                  \
+	X(slots)         /* gauge: keys with volatile state */                                                     \
 	X(slots_evicted) /* dropped early by raising a floor */                                                    \
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
@@ -123,37 +123,37 @@ node_id node_core_index(const struct node_core *core);
 	X(hints_expired)                                                                                           \
 	X(hints_overflowed) /* keys not hinted; their partition is marked dirty */                                 \
 	X(partitions_dirty) /* gauge, all targets */                                                               \
-	X(ledger_entries) /* gauge: lost values that are kept */                                                   \
-	X(ledger_added) /* the sum of the next three */                                                            \
+	X(ledger_entries)   /* gauge: lost values that are kept */                                                 \
+	X(ledger_added)     /* the sum of the next three */                                                        \
 	X(ledger_late)                                                                                             \
 	X(ledger_overwritten)                                                                                      \
 	X(ledger_strong)                                                                                           \
 	X(ledger_dropped) /* before their end: too many or too large */                                            \
 	X(ledger_expired)                                                                                          \
-	X(trees_building) /* gauge: partitions whose hash tree is not ready */                                     \
+	X(trees_building)  /* gauge: partitions whose hash tree is not ready */                                    \
 	X(records_corrupt) /* stored records that do not match their checksum */                                   \
-	X(probes) /* times that others were asked about a silent node */                                           \
-	X(roots_sent) /* of trees, to be compared */                                                               \
-	X(exchanges) /* begun */                                                                                   \
-	X(moves_in) /* gauge: partitions being taken over */                                                       \
-	X(moves_opened) /* a majority of the old members has answered */                                           \
-	X(moves_done) /* all is here */                                                                            \
-	X(move_bytes_in) /* pages */                                                                               \
+	X(probes)          /* times that others were asked about a silent node */                                  \
+	X(roots_sent)      /* of trees, to be compared */                                                          \
+	X(exchanges)       /* begun */                                                                             \
+	X(moves_in)        /* gauge: partitions being taken over */                                                \
+	X(moves_opened)    /* a majority of the old members has answered */                                        \
+	X(moves_done)      /* all is here */                                                                       \
+	X(move_bytes_in)   /* pages */                                                                             \
 	X(move_bytes_out)                                                                                          \
-	X(move_rate) /* gauge: bytes a second that may be copied each way */                                       \
+	X(move_rate)   /* gauge: bytes a second that may be copied each way */                                     \
 	X(ranges_left) /* gauge: partitions of others that may have to be removed here */                          \
 	X(ranges_removed)                                                                                          \
 	X(exchanges_complete) /* of them: in step at their end */                                                  \
-	X(exchange_leaves) /* leaves that differed twice and were looked into */                                   \
-	X(records_repaired) /* copies that exchanges brought up to date */                                         \
-	X(records_scrubbed) /* read again and found whole */                                                       \
+	X(exchange_leaves)    /* leaves that differed twice and were looked into */                                \
+	X(records_repaired)   /* copies that exchanges brought up to date */                                       \
+	X(records_scrubbed)   /* read again and found whole */                                                     \
 	X(tree_leaves_mended) /* that scrubbing found to differ from the records */                                \
-	X(gc_sessions) /* partitions gone through for tombstones, with all their replicas */                       \
-	X(gc_aborted) /* begun and not finished: a replica was missing, or the map changed */                      \
-	X(gc_purged) /* records removed here: deletions, and values whose time had ended */                        \
-	X(gc_renewed) /* weak copies that get a new version so that they can be removed later */                   \
-	X(gc_blocked) /* gauge: partitions with old tombstones that cannot be removed */                           \
-	X(clock_waits) /* requests refused because the clock's limit was not durable yet */
+	X(gc_sessions)        /* partitions gone through for tombstones, with all their replicas */                \
+	X(gc_aborted)         /* begun and not finished: a replica was missing, or the map changed */              \
+	X(gc_purged)          /* records removed here: deletions, and values whose time had ended */               \
+	X(gc_renewed)         /* weak copies that get a new version so that they can be removed later */           \
+	X(gc_blocked)         /* gauge: partitions with old tombstones that cannot be removed */                   \
+	X(clock_waits)        /* requests refused because the clock's limit was not durable yet */
 
 struct core_stats {
 #define CORE_COUNTER_FIELD_(name) uint64_t name;

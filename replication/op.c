@@ -4,8 +4,8 @@
 #include "base/mutant.h"
 #include "proto/keyhash.h"
 #include "replication/hint_push.h"
-#include "replication/map_spread.h"
 #include "replication/level.h"
+#include "replication/map_spread.h"
 #include "replication/receipt.h"
 
 static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)

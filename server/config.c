@@ -47,11 +47,14 @@ static const struct config_key keys[] = {
 	KEY("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
 	KEY("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
 	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms),
+	KEY("test", "compare_interval", CONFIG_DURATION, "60s", 100 * USEC_PER_MSEC, 3600 * USEC_PER_SEC,
+	    test_compare_interval_us),
 };
 
 _Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "tables sized by it");
 _Static_assert(CONNECTIONS_DEFAULT_MAX == 12000 && CONN_INFLIGHT_MAX == 256 && OPS_MAX == 4096, "defaults above");
 _Static_assert(VALUE_SIZE_DEFAULT_MAX == 1 << 20, "defaults above");
+_Static_assert(EXCHANGE_INTERVAL_US == 60 * USEC_PER_SEC, "defaults above");
 _Static_assert(GC_GRACE_MS == 4 * 3600 * 1000, "defaults above");
 
 const struct config_key *config_keys(size_t *ret_count)

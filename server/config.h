@@ -48,6 +48,7 @@ struct config {
 	enum log_format log_format;
 	/* test */
 	int64_t test_wall_offset_ms;
+	usec_t test_compare_interval_us; /* between two comparisons with another node */
 };
 
 enum config_kind {

@@ -171,6 +171,7 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.map = s->in_cluster ? &s->map : NULL,
 		.value_size_max = (uint32_t)config->limits_value_size,
 		.ops_max = (uint32_t)config->limits_operations,
+		.exchange_interval_us = config->test_compare_interval_us,
 		.gc_grace_ms = (uint32_t)(config->deletes_keep_us / USEC_PER_MSEC),
 	};
 	memcpy(core.seeds, s->join.seeds, sizeof core.seeds);
@@ -303,6 +304,7 @@ static void wake(struct server *s)
 void server_fail(struct server *s, enum kv_status status, struct slice why)
 {
 	log_error("server.failed", L_STR("status", status_name(status)), L_BYTES("reason", why));
+	atomic_store(&s->refused, status == KV_IDENTITY);
 	atomic_store(&s->failed, true);
 	wake(s);
 }
@@ -371,7 +373,7 @@ int server_run(struct server *s)
 	if (!atomic_load(&s->failed))
 		drain(s, signal_fd);
 	close(signal_fd);
-	return atomic_load(&s->failed) ? 1 : 0;
+	return !atomic_load(&s->failed) ? 0 : atomic_load(&s->refused) ? SERVER_REFUSED : SERVER_FAILED;
 }
 
 static void close_door(struct server_door *door)

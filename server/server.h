@@ -52,12 +52,12 @@ struct server {
 	uint32_t shard_count;
 	struct shard **shards;
 	struct server_door client_door, peer_door;
-	struct budget budget;      /* shared */
-	struct server_stats stats; /* shared */
-	uint32_t next_shard;       /* private to shard 0's thread */
-	int wake_fd;               /* of server_run: a shard went quiet, or failed */
-	_Atomic bool failed;
-	_Atomic bool retired; /* left the cluster, as it was told to */
+	struct budget budget;         /* shared */
+	struct server_stats stats;    /* shared */
+	uint32_t next_shard;          /* private to shard 0's thread */
+	int wake_fd;                  /* of server_run: a shard went quiet, or failed */
+	_Atomic bool failed, refused; /* refused: failed because of its identity */
+	_Atomic bool retired;         /* left the cluster, as it was told to */
 	bool running;
 };
 
@@ -67,6 +67,9 @@ struct server {
  * in ERR, the server is closed. Signals are blocked by the caller.
  */
 MUST_USE enum kv_status server_open(struct server *s, const struct config *config, bool moved, struct error *err);
+
+/* Exit codes of server_run besides 0. */
+enum { SERVER_FAILED = 1, SERVER_REFUSED = 11 };
 
 /** Starts the threads and opens the doors. FORM: also forms a cluster of this one node, if it is in none. */
 void server_start(struct server *s, bool form);
@@ -86,7 +89,7 @@ const char *server_advertised(const struct server *s, enum hello_kind kind);
 /** The node has left its cluster as it was told to: server_run drains and returns 0. Any thread. */
 void server_retire(struct server *s);
 
-/** The node cannot go on: logged here, server_run returns 1. Any thread. */
+/** The node cannot go on: logged here, server_run returns SERVER_FAILED, or SERVER_REFUSED for its identity. Any thread. */
 void server_fail(struct server *s, enum kv_status status, struct slice why);
 
 #endif

@@ -82,8 +82,7 @@ static bool check_read(const struct bounds *b, const struct history_op *get, uin
 	bool mixed = get->complete > b->first_strong;
 	const struct history_op *write =
 		mixed ? newest_by(b->strong, b->strong_count, by_us) : newest_by(b->any, b->any_count, by_us);
-	if (!write || !stamp_less(get->version, write->version) ||
-	    history_was_forgotten(b->h, get, write->version))
+	if (!write || !stamp_less(get->version, write->version) || history_was_forgotten(b->h, get, write->version))
 		return true;
 	return verdict_fail(v, "bounded", get->key,
 			    "#%u, with a bound of %" PRIu64 " ms %s, does not show #%u, done %" PRIu64

@@ -111,7 +111,7 @@ struct history {
 	struct hmap links;      /* private: by content */
 	uint32_t key_count;     /* keys are below this */
 	usec_t skew_us;         /* no clock that judges a time to live is further off than this */
-	bool purges;   /* deletions are forgotten after a while: what is absent then has no version */
+	bool purges;            /* deletions are forgotten after a while: what is absent then has no version */
 	usec_t stale_slack_us; /* how far off clocks may put a bound of staleness; USEC_NEVER: do not judge bounds */
 };
 

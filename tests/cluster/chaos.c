@@ -2,6 +2,7 @@
 #include "tests/cluster/chaos.h"
 
 #include "base/clock.h"
+#include "tests/cluster/change.h"
 #include "tests/cluster/disk.h"
 #include "tests/cluster/harness.h"
 
@@ -13,6 +14,7 @@ enum {
 	LONG_PCT = 10,
 	END_MS = 15000,
 	JUMP_MS = 600000,
+	GUEST_MS = 1500,
 	UNEASY_MS = 240 /* no clock counts as wrong for that */
 };
 
@@ -210,6 +212,70 @@ static void ahead_end(struct chaos *chaos, struct chaos_fault *f)
 		set_clock(chaos, i, 0);
 }
 
+/* ---- nodes that come and go ---- */
+
+static bool is_taken(const struct chaos *chaos, enum scope scope, unsigned node);
+
+static bool guest_has_state(struct chaos *chaos, enum kv_node_state state)
+{
+	struct cluster *c = chaos->cluster;
+	return change_map_index(c, chaos->guest) != KV_NODE_NONE && change_state(c, chaos->guest) == state;
+}
+
+static void guest_asks(struct chaos *chaos)
+{
+	struct cluster *c = chaos->cluster;
+	bool staged =
+		change_map_index(c, chaos->guest) != KV_NODE_NONE || change_try_add(c, chaos->guest, GUEST_MS);
+	/* Its answer may have been lost. */
+	chaos->guest_is_asked |=
+		staged && (change_try_commit(c, GUEST_MS) || guest_has_state(chaos, KV_NODE_JOINING) ||
+			   guest_has_state(chaos, KV_NODE_NORMAL));
+}
+
+/** One step of a node that comes, has its share for a while, and leaves: as far as the other faults let it. */
+static void guest_begin(struct chaos *chaos, struct chaos_fault *f)
+{
+	struct cluster *c = chaos->cluster;
+	if (chaos->guest == 0 && c->count < c->options.nodes + c->options.spares)
+		chaos->guest = cluster_spawn(c);
+	f->node = chaos->guest;
+	if (chaos->guest == 0)
+		return;
+	if (guest_has_state(chaos, KV_NODE_REMOVED)) {
+		f->amount = 3;
+		process_kill(&c->nodes[chaos->guest]); /* cut off it may not have heard of it yet */
+		c->gone[chaos->guest] = true;
+		chaos->guest = 0;
+		chaos->guest_is_asked = chaos->guest_leaves = false;
+	} else if (!chaos->guest_is_asked) {
+		guest_asks(chaos);
+	} else if (!chaos->guest_leaves && guest_has_state(chaos, KV_NODE_NORMAL) &&
+		   !is_taken(chaos, SCOPE_PROCESS, chaos->guest)) {
+		f->amount = 1;
+		chaos->guest_leaves = change_try_remove(c, chaos->guest, GUEST_MS);
+		c->gone[chaos->guest] = chaos->guest_leaves; /* no other fault strikes it now */
+	} else if (chaos->guest_leaves) {
+		f->amount = 2;
+		(void)change_try_commit(c, GUEST_MS);
+	}
+}
+
+/** All faults are over: the guest is in the cluster, or out of it. */
+static void settle_guest(struct chaos *chaos)
+{
+	struct cluster *c = chaos->cluster;
+	if (chaos->guest == 0)
+		return;
+	if (chaos->guest_leaves || !chaos->guest_is_asked) {
+		if (!chaos->guest_leaves && change_map_index(c, chaos->guest) == KV_NODE_NONE)
+			change_stage(c, chaos->guest, CHANGE_NOBODY);
+		change_commit_if_staged(c);
+	}
+	change_await_done(c);
+	chaos->guest_is_asked = true;
+}
+
 /* ---- schedule ---- */
 
 static const struct chaos_kind kinds[] = {
@@ -226,6 +292,7 @@ static const struct chaos_kind kinds[] = {
 	{"bridge", SCOPE_NET, 2, bridge_begin, heal_end},
 	{"weather", SCOPE_NET, 3, weather_begin, heal_end},
 	{"clients-cut", SCOPE_NET, 2, clients_begin, heal_end},
+	{"guest", SCOPE_MOMENT, 4, guest_begin, NULL},
 	{"reset", SCOPE_MOMENT, 4, reset_begin, NULL},
 	{"uneasy-clock", SCOPE_CLOCK, 2, uneasy_begin, clock_end},
 	{"clock-behind", SCOPE_CLOCK, 2, behind_begin, clock_end},
@@ -246,11 +313,11 @@ static const struct chaos_kind *draw_kind(struct chaos *chaos)
 	return &kinds[i];
 }
 
-static bool is_taken(const struct chaos *chaos, const struct chaos_kind *kind, unsigned node)
+static bool is_taken(const struct chaos *chaos, enum scope scope, unsigned node)
 {
 	for (unsigned i = 0; i < CHAOS_FAULTS_MAX; i++) {
 		const struct chaos_fault *f = &chaos->faults[i];
-		if (f->kind && f->kind->scope == kind->scope && (kind->scope == SCOPE_NET || f->node == node))
+		if (f->kind && f->kind->scope == scope && (scope == SCOPE_NET || f->node == node))
 			return true;
 	}
 	return false;
@@ -270,7 +337,7 @@ static void begin_one(struct chaos *chaos)
 		if (!chaos->faults[i].kind)
 			free = &chaos->faults[i];
 	}
-	if (!free || is_taken(chaos, kind, node))
+	if (!free || chaos->cluster->gone[node] || is_taken(chaos, kind->scope, node))
 		return;
 	*free = (struct chaos_fault){.kind = kind, .node = node, .end_us = clock_mono_us() + ms * USEC_PER_MSEC};
 	kind->begin(chaos, free);
@@ -303,7 +370,7 @@ static bool are_alive(void *arg)
 	struct chaos *chaos = arg;
 	for (unsigned i = 0; i < chaos->cluster->count; i++) {
 		struct process *p = &chaos->cluster->nodes[i];
-		if (p->pid && !may_be_gone(chaos, i) && !process_is_alive(p))
+		if (p->pid && !chaos->cluster->gone[i] && !may_be_gone(chaos, i) && !process_is_alive(p))
 			fail_msg("n%u is gone", i);
 	}
 	return true;
@@ -338,6 +405,7 @@ void chaos_run(struct chaos *chaos, unsigned ms)
 			harness_holds(are_alive, chaos, (unsigned)((wake_us - now_us) / USEC_PER_MSEC + 1));
 	}
 	end_due(chaos, USEC_NEVER);
+	settle_guest(chaos);
 	cluster_await_together(chaos->cluster);
 }
 

@@ -35,15 +35,17 @@ static void cluster_end(void *arg)
 	free(c);
 }
 
-static void start_first(struct cluster *c, unsigned index, const struct cluster_options *o)
+static void start_first(struct cluster *c, unsigned index)
 {
+	const struct cluster_options *o = &c->options;
 	struct process *p = &c->nodes[index];
 	char name[16];
 	snprintf(name, sizeof name, "n%u", index);
 	process_init(p, c->directory, name);
 	p->shards = o->shards ? o->shards : 1;
 	p->settings = o->settings;
-	p->listen_peer = index + 1 == c->count ? o->listen_peer : NULL;
+	p->compare_ms = o->compare_ms;
+	p->listen_peer = index + 1 == (o->nodes ? o->nodes : 3) ? o->listen_peer : NULL;
 	if (o->faulty)
 		process_make_faulty(p);
 	if (c->net) {
@@ -55,9 +57,21 @@ static void start_first(struct cluster *c, unsigned index, const struct cluster_
 	process_start(p);
 	if (c->net)
 		proxy_point(c->net, index, p->client, p->peer);
+}
+
+static void add_endpoint(struct cluster *c, unsigned index)
+{
+	const struct process *p = &c->nodes[index];
 	size_t used = strlen(c->endpoints);
 	snprintf(c->endpoints + used, sizeof c->endpoints - used, "%s%s", index ? "," : "",
 		 p->advertise_client ? p->advertise_client : p->client);
+}
+
+unsigned cluster_spawn(struct cluster *c)
+{
+	KV_ASSERT(c->count < CLUSTER_NODES_MAX);
+	start_first(c, c->count);
+	return c->count++;
 }
 
 struct cluster *cluster_new_unformed(const struct cluster_options *options)
@@ -67,12 +81,12 @@ struct cluster *cluster_new_unformed(const struct cluster_options *options)
 	struct cluster *c = xcalloc(1, sizeof *c);
 	harness_at_teardown(cluster_end, c);
 	c->directory = harness_directory();
-	c->count = o->nodes ? o->nodes : 3;
-	KV_ASSERT(c->count <= CLUSTER_NODES_MAX);
+	c->options = *o;
+	unsigned count = o->nodes ? o->nodes : 3;
 	if (o->proxied)
-		c->net = proxy_new(c->count, o->seed);
-	for (unsigned i = 0; i < c->count; i++)
-		start_first(c, i, o);
+		c->net = proxy_new(count + o->spares, o->seed);
+	while (c->count < count)
+		add_endpoint(c, cluster_spawn(c));
 	c->client = cluster_open_client(c->endpoints, harness_ms(CLIENT_MS));
 	return c;
 }
@@ -147,7 +161,7 @@ uint64_t cluster_counter_of(struct cluster *c, unsigned index, const char *name)
 void cluster_check_alive(struct cluster *c)
 {
 	for (unsigned i = 0; i < c->count; i++) {
-		if (c->nodes[i].pid && !process_is_alive(&c->nodes[i]))
+		if (c->nodes[i].pid && !c->gone[i] && !process_is_alive(&c->nodes[i]))
 			fail_msg("node %u is gone", i);
 	}
 }
@@ -172,13 +186,16 @@ void cluster_await_ready(struct cluster *c, unsigned index)
 	harness_await(is_ready, &w, READY_MS, "a node that serves");
 }
 
-static bool runs(const struct process *p) { return p->pid > 0 && !p->paused; }
+static bool runs(const struct cluster *c, unsigned index)
+{
+	return c->nodes[index].pid > 0 && !c->nodes[index].paused && !c->gone[index];
+}
 
 static bool sees_all_up(const struct cluster *c, const struct kv_node_status *status)
 {
 	unsigned up = 0, running = 0;
 	for (unsigned i = 0; i < c->count; i++)
-		running += runs(&c->nodes[i]);
+		running += runs(c, i);
 	for (size_t i = 0; i < status->peer_count; i++) {
 		enum kv_peer_state state = status->peers[i].state;
 		up += state == KV_PEER_UP && status->peers[i].node != status->index;
@@ -192,7 +209,7 @@ static bool are_together(void *arg)
 	bool together = true;
 	cluster_check_alive(c);
 	for (unsigned i = 0; i < c->count && together; i++) {
-		if (!runs(&c->nodes[i]))
+		if (!runs(c, i))
 			continue;
 		CLEANUP(cluster_status_free) struct kv_node_status *status = cluster_status(c, i);
 		together = status && status->ready && sees_all_up(c, status);
@@ -221,7 +238,7 @@ static bool has_no_hints(void *arg)
 	struct cluster *c = arg;
 	cluster_check_alive(c);
 	for (unsigned i = 0; i < c->count; i++) {
-		if (hints_at(c, i) != 0)
+		if (!c->gone[i] && hints_at(c, i) != 0)
 			return false;
 	}
 	return true;
@@ -233,7 +250,8 @@ void cluster_await_settled(struct cluster *c)
 	if (harness_wait(has_no_hints, c, SETTLE_MS))
 		return;
 	for (unsigned i = 0; i < c->count; i++)
-		print_error("node %u still has %llu hints\n", i, (unsigned long long)hints_at(c, i));
+		if (!c->gone[i])
+			print_error("node %u still has %llu hints\n", i, (unsigned long long)hints_at(c, i));
 	fail_msg("hints were not delivered");
 }
 

@@ -12,17 +12,19 @@
 #include "tests/cluster/process.h"
 #include "tests/cluster/proxy.h"
 
-#define CLUSTER_NODES_MAX      5
+#define CLUSTER_NODES_MAX      16
 #define CLUSTER_ENDPOINTS_SIZE (CLUSTER_NODES_MAX * (PROCESS_ADDRESS_MAX + 1))
 
 struct cluster_options {
 	unsigned nodes;          /* 0: 3 */
+	unsigned spares;         /* proxied: how many nodes may come later */
 	unsigned partitions;     /* 0: 64 */
 	unsigned shards;         /* of each node; 0: 1 */
 	const char *settings;    /* further lines of every node's configuration */
 	const char *listen_peer; /* host:port where the last node listens for the others; NULL: any port */
 	bool proxied;            /* every connection through a proxy, but for the test's own client */
 	bool faulty;             /* clocks and disks can be made to fail: nodes[i].faults */
+	unsigned compare_ms;     /* between two comparisons of replicas; 0: as a real node */
 	uint64_t seed;           /* of the proxy's jitter */
 	void (*prepare)(struct process *p,
 			unsigned index); /* called before each node's first start; NULL: nothing */
@@ -30,12 +32,17 @@ struct cluster_options {
 
 struct cluster {
 	const char *directory;
-	unsigned count;
+	unsigned count; /* of processes so far */
 	struct process nodes[CLUSTER_NODES_MAX];
-	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes, as they advertise them */
+	bool gone[CLUSTER_NODES_MAX];   /* leaves, has left or is dead for good: nothing is expected of it */
+	struct cluster_options options; /* private: for nodes that come later */
+	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes at the start, as they advertise them */
 	struct kv_client *client;               /* of the test itself, with a time-out of 5 s */
 	struct proxy *net;                      /* NULL: none */
 };
+
+/** Starts one more process with an empty directory, which is in no cluster. Gives its index in nodes. */
+unsigned cluster_spawn(struct cluster *c);
 
 /** Starts the nodes without forming a cluster. OPTIONS NULL: all defaults. */
 struct cluster *cluster_new_unformed(const struct cluster_options *options);

@@ -175,6 +175,8 @@ static bool replicas_agree(void *arg)
 	contents_release(&p->contents);
 	contents_init(&p->contents, c, p->load);
 	for (unsigned i = 0; i < c->count; i++) {
+		if (c->gone[i])
+			continue;
 		CLEANUP(cluster_status_free) struct kv_node_status *status = cluster_status(c, i);
 		assert_non_null(status);
 		contents_scan(&p->contents, c, p->load, status->index);
@@ -215,7 +217,8 @@ void judge(struct cluster *c, struct load *l)
 	load_stop(l);
 	cluster_await_settled(c);
 	for (unsigned i = 0; i < c->count; i++)
-		read_all_through(c, l, i);
+		if (!c->gone[i])
+			read_all_through(c, l, i);
 	cluster_await_settled(c);
 	/* A failed assertion leaves the memory to the end of the program. */
 	struct comparison p = {.cluster = c, .load = l};

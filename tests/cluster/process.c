@@ -60,10 +60,10 @@ static void write_config(const struct process *p)
 		"listen: {client: \"127.0.0.1:0\", peer: \"%s\"}\n"
 		"shards: %u\n"
 		"storage: {cache_size: 8MiB, write_buffer_size: 8MiB}\n"
-		"test: {wall_offset_ms: %" PRId64 "}\n"
+		"test: {wall_offset_ms: %" PRId64 ", compare_interval: %ums}\n"
 		"%s",
 		p->name, p->data_dir, p->listen_peer ? p->listen_peer : "127.0.0.1:0", p->shards, p->wall_offset_ms,
-		p->settings ? p->settings : "");
+		p->compare_ms ? p->compare_ms : 60000, p->settings ? p->settings : "");
 	if (p->advertise_client)
 		fprintf(file, "advertise: {client: \"%s\", peer: \"%s\"}\n", p->advertise_client,
 			p->advertise_peer);
@@ -104,14 +104,14 @@ static void environment_init(struct environment *e, const struct process *p)
 }
 
 /** In the child, between fork and exec: only calls that a signal handler might make. */
-static void become_kvd(pid_t parent, int log, const char *kvd, const char *config, char **environment)
+static void become_kvd(pid_t parent, int log, const char *kvd, const struct process *p, char **environment)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(125);
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
-	char *const argv[] = {(char *)"kvd", (char *)"--config", (char *)config, NULL};
+	char *const argv[] = {(char *)"kvd", (char *)"--config", (char *)p->config, (char *)p->argument, NULL};
 	execve(kvd, argv, environment);
 	_exit(126);
 }
@@ -129,7 +129,7 @@ void process_spawn(struct process *p)
 	p->paused = false;
 	p->pid = fork();
 	if (p->pid == 0)
-		become_kvd(parent, log, kvd, p->config, environment.strings);
+		become_kvd(parent, log, kvd, p, environment.strings);
 	close(log);
 	assert_true(p->pid > 0);
 }

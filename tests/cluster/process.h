@@ -22,6 +22,8 @@ struct process {
 	/* Take effect at the next start. */
 	unsigned shards;
 	int64_t wall_offset_ms;
+	unsigned compare_ms;                           /* between two comparisons of replicas; 0: as a real node */
+	const char *argument;                          /* of the command line; NULL: none */
 	const char *settings;                          /* further lines of configuration; NULL: none */
 	const char *listen_peer;                       /* host:port for other nodes; NULL: any port */
 	const char *advertise_client, *advertise_peer; /* host:port; NULL: where it listens */

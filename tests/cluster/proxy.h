@@ -16,7 +16,7 @@
 
 #include "base/types.h"
 
-#define PROXY_NODES_MAX    8
+#define PROXY_NODES_MAX    16
 #define PROXY_CLIENTS      PROXY_NODES_MAX /* the end where all clients are */
 #define PROXY_ENDS         (PROXY_NODES_MAX + 1)
 #define PROXY_ADDRESS_SIZE 32

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything at once, for a while: five nodes, three of which keep each key, under a load whose history is judged.
+ * Everything at once, for a while: five nodes and one that comes and goes, three of which keep each key, under a load whose history is judged.
  *
  * KV_CHAOS_SECONDS: how long (60). KV_CHAOS_SEED: of the schedule of faults; printed. Each part of 20 seconds ends with
  * a cluster that is mended, serves, and is judged.
@@ -10,7 +10,7 @@
 #include "tests/cluster/chaos.h"
 #include "tests/cluster/judge.h"
 
-enum { NODES = 5, SECONDS = 60, PART_MS = 20000, PROGRESS = 10, SLACK_MS = 1500 };
+enum { NODES = 5, SPARES = 8, SECONDS = 60, PART_MS = 20000, PROGRESS = 10, SLACK_MS = 1500 };
 
 static uint64_t number_from(const char *variable, uint64_t otherwise)
 {
@@ -40,8 +40,8 @@ static void everything_at_once_breaks_nothing(void **state)
 	uint64_t seed = number_from("KV_CHAOS_SEED", rng_entropy() >> 32);
 	uint64_t ms = number_from("KV_CHAOS_SECONDS", SECONDS) * 1000;
 	fprintf(stderr, "# KV_CHAOS_SEED=%llu\n", (unsigned long long)seed);
-	struct cluster *c = cluster_new(
-		&(struct cluster_options){.nodes = NODES, .proxied = true, .faulty = true, .seed = seed});
+	struct cluster *c = cluster_new(&(struct cluster_options){
+		.nodes = NODES, .spares = SPARES, .proxied = true, .faulty = true, .seed = seed});
 	chaos_init(&chaos, c, seed);
 	for (unsigned part = 0; ms > 0; part++) {
 		uint64_t now_ms = MIN(ms, (uint64_t)PART_MS);

@@ -208,7 +208,8 @@ static void insists(struct sim *sim)
 	node_id about = sim->admin.asked.node;
 	for (uint32_t i = 0; about < sim->maps.newest->desc.node_count && i < sim->options.node_count; i++) {
 		struct sim_node *n = &sim->nodes[i];
-		if (uuid_equal(&n->uuid, &sim->maps.newest->desc.nodes[about].uuid) && maps_is_dead(&sim->maps, &n->uuid))
+		if (uuid_equal(&n->uuid, &sim->maps.newest->desc.nodes[about].uuid) &&
+		    maps_is_dead(&sim->maps, &n->uuid))
 			sim_node_lose_disk(n);
 	}
 }
@@ -248,7 +249,7 @@ static void does_something(struct sim *sim)
 {
 	const struct sim_options *o = &sim->options;
 	const struct map_desc *d = &sim->maps.newest->desc;
-	if (anything_is_staged(d) && percent(sim, 60)) {
+	if (anything_is_staged(d) && !percent(sim, o->crowd_pct)) {
 		ends_staging(sim);
 		return;
 	}
@@ -281,7 +282,10 @@ static bool finishes_something(struct sim *sim)
 {
 	struct admin *a = &sim->admin;
 	const struct map_desc *d = &sim->maps.newest->desc;
-	if (d->paused)
+	/* What is staged may be known to nobody that is left, but as the outcome of a vote. */
+	if (a->refusals % 3 == 2)
+		ask_discard(sim);
+	else if (d->paused)
 		ask_kind(sim, CHANGE_RESUME, NODE_NONE);
 	else if (anything_is_staged(d) && (a->refused || staged_is_dead(sim)))
 		ask_discard(sim);
@@ -331,6 +335,10 @@ void admin_on_answer(struct sim *sim, const struct sim_event *event, const struc
 	trace_add(&sim->trace, sim->now_us, TRACE_changed, event->from, a->asked.kind, r->status, a->turn);
 	a->busy = false;
 	a->refused = a->asked.kind == CHANGE_COMMIT && r->status != KV_OK && !r->in_doubt;
+	if (r->status != KV_OK)
+		snprintf(a->said, sizeof a->said, "%.*s", (int)MIN(r->message.size, sizeof a->said - 1),
+			 (const char *)r->message.data);
+	a->refusals = r->status == KV_OK ? 0 : a->refusals + 1;
 	sim->cover.changes_done += r->status == KV_OK;
 	if ((a->asked.kind == NODE_GONE || a->asked.kind == NODE_ADD) && r->status == KV_REFUSED)
 		insists(sim);

@@ -22,8 +22,10 @@ struct admin {
 	bool busy;     /* waits for an answer */
 	uint64_t turn; /* counts requests; older answers are void */
 	struct msg_change asked;
-	char address[16]; /* in it */
-	bool refused;     /* the last commit was */
+	char address[16];  /* in it */
+	bool refused;      /* the last commit was */
+	uint32_t refusals; /* in a row */
+	char said[160];    /* the last refusal, for people */
 };
 
 /** Begins with the faults. Nothing happens in a run without changes. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/check_settled.h"
 
+#include <inttypes.h>
+
 #include "replication/record.h"
 #include "replication/tree.h"
 #include "storage/keyspace.h"
@@ -11,6 +13,8 @@
 struct held {
 	bool any;
 	uint32_t tombstones;
+	struct version tombstone; /* one of them */
+	bool weak;
 	uint64_t hash; /* of the whole: leaf and hash of each key */
 	uint64_t leaves[LEAVES_PER_PARTITION];
 	uint32_t keys[LEAVES_PER_PARTITION];
@@ -21,6 +25,7 @@ struct settled {
 	struct verdict *v;
 	const struct sim_node *node;
 	struct held *held; /* of each partition */
+	bool *fenced;      /* of each partition: a fence is remembered somewhere, and tombstones with it */
 };
 
 static bool add_row(void *arg, struct slice name, struct slice value)
@@ -35,7 +40,12 @@ static bool add_row(void *arg, struct slice name, struct slice value)
 	struct held *held = &s->held[at.partition];
 	uint64_t hash = tree_hash(at.bucket, at.key, rec.ver, rec.tombstone);
 	held->any = true;
-	held->tombstones += rec.tombstone && rec.fence == 0; /* a fence is kept */
+	s->fenced[at.partition] |= rec.fence != 0;
+	if (rec.tombstone) {
+		held->tombstones++;
+		held->tombstone = rec.ver;
+		held->weak = rec.weak;
+	}
 	held->hash ^= hash;
 	held->leaves[at.leaf] ^= hash;
 	held->keys[at.leaf]++;
@@ -67,9 +77,12 @@ static bool check_partition(struct settled *s, uint16_t partition, node_id self,
 		return !held->any ||
 		       verdict_fail(s->v, "cleanup", UINT32_MAX, "node %u still holds records of partition %u",
 				    s->node->index, partition);
-	if (held->tombstones)
-		return verdict_fail(s->v, "purge", UINT32_MAX, "node %u still holds %u tombstones of partition %u",
-				    s->node->index, held->tombstones, partition);
+	if (held->tombstones && !s->fenced[partition])
+		return verdict_fail(s->v, "purge", UINT32_MAX,
+				    "node %u still holds %u tombstones of partition %u, one %sat %" PRIx64
+				    ".%" PRIx64,
+				    s->node->index, held->tombstones, partition, held->weak ? "weak " : "",
+				    held->tombstone.hlc, held->tombstone.id);
 	if (*hash != UINT64_MAX && *hash != held->hash)
 		return verdict_fail(s->v, "agree", UINT32_MAX, "node %u holds other records of partition %u",
 				    s->node->index, partition);
@@ -77,12 +90,18 @@ static bool check_partition(struct settled *s, uint16_t partition, node_id self,
 	return check_tree(s, partition);
 }
 
-static bool check_node(struct settled *s, uint64_t *hashes)
+static void read_node(struct settled *s, const struct sim_node *n)
+{
+	s->node = n;
+	memset(s->held, 0, s->sim->options.partitions * sizeof s->held[0]);
+	store_mem_foreach(n->store, STORE_DATA, add_row, s);
+}
+
+static bool check_node(struct settled *s, const struct sim_node *n, uint64_t *hashes)
 {
 	uint32_t partitions = s->sim->options.partitions;
-	node_id self = maps_find(&s->sim->maps, &s->node->uuid)->index;
-	memset(s->held, 0, partitions * sizeof s->held[0]);
-	store_mem_foreach(s->node->store, STORE_DATA, add_row, s);
+	node_id self = maps_find(&s->sim->maps, &n->uuid)->index;
+	read_node(s, n);
 	for (uint16_t p = 0; p < partitions; p++)
 		if (!check_partition(s, p, self, &hashes[p]))
 			return false;
@@ -92,16 +111,21 @@ static bool check_node(struct settled *s, uint64_t *hashes)
 bool check_settled(struct sim *sim, struct verdict *v)
 {
 	uint32_t partitions = sim->options.partitions;
-	struct settled s = {.sim = sim, .v = v, .held = xcalloc(partitions, sizeof s.held[0])};
+	struct settled s = {.sim = sim,
+			    .v = v,
+			    .held = xcalloc(partitions, sizeof s.held[0]),
+			    .fenced = xcalloc(partitions, sizeof s.fenced[0])};
 	uint64_t *hashes = xcalloc(partitions, sizeof hashes[0]);
 	memset(hashes, 0xFF, partitions * sizeof hashes[0]);
 	bool good = true;
-	for (uint32_t i = 0; good && i < sim->options.node_count; i++) {
-		s.node = &sim->nodes[i];
-		if (sim_node_is_member(s.node))
-			good = check_node(&s, hashes);
-	}
+	for (uint32_t i = 0; i < sim->options.node_count; i++)
+		if (sim_node_is_member(&sim->nodes[i]))
+			read_node(&s, &sim->nodes[i]);
+	for (uint32_t i = 0; good && i < sim->options.node_count; i++)
+		if (sim_node_is_member(&sim->nodes[i]))
+			good = check_node(&s, &sim->nodes[i], hashes);
 	free(hashes);
+	free(s.fenced);
 	free(s.held);
 	return good;
 }

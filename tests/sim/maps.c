@@ -295,8 +295,8 @@ static void print_reports(const struct sim *sim, const struct node_core *core, c
 		const struct msg_move *r = moves_report(core, move->partition, move->new_row[i]);
 		if (names(move->old_row, move->old_count, move->new_row[i]))
 			continue;
-		buf_printf(out, "  move of %u at %u: %s, %" PRIu64 " keys from %d, %u retries %.*s\n", move->partition,
-			   move->new_row[i], stages[r ? r->stage : 0], r ? r->keys_done : 0,
+		buf_printf(out, "  move of %u at %u: %s, %" PRIu64 " keys from %d, %u retries %.*s\n",
+			   move->partition, move->new_row[i], stages[r ? r->stage : 0], r ? r->keys_done : 0,
 			   r ? (int)(int16_t)r->source : -1, r ? r->retries : 0, r ? (int)r->message.size : 0,
 			   r ? (const char *)r->message.data : "");
 	}
@@ -328,8 +328,8 @@ void maps_print(const struct maps *maps, struct buf *out)
 	for (uint32_t i = 0; i < d->node_count; i++) {
 		const struct map_node *node = &d->nodes[i];
 		buf_printf(out, "; %u at %.*s %.*s %s%s%s%s", node->index, (int)node->peer_address.size,
-			   (const char *)node->peer_address.data, (int)node->zone.size, (const char *)node->zone.data,
-			   states[node->state],
+			   (const char *)node->peer_address.data, (int)node->zone.size,
+			   (const char *)node->zone.data, states[node->state],
 			   node->leave_staged ? " to leave" : "", node->gone_staged ? " gone" : "",
 			   maps_is_dead(maps, &node->uuid) ? " dead" : "");
 	}

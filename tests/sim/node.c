@@ -50,6 +50,8 @@ static usec_t node_time_of(const struct sim_node *n, usec_t mono_us)
 
 void sim_node_stop(struct sim_node *n, enum kv_status status, struct slice why)
 {
+	if (n->dying)
+		return; /* it says so once more */
 	trace_add(&n->sim->trace, n->sim->now_us, TRACE_stop, n->index, status, 0, 0);
 	/* Its token was used up by another, or ended. */
 	if (status == KV_REFUSED && n->token[0]) {

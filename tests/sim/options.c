@@ -188,7 +188,7 @@ static void draw_crowd(struct rng *r, struct sim_options *o)
 }
 
 /**
- * Few clients on one key with three replicas, which mostly read or ask for what does not hold, and writes that only the
+ * Two clients on one key with three replicas, which mostly read or ask for what does not hold, and writes that only the
  * coordinator's own replica gets: nothing covers up what one replica alone has, and who decides without it is found out.
  */
 static void draw_quiet(struct rng *r, struct sim_options *o)
@@ -198,11 +198,11 @@ static void draw_quiet(struct rng *r, struct sim_options *o)
 	o->key_count = 1;
 	o->core_count = 1;
 	o->form = false;
-	o->client_count = (uint32_t)rng_between(r, 2, 3);
+	o->client_count = 2;
 	o->op_count = 300;
 	o->think_us = rng_between(r, 10, 100) * USEC_PER_MSEC;
-	o->strong_pct = (uint32_t)rng_between(r, 70, 90);
-	o->get_pct = (uint32_t)rng_between(r, 30, 60);
+	o->strong_pct = (uint32_t)rng_between(r, 50, 75);
+	o->get_pct = (uint32_t)rng_between(r, 35, 55);
 	o->delete_pct = (uint32_t)rng_between(r, 30, 50);
 	o->ttl_pct = 0;
 	o->net_base_us = rng_between(r, 20, 300);

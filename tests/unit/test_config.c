@@ -37,16 +37,18 @@ static void units_stand_in_values(void **state)
 {
 	CLEANUP(config_release) struct config config = {0};
 	CLEANUP(buf_release) struct buf why = BUF_INIT;
-	assert_int_equal(parse("node: {data_dir: /d, weight: 7}\nlimits: {value_size: 64KiB, drain: 200ms}\n"
-			       "storage:\n  cache_size: 1GiB\ntest: {wall_offset_ms: -600000}\ninsecure: true\n"
-			       "log: {level: debug, format: json}\n",
-			       NULL, &config, &why),
-			 KV_OK);
+	assert_int_equal(
+		parse("node: {data_dir: /d, weight: 7}\nlimits: {value_size: 64KiB, drain: 200ms}\n"
+		      "storage:\n  cache_size: 1GiB\ntest: {wall_offset_ms: -600000, compare_interval: 1500ms}\ninsecure: true\n"
+		      "log: {level: debug, format: json}\n",
+		      NULL, &config, &why),
+		KV_OK);
 	assert_int_equal(config.node_weight, 7);
 	assert_int_equal(config.limits_value_size, 64 << 10);
 	assert_int_equal(config.limits_drain_us, 200 * USEC_PER_MSEC);
 	assert_int_equal(config.storage_cache_size, 1 << 30);
 	assert_int_equal(config.test_wall_offset_ms, -600000);
+	assert_int_equal(config.test_compare_interval_us, 1500 * USEC_PER_MSEC);
 	assert_true(config.insecure);
 	assert_int_equal(config.log_level, LOG_DEBUG);
 	assert_int_equal(config.log_format, LOG_JSON);

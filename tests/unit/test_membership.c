@@ -172,6 +172,24 @@ static void what_was_staged_may_be_discarded_and_the_identity_is_spent(void **st
 	bed_free(b);
 }
 
+/** It said 'done' to a discard that changed nothing, and 'nothing is staged' to a commit. */
+static void a_node_that_has_not_heard_of_the_last_map_does_not_answer_by_its_own(void **state)
+{
+	struct bed *b = bed_new(4, 3);
+	b->w.nodes[2].cut_until_us = b->w.now_us + 3 * USEC_PER_SEC;
+	assert_int_equal(change(b, 0, add("n3:1")), KV_OK);
+	assert_int_equal(map_of(b, 2)->node_count, 3);
+	struct msg_change discard = about(CHANGE_DISCARD, NODE_NONE);
+	const struct answer *a = begin(b, 2, &discard);
+	pass(b, USEC_PER_SEC / 2);
+	assert_false(a->there);
+	pass(b, 6 * USEC_PER_SEC);
+	assert_true(a->there);
+	assert_int_equal(a->status, KV_OK);
+	assert_int_equal(node_of(b, 3)->state, NODE_REMOVED);
+	bed_free(b);
+}
+
 /* ---- tokens ---- */
 
 static void a_token_admits_one_node(void **state)
@@ -324,8 +342,8 @@ static void a_node_that_left_ends_well(void **state)
 {
 	struct bed *b = bed_new(4, 4);
 	make_map(b, 3, NODE_LEAVING);
-	assert_true(world_is_up(&b->w, 3));
-	make_map(b, 3, NODE_REMOVED);
+	pass(b, 3 * USEC_PER_SEC); /* the driver finds that it holds nothing */
+	assert_int_equal(node_of(b, 3)->state, NODE_REMOVED);
 	assert_false(world_is_up(&b->w, 3));
 	assert_int_equal(b->w.nodes[3].stop_status, KV_OK);
 	b->w.nodes[3].stopped = false;
@@ -465,6 +483,7 @@ int main(void)
 		cmocka_unit_test(an_address_where_nobody_answers_is_told),
 		cmocka_unit_test(two_nodes_added_at_once_through_two_nodes_both_get_in),
 		cmocka_unit_test(what_was_staged_may_be_discarded_and_the_identity_is_spent),
+		cmocka_unit_test(a_node_that_has_not_heard_of_the_last_map_does_not_answer_by_its_own),
 		cmocka_unit_test(a_token_admits_one_node),
 		cmocka_unit_test(a_token_expires),
 		cmocka_unit_test(clients_are_not_told_of_tokens),
