@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/mutant.h"
 #include "replication/exchange_inside.h"
+#include "replication/tree_serve.h"
 
 void exchanges_init(struct node_core *core)
 {
@@ -16,6 +17,7 @@ static void exchange_free(struct node_core *core, struct exchange *x)
 	KV_ASSERT(core->exchanges.count > 0);
 	exchange_forget_keys(core, x);
 	blob_unref(x->cursor_key);
+	blob_unref(x->own);
 	ilist_remove(&x->link);
 	core->exchanges.count--;
 	core->exchanges.background -= x->background;
@@ -87,6 +89,12 @@ void exchange_ask(struct node_core *core, struct exchange *x, const struct msg *
 static void ask_leaves(struct node_core *core, struct exchange *x, enum exchange_phase phase)
 {
 	x->phase = phase;
+	/*
+	 * One copy for all members: whoever equals it had all of it, and nothing more, at one moment after the question. So if all
+	 * do, each holds what any other held. Pages that were compared with the own tree of different moments prove nothing of
+	 * one another. What is not durable here yet is in the copy too, and is waited for at the end (exchange_flush).
+	 */
+	x->own = page_of_leaves(core, x->partition);
 	struct msg m = {.opcode = OP_TREE_LEAVES, .tree.partition = x->partition};
 	exchange_ask(core, x, &m);
 }
@@ -158,13 +166,16 @@ void exchange_cancel(struct node_core *core, const void *owner)
 
 /* ---- leaves ---- */
 
-/** Notes in BITS the leaves in which PAGE differs from the own tree. */
-static void compare_leaves(const struct exchange *x, const struct tree_leaf *own, struct slice page, uint8_t *bits)
+/** Notes in BITS the leaves in which PAGE differs from the own one. */
+static void compare_leaves(const struct exchange *x, struct slice page, uint8_t *bits)
 {
-	const uint8_t *weak = page.data + LEAVES_PER_PARTITION * sizeof(uint64_t);
+	struct slice own = blob_slice(x->own);
+	size_t weak_at = LEAVES_PER_PARTITION * sizeof(uint64_t);
+	KV_ASSERT(own.size == TREE_LEAVES_SIZE && page.size == TREE_LEAVES_SIZE);
 	for (uint32_t i = 0; i < LEAVES_PER_PARTITION; i++) {
-		bool differs = load_le64(page.data + i * sizeof(uint64_t)) != own[i].hash;
-		bool any_weak = own[i].weak > 0 || exchange_bit(weak, i);
+		size_t at = i * sizeof(uint64_t);
+		bool differs = load_le64(page.data + at) != load_le64(own.data + at);
+		bool any_weak = exchange_bit(own.data + weak_at, i) || exchange_bit(page.data + weak_at, i);
 		if (differs || (x->way == EXCHANGE_STRONG && any_weak))
 			bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << i % 8);
 	}
@@ -197,16 +208,17 @@ static usec_t settle_us(const struct node_core *core, const struct exchange *x)
 
 static void leaves_told(struct node_core *core, struct exchange *x, uint32_t member, const struct msg *m)
 {
-	const struct tree_leaf *own = tree_leaves(core, x->partition);
-	if (!own || m->tree.page.size != TREE_LEAVES_SIZE) {
+	if (m->tree.page.size != TREE_LEAVES_SIZE) {
 		exchange_finish(core, x, /* complete= */ false);
 		return;
 	}
 	bool first = x->phase == EXCHANGE_FIRST;
-	compare_leaves(x, own, m->tree.page, first ? x->first : x->second);
+	compare_leaves(x, m->tree.page, first ? x->first : x->second);
 	x->waiting &= ~(1u << member);
 	if (x->waiting)
 		return;
+	blob_unref(x->own);
+	x->own = NULL;
 	if (!first) {
 		for (uint32_t i = 0; i < LEAVES_PER_PARTITION / 8; i++)
 			x->second[i] &= x->first[i];

@@ -36,7 +36,8 @@ struct exchange {
 	uint64_t id;     /* of the question that is out */
 	uint32_t member_count;
 	node_id members[ROW_MAX];
-	uint32_t waiting;                         /* bits of members: not yet answered */
+	uint32_t waiting; /* bits of members: not yet answered */
+	struct blob *own; /* leaves of this node as of the question; NULL: no leaves asked for */
 	uint8_t first[LEAVES_PER_PARTITION / 8];  /* leaves that differed the first time */
 	uint8_t second[LEAVES_PER_PARTITION / 8]; /* and the second */
 	bool begun;                               /* to look into leaves */

@@ -3,8 +3,8 @@
  * The steps of a session at a replica. Each key goes through its slot like any other request, which this core sends to itself: CHECK
  * reads it, SYNC and DROP push to it. A step is answered when all keys are done and all writes started until then are durable.
  *
- * CHECK and DROP must be of the session whose SEAL was the last one in this life of the node: what happened in between to the records
- * below the floor is then known to be nothing but SYNC.
+ * All of them must be of the session whose SEAL was the last one in this life of the node: what happened in between to the records
+ * below the floor is then known to be nothing but that session's SYNC.
  */
 #include "base/mutant.h"
 #include "replication/core.h"
@@ -253,8 +253,7 @@ static enum kv_status begin(struct node_core *core, node_id from, const struct m
 		gc_looked_after(core, m->gc.partition);
 	if (m->gc.step == GC_SEAL)
 		return seal(core, from, m);
-	if (m->gc.step == GC_SYNC)
-		return KV_OK;
+	/* SYNC as well: what one session has found to be in step would else be changed below its floor by another's. */
 	if (COVER_IF(!is_of_session(core, from, m), gc_other_session))
 		return KV_STALE;
 	if (m->gc.step == GC_DROP)

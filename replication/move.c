@@ -190,6 +190,7 @@ static uint32_t peers_to_check(const struct node_core *core, const struct move *
 static void close_move(struct node_core *core, struct move *move)
 {
 	struct partition *p = partition_at(core, move->partition);
+	/* Any record up to it was at all old members, so the check has found it, or something newer, and here is that or a newer one. */
 	p->drop = move->drop;
 	p->stage = MOVE_DONE;
 	blob_unref(p->cursor);

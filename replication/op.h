@@ -86,6 +86,7 @@ struct op {
 	uint64_t probe_id; /* internal: the hint's push that wants to know, or 0 */
 	bool stabilizes;   /* internal: for op_stabilize */
 	bool every;        /* internal: weak copies do not do */
+	bool renews;       /* internal: what is stable gets a new version all the same */
 	op_done_fn done;   /* internal: who is told of the end; NULL nobody */
 	void *done_owner;
 	bool remote;     /* another node forwarded it */

@@ -126,6 +126,7 @@ static void get_read(struct node_core *core, struct op *op)
 	op->wide |= is_too_old(core, op);
 	op_begin(core, op, PHASE_READING, get_need(op));
 	int position = row_position(&op->row, core->self);
+	op->renews = false;
 	op->wanted = op->stabilizes && position >= 0 ? 1u << position : 0;
 	uint32_t at = value_position(core, op);
 	uint32_t asked = is_narrow(op) ? 1u << at : get_asked(op);
@@ -281,6 +282,21 @@ static bool has_weak_copy(const struct op *op)
 	return false;
 }
 
+/**
+ * This node's own copy is older than the greatest record, and its seal refuses that one: neither a copy nor a repair can bring it.
+ * A majority elsewhere is not enough: a new member takes over a drop floor up to its seal, and with that claims to have whatever
+ * is below it, or something newer. A ballot's new version is above the floor, wherever it gets to.
+ */
+static bool own_is_sealed_off(struct node_core *core, const struct op *op)
+{
+	int own = row_position(&op->row, core->self);
+	if (!op->stabilizes || own < 0 || !op->replies[own].valid)
+		return false;
+	struct version best = op->best.rec.ver;
+	return version_less(op->replies[own].ver, best) &&
+	       version_at_most(best, partition_at(core, op->partition)->seal);
+}
+
 /** Enough replicas have told their record: can it be answered? */
 static void get_evaluate(struct node_core *core, struct op *op)
 {
@@ -291,7 +307,10 @@ static void get_evaluate(struct node_core *core, struct op *op)
 		get_fetch(core, op);
 	else if (op->every && !gone && COVER_IF(has_weak_copy(op), stabilize_weak))
 		op_update_identity(core, op);
-	else if (stable && !(is_strong(op) && !gone && BUGGIFY(core, strong_get_copies)))
+	else if (!gone && own_is_sealed_off(core, op)) {
+		op->renews = true;
+		op_update_identity(core, op);
+	} else if (stable && !(is_strong(op) && !gone && BUGGIFY(core, strong_get_copies)))
 		get_answer(core, op);
 	else if (is_strong(op) && BUGGIFY(core, strong_get_ballot))
 		op_update_identity(core, op);

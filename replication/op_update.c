@@ -396,7 +396,8 @@ static void update_read(struct node_core *core, struct op *op, const struct reco
 		update_answer_read(core, op); /* dropped everywhere */
 	else if (!update_has_value(core, op, m))
 		return;
-	else if (version_is_none(m->ver) || (update_is_stable(op, m) && !update_is_expired(op, m) && !op->every))
+	else if (version_is_none(m->ver) ||
+		 (update_is_stable(op, m) && !update_is_expired(op, m) && !op->every && !op->renews))
 		update_answer_read(core, op);
 	else
 		update_accept(core, op, m, ACCEPT_IDENTITY, NULL);

@@ -292,6 +292,9 @@ static enum replica_answer refuse(struct node_core *core, node_id from, const st
 		return ANSWER_BUSY;
 	if (stores && (!value_is_whole(&r->record) || core->write_bytes >= WRITE_BYTES_MAX))
 		return ANSWER_BUSY;
+	/* A fence is this node's clock: nothing stored may be above it, whatever reading the message itself carried. */
+	if (stores)
+		core_observe(core, v.hlc);
 	return 0;
 }
 

@@ -127,11 +127,11 @@ static enum kv_status judge(struct node_core *core, node_id from, const struct m
 
 /* ---- leaves and keys ---- */
 
-static void leaves_asked(struct node_core *core, node_id from, const struct msg *m)
+struct blob *page_of_leaves(const struct node_core *core, uint16_t partition)
 {
-	const struct tree_leaf *leaves = tree_leaves(core, m->tree.partition);
+	const struct tree_leaf *leaves = tree_leaves(core, partition);
 	struct blob *page = blob_new_uninit(TREE_LEAVES_SIZE);
-	KV_ASSERT(page);
+	KV_ASSERT(leaves && page);
 	uint8_t *weak = page->data + LEAVES_PER_PARTITION * sizeof(uint64_t);
 	memset(weak, 0, LEAVES_PER_PARTITION / 8);
 	for (uint32_t i = 0; i < LEAVES_PER_PARTITION; i++) {
@@ -139,6 +139,12 @@ static void leaves_asked(struct node_core *core, node_id from, const struct msg 
 		if (leaves[i].weak > 0)
 			weak[i / 8] = (uint8_t)(weak[i / 8] | 1u << i % 8);
 	}
+	return page;
+}
+
+static void leaves_asked(struct node_core *core, node_id from, const struct msg *m)
+{
+	struct blob *page = page_of_leaves(core, m->tree.partition);
 	struct msg reply = reply_to(core, m);
 	reply.tree.done = true;
 	send_durable(core, from, &reply, page);

@@ -36,6 +36,9 @@ void tree_served_scan_done(struct node_core *core, struct served_scan *scan, con
 /** Writes became durable: answers go. */
 void tree_served_written(struct node_core *core);
 
+/** The leaves' hashes, and which have weak copies, as TREE_LEAVES carries them. The tree must be ready. */
+struct blob *page_of_leaves(const struct node_core *core, uint16_t partition);
+
 /** Packs the keys of a DATA scan as TREE_KEYS carries them; false if a record is damaged. */
 MUST_USE bool page_of_keys(const struct disk_row *rows, uint32_t count, struct blob **ret);
 

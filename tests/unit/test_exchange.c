@@ -487,6 +487,39 @@ static void a_cancelled_exchange_says_nothing(void **state)
 	cluster_free(c);
 }
 
+/**
+ * Node 1 has a record that nodes 0 and 2 lack. Node 2's leaves come first; then node 0 gets the record, from whoever else; then
+ * node 1's leaves come. Each page was once like node 0's tree.
+ */
+static void a_record_that_comes_between_two_pages_is_not_taken_for_one_that_all_have(void **state)
+{
+	for (int second = 0; second < 2; second++) {
+		struct cluster *c = cluster_new(REPLICAS, 0);
+		drop(c, ANY, ANY, OP_TREE_ROOTS, FOR_BOTH); /* nor is it mended by and by */
+		struct record rec = whole_record(now_version(c), "v");
+		struct ended e = {0};
+		plant(c, 1, "k", &rec);
+		if (!second)
+			keep(c, 1, 0, OP_TREE_LEAVES, FOR_REPLIES);
+		assert_true(start_exchange(c, 0, "k", EXCHANGE_PUSH, &e));
+		if (second) {
+			keep(c, 1, 0, OP_TREE_LEAVES, FOR_REPLIES);
+			while (kept_count(c) == 0)
+				pass(c, TICK_US);
+		}
+		assert_int_equal(kept_count(c), 1);
+		plant(c, 0, "k", &rec);
+		c->rule_count = 0;
+		drop(c, ANY, ANY, OP_TREE_ROOTS, FOR_BOTH);
+		release_kept(c);
+		pass(c, EXCHANGE_TIMEOUT_US + USEC_PER_SEC);
+		assert_int_equal(e.count, 1);
+		assert_true(e.complete);
+		assert_everywhere(c, "k", rec.ver);
+		cluster_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +542,7 @@ int main(void)
 		cmocka_unit_test(an_exchange_that_is_asked_for_makes_all_equal),
 		cmocka_unit_test(an_exchange_with_a_silent_replica_is_not_complete),
 		cmocka_unit_test(a_cancelled_exchange_says_nothing),
+		cmocka_unit_test(a_record_that_comes_between_two_pages_is_not_taken_for_one_that_all_have),
 	};
 	return test_run("exchange", tests);
 }

@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/mutant.h"
+#include "replication/page.h"
 #include "tests/unit/core_cluster.h"
 
 #define STRONG(...)   ((struct msg_request){.level = LEVEL_STRONG, __VA_ARGS__})
@@ -400,6 +402,39 @@ static void a_restart_within_a_session_ends_it(void **state)
 	cluster_free(c);
 }
 
+static struct msg gc_msg(struct cluster *c, enum gc_step step, struct version floor, struct slice page)
+{
+	struct msg m = {.opcode = OP_GC, .id = 77, .epoch = c->map.epoch, .hlc = clock_of(c, 0)};
+	m.gc = (struct msg_gc){.partition = data_key("k").partition, .step = step, .floor = floor, .page = page};
+	return m;
+}
+
+/** What another session brings between two looks of the one that sealed last makes its comparison wrong. */
+static void a_sync_of_a_session_that_another_one_has_sealed_off_is_refused(void **state)
+{
+	struct cluster *c = gc_cluster();
+	struct record rec = whole_record(version_of_node(clock_of(c, 0), 1), "v");
+	struct blob *bytes = record_encode(&rec);
+	struct page_record row = {.key = slice_str("k"), .record = blob_slice(bytes)};
+	struct buf page = {0};
+	page_put_record(buf_extend(&page, page_record_size(&row)), &row);
+	struct version floors[] = {version_floor(rec.ver.hlc + 1), version_floor(rec.ver.hlc + 2)};
+	for (node_id runner = 0; runner < 2; runner++) {
+		struct msg seal = gc_msg(c, GC_SEAL, floors[runner], slice_of(NULL, 0));
+		assert_int_equal(answer_at(c, runner, 2, &seal).gc.status, KV_OK);
+	}
+	struct msg sync = gc_msg(c, GC_SYNC, floors[0], buf_slice(&page));
+	assert_int_equal(answer_at(c, 0, 2, &sync).gc.status, KV_STALE);
+	sync.gc.floor = floors[1]; /* it has heard of the seal, but it is not its own */
+	assert_int_equal(answer_at(c, 0, 2, &sync).gc.status, KV_STALE);
+	assert_false(is_here(c, 2, "k"));
+	assert_int_equal(answer_at(c, 1, 2, &sync).gc.status, KV_OK);
+	assert_true(is_here(c, 2, "k"));
+	buf_release(&page);
+	blob_unref(bytes);
+	cluster_free(c);
+}
+
 static void a_hint_that_the_seal_refuses_is_made_up_for_by_a_session(void **state)
 {
 	struct cluster *c = gc_cluster();
@@ -473,6 +508,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_write_older_than_the_seal_is_refused_and_not_acknowledged),
 		cmocka_unit_test(a_session_that_was_cut_off_is_made_up_for),
 		cmocka_unit_test(a_restart_within_a_session_ends_it),
+		cmocka_unit_test(a_sync_of_a_session_that_another_one_has_sealed_off_is_refused),
 		cmocka_unit_test(a_hint_that_the_seal_refuses_is_made_up_for_by_a_session),
 	};
 	return test_run("gc", tests);

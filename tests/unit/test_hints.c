@@ -164,6 +164,24 @@ static void a_node_that_leaves_hands_on_what_it_owes_to_a_node_that_is_down(void
 	cluster_free(c);
 }
 
+/** Who owes no hints may still be the only one that has eventual writes of the partitions it is leaving. */
+static void a_heartbeat_does_not_say_drained_because_no_hints_are_left(void **state)
+{
+	struct cluster *c = cluster_new(4, 0);
+	pass(c, USEC_PER_SEC);
+	assert_int_equal(hints_pending(c->nodes[0].core, 2), 0);
+	assert_false(c->nodes[1].core->detector.peers[0].drained);
+	const node_id next[] = {3, 1, 2};
+	c->hold_moves = true;
+	begin_move(c, next);
+	c->map_nodes[0].state = NODE_LEAVING;
+	give_map_to_all(c);
+	pass(c, USEC_PER_SEC);
+	assert_false(hints_are_drained(c->nodes[0].core));
+	assert_false(c->nodes[1].core->detector.peers[0].drained);
+	cluster_free(c);
+}
+
 static void a_node_that_leaves_delivers_what_it_owes(void **state)
 {
 	struct cluster *c = cluster_with_hints(4, 0);
@@ -217,6 +235,7 @@ int main(void)
 		cmocka_unit_test(hints_found_at_start_for_a_removed_node_go_too),
 		cmocka_unit_test(a_new_member_is_owed_what_another_member_is),
 		cmocka_unit_test(a_node_that_leaves_hands_on_what_it_owes_to_a_node_that_is_down),
+		cmocka_unit_test(a_heartbeat_does_not_say_drained_because_no_hints_are_left),
 		cmocka_unit_test(a_node_that_leaves_delivers_what_it_owes),
 		cmocka_unit_test(a_mark_is_taken_by_members_only_and_once_it_is_durable),
 	};

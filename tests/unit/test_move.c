@@ -105,6 +105,28 @@ static void a_fence_is_above_every_promise_that_was_given(void **state)
 	story_end(&s);
 }
 
+/** The record of a message can be newer than the reading that the message carries. */
+static void a_fence_is_above_every_version_that_is_stored(void **state)
+{
+	struct story s = story_begin();
+	hlc_t sent = clock_of(s.c, 0);
+	struct msg push = replica_msg(s.c, OP_PUSH, s.keys[0]);
+	push.replica.record = whole_record((struct version){sent + hlc_from_ms(300), 9}, "v");
+	push.hlc = sent;
+	assert_int_equal(answer_to(s.c, &push), ANSWER_STORED);
+	drop(s.c, JOINS, ANY, ANY, FOR_REQUESTS);
+	install_all(&s, map_with_move(&s, 1));
+	struct msg m = open_msg(&s, 1);
+	m.hlc = sent;
+	keep(s.c, STAYS_A, JOINS, OP_MOVE_OPEN, FOR_REPLIES);
+	tell(s.c, JOINS, STAYS_A, &m);
+	run(s.c);
+	struct arena arena;
+	assert_true(kept_msg(s.c, &arena).move.fence >= push.replica.record.ver.hlc);
+	arena_release(&arena);
+	story_end(&s);
+}
+
 /* ---- copying ---- */
 
 static void a_new_member_gets_what_the_old_ones_have(void **state)
@@ -458,6 +480,34 @@ static void moves_are_listed_with_their_progress(void **state)
 	story_end(&s);
 }
 
+/** What old members let go of was once at each of them. A new member says so too, and so must not lack what they still have. */
+static void what_a_page_did_not_bring_is_not_taken_for_deleted_after_the_move(void **state)
+{
+	struct story s = story_begin();
+	fill(&s, "-1", STRONG());
+	struct version floor = version_floor(clock_of(s.c, STAYS_A));
+	for (node_id i = STAYS_A; i <= LEAVES; i++) {
+		struct msg m = {.opcode = OP_GC, .id = 77, .epoch = s.c->map.epoch, .hlc = floor.hlc};
+		m.gc = (struct msg_gc){.partition = s.partition, .step = GC_SEAL, .floor = floor};
+		node_id runner = i == STAYS_A ? STAYS_B : STAYS_A;
+		assert_int_equal(answer_at(s.c, runner, i, &m).gc.status, KV_OK);
+		m.gc.step = GC_DROP;
+		assert_int_equal(answer_at(s.c, runner, i, &m).gc.status, KV_OK);
+		assert_true(version_equal(partition_at(s.c->nodes[i].core, s.partition)->drop, floor));
+	}
+	/* The row that is copied is damaged, and skipped; other members have it whole. */
+	struct disk_put damage = {.key = data_key(s.keys[0]), .value = slice_str("no record of any kind")};
+	row_put(&s.c->nodes[LEAVES], &damage);
+	install_all(&s, map_with_move(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, 60000));
+	install_all(&s, map_after_move(&s));
+	assert_true(version_equal(partition_at(s.c->nodes[JOINS].core, s.partition)->drop, floor));
+	crash(s.c, STAYS_B);
+	assert_filled(&s, STAYS_A, "-1");
+	assert_filled(&s, JOINS, "-1");
+	story_end(&s);
+}
+
 /* ---- giving up, and coming again ---- */
 
 static void a_move_that_is_given_up_leaves_nothing_behind(void **state)
@@ -585,6 +635,7 @@ int main(void)
 		cmocka_unit_test(an_old_member_answers_under_the_joint_map_only),
 		cmocka_unit_test(an_old_member_refuses_another_session),
 		cmocka_unit_test(a_fence_is_above_every_promise_that_was_given),
+		cmocka_unit_test(a_fence_is_above_every_version_that_is_stored),
 		cmocka_unit_test(a_new_member_gets_what_the_old_ones_have),
 		cmocka_unit_test(copies_of_settled_records_are_not_weak_and_nothing_is_written_anew),
 		cmocka_unit_test(a_late_eventual_write_below_the_fence_is_weak_at_a_new_member),
@@ -601,6 +652,7 @@ int main(void)
 		cmocka_unit_test(a_new_member_that_dies_at_any_step_goes_on_after_its_restart),
 		cmocka_unit_test(a_source_that_dies_at_any_stage_is_gone_on_with_or_without),
 		cmocka_unit_test(what_is_done_stays_done_after_a_restart),
+		cmocka_unit_test(what_a_page_did_not_bring_is_not_taken_for_deleted_after_the_move),
 		cmocka_unit_test(a_move_that_is_given_up_leaves_nothing_behind),
 		cmocka_unit_test(a_report_of_an_earlier_try_does_not_count),
 		cmocka_unit_test(a_node_that_becomes_a_member_again_starts_with_nothing),
