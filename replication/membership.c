@@ -452,7 +452,9 @@ static void ask_to_join(struct node_core *core)
 void membership_joined(struct node_core *core, const struct msg *m)
 {
 	const struct msg_join *in = &m->join;
-	if (core->map)
+	bool asked = core->config.join_token.size > 0 && m->id >> 40 == core->config.incarnation;
+	/* What an earlier start of this node asked may have been answered otherwise than what this one asks. */
+	if (core->map || !asked)
 		return;
 	if (in->status == KV_OK) {
 		core->membership.join_us = core->now.mono_us + 5 * JOIN_RETRY_US; /* the map is on its way */

@@ -237,9 +237,19 @@ static bool grows_or_shrinks(struct sim *sim)
 	return true;
 }
 
+/* True if a commit would leave fewer machines than replicas, of which the map alone cannot tell that some are lost for good. */
+static bool staged_is_a_trap(const struct sim *sim)
+{
+	const struct map_desc *d = &sim->maps.newest->desc;
+	bool leaves = false;
+	for (uint32_t i = 0; i < d->node_count; i++)
+		leaves |= d->nodes[i].leave_staged;
+	return leaves && maps_dead_left(&sim->maps) > 0 && maps_live(&sim->maps) < sim->options.replicas;
+}
+
 static void ends_staging(struct sim *sim)
 {
-	if (staged_is_dead(sim) || percent(sim, sim->options.discard_pct))
+	if (staged_is_dead(sim) || staged_is_a_trap(sim) || percent(sim, sim->options.discard_pct))
 		ask_discard(sim);
 	else
 		ask_commit(sim);
@@ -287,7 +297,7 @@ static bool finishes_something(struct sim *sim)
 		ask_discard(sim);
 	else if (d->paused)
 		ask_kind(sim, CHANGE_RESUME, NODE_NONE);
-	else if (anything_is_staged(d) && (a->refused || staged_is_dead(sim)))
+	else if (anything_is_staged(d) && (a->refused || staged_is_dead(sim) || staged_is_a_trap(sim)))
 		ask_discard(sim);
 	else if (anything_is_staged(d))
 		ask_commit(sim);
