@@ -191,11 +191,22 @@ static bool changes_address(struct sim *sim)
 	return true;
 }
 
+/* True if a majority of the voters would still be there without one more node, and everyone knows who they are. */
+static bool voters_can_spare_one(const struct sim *sim)
+{
+	const struct map_desc *d = &sim->maps.newest->desc;
+	uint32_t live = 0;
+	for (uint32_t i = 0; i < d->voter_count; i++)
+		live += !maps_is_dead(&sim->maps, &d->nodes[d->voters[i]].uuid);
+	return live > d->voter_count / 2 + 1 && sim_maps_are_known(sim);
+}
+
 /* A node that is only down, or well, is declared dead: if that is taken it never comes back. */
 static bool gives_up(struct sim *sim)
 {
 	struct sim_node *n = pick(sim, sim_node_is_member);
-	if (!n || !faults_may_lose(sim) || maps_live(&sim->maps) <= sim->options.replicas)
+	if (!n || !faults_may_lose(sim) || !voters_can_spare_one(sim) ||
+	    maps_live(&sim->maps) <= sim->options.replicas)
 		return false;
 	maps_bury(&sim->maps, &n->uuid);
 	ask_gone(sim, maps_find(&sim->maps, &n->uuid)->index);
