@@ -100,6 +100,7 @@ static void a_class_taken_out_stays_out(void **state)
 		for (uint64_t seed = 0; seed < 200; seed++) {
 			struct sim_options o;
 			sim_options_draw(seed, 0, &o);
+			sim_options_add_changes(&o);
 			found |= sim_options_take_out(&o, (enum sim_class) class);
 			assert_false(sim_options_take_out(&o, (enum sim_class) class));
 		}
