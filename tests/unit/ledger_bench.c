@@ -118,6 +118,7 @@ void bench_step(struct bench *b, struct node_event *ev)
 static void do_scan(struct bench *b, const struct bench_job *job)
 {
 	struct disk_row *rows = xcalloc(job->rows_max, sizeof *rows);
+	struct arena copies = ARENA_INIT(64 << 20);
 	struct store_scan *scan;
 	assert_int_equal(store_scan_open(b->store, diskkey_table(job->table), buf_slice(&job->first),
 					 buf_slice(&job->end), &scan),
@@ -130,13 +131,16 @@ static void do_scan(struct bench *b, const struct bench_job *job)
 	while ((more = store_scan_next(b->store, scan, &row, &status))) {
 		if (count == job->rows_max || (count > 0 && bytes >= job->bytes_max))
 			break;
-		assert_true(diskkey_decode(job->table, row.key, &rows[count].key));
-		rows[count++].value = row.value; /* the scan holds the rows until it is closed */
+		/* A row is the scan's own only until the next one. */
+		struct slice key = arena_copy(&copies, row.key);
+		assert_true(diskkey_decode(job->table, key, &rows[count].key));
+		rows[count++].value = arena_copy(&copies, row.value);
 		bytes += row.key.size + row.value.size;
 	}
 	struct node_event ev = {.kind = EV_SCAN_DONE, .scan = {job->token, count, rows, !more}};
 	bench_step(b, &ev);
 	store_scan_close(b->store, scan);
+	arena_release(&copies);
 	free(rows);
 }
 
