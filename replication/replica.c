@@ -93,11 +93,7 @@ static bool store_record(struct node_core *core, struct slot *slot, const struct
 	slot->bytes = bytes;
 
 	struct disk_put puts[1 + TREE_PUTS_MAX] = {{
-		.key = {.table = DISK_DATA,
-			.partition = slot->partition,
-			.leaf = slot->leaf,
-			.bucket = slot->bucket,
-			.key = blob_slice(slot->key)},
+		.key = slot_disk_key(slot),
 		.value = blob_slice(bytes),
 	}};
 	uint32_t count = 1;
@@ -121,11 +117,7 @@ static void purge_record(struct node_core *core, struct slot *slot, const struct
 	blob_unref(slot->bytes);
 	slot->bytes = NULL;
 	struct disk_put puts[1 + TREE_PUTS_MAX] = {{
-		.key = {.table = DISK_DATA,
-			.partition = slot->partition,
-			.leaf = slot->leaf,
-			.bucket = slot->bucket,
-			.key = blob_slice(slot->key)},
+		.key = slot_disk_key(slot),
 		.remove = true,
 	}};
 	uint32_t count = 1;
@@ -310,11 +302,7 @@ static void park(struct node_core *core, struct slot *slot, node_id from, const 
 	if (slot->state == SLOT_LOADING)
 		return;
 	slot->state = SLOT_LOADING;
-	struct disk_key key = {.table = DISK_DATA,
-			       .partition = slot->partition,
-			       .leaf = slot->leaf,
-			       .bucket = slot->bucket,
-			       .key = blob_slice(slot->key)};
+	struct disk_key key = slot_disk_key(slot);
 	actions_hold(core->out, slot->key);
 	slot->read_token = core_read(core, WAIT_SLOT, slot, &key);
 }

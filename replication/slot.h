@@ -78,6 +78,16 @@ struct slot *slots_add(struct slots *s, uint16_t partition, uint16_t leaf, uint3
 /** Marks it used. */
 void slots_touch(struct slots *s, struct slot *slot, usec_t now_us);
 
+/** Where the key's record is on disk. Borrows the key. */
+static inline struct disk_key slot_disk_key(const struct slot *slot)
+{
+	return (struct disk_key){.table = DISK_DATA,
+				 .partition = slot->partition,
+				 .leaf = slot->leaf,
+				 .bucket = slot->bucket,
+				 .key = blob_slice(slot->key)};
+}
+
 /** True if nothing is in progress on the key: it may be dropped with its floors raised. */
 bool slot_is_idle(const struct slot *slot);
 
