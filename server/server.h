@@ -21,6 +21,7 @@
 #include "server/reader.h"
 #include "server/stats.h"
 
+struct insight;
 struct shard;
 struct watchdog;
 
@@ -51,13 +52,16 @@ struct server {
 	uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
 	uint32_t shard_count;
 	struct shard **shards;
-	struct server_door client_door, peer_door;
-	struct budget budget;         /* shared */
-	struct server_stats stats;    /* shared */
-	uint32_t next_shard;          /* private to shard 0's thread */
-	int wake_fd;                  /* of server_run: a shard went quiet, or failed */
-	_Atomic bool failed, refused; /* refused: failed because of its identity */
-	_Atomic bool retired;         /* left the cluster, as it was told to */
+	struct server_door client_door, peer_door, http_door; /* http_door.address empty: there is none */
+	struct insight *insight;                              /* the HTTP port, or NULL */
+	struct budget budget;                                 /* shared */
+	struct server_stats stats;                            /* shared */
+	uint32_t next_shard;                                  /* private to shard 0's thread */
+	int wake_fd;                                          /* of server_run: a shard went quiet, or failed */
+	_Atomic bool failed, refused;                         /* refused: failed because of its identity */
+	_Atomic bool retired;                                 /* left the cluster, as it was told to */
+	_Atomic bool draining;                                /* on its way down */
+	_Atomic usec_t map_old_us; /* since when a peer has had a newer map; 0: none has */
 	bool running;
 };
 
