@@ -106,7 +106,7 @@
 #define FORM_GUEST_US    (5 * USEC_PER_SEC)    /* link to an asker that is no node of the cluster */
 
 /* Changing the cluster. */
-#define DRIVER_INTERVAL_US  (250 * USEC_PER_MSEC) /* between two maps that the same node proposes */
+#define DRIVER_INTERVAL_US  (100 * USEC_PER_MSEC) /* between two maps that the same node proposes */
 #define VOTE_TIMEOUT_US     (500 * USEC_PER_MSEC) /* of one phase of a vote on the map */
 #define VOTE_RESEND_US      (100 * USEC_PER_MSEC)
 #define VOTE_BACKOFF_MIN_US (10 * USEC_PER_MSEC) /* between two ballots on one map, doubled six times at most */
