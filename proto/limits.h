@@ -138,7 +138,7 @@
 #define EXCHANGE_SETTLE_MOVE_US (100 * USEC_PER_MSEC) /* the same for a partition that moves */
 #define EXCHANGE_TIMEOUT_US     (5 * USEC_PER_SEC)    /* of one question, or one key */
 #define EXCHANGES_MAX           16u                   /* of a core at a time */
-#define EXCHANGE_BACKGROUND_MAX 2u                    /* of them nobody asked for */
+#define EXCHANGE_BACKGROUND_MAX 8u                    /* of them nobody asked for */
 #define EXCHANGE_WINDOW         16u                   /* keys that one exchange moves at a time */
 #define TREE_SCANS_MAX          8u                    /* partitions whose trees are loaded or built at a time */
 #define TREE_QUIET_US           (10 * USEC_PER_SEC)   /* without a change, until a tree's rows are written */
