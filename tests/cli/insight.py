@@ -6,7 +6,6 @@ usage: insight.py KVCTL KVD ROOT
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,14 +13,9 @@ import urllib.error
 import urllib.request
 
 from cluster import Cluster, equal, run_tests, wait_for
+from promtool import find_promtool
 
 ROOT = sys.argv[3]
-
-
-def promtool():
-    """The program, where scripts/test put it or in PATH; or None."""
-    own = os.path.join(ROOT, 'build-test', 'tools', 'promtool')
-    return own if os.access(own, os.X_OK) else shutil.which('promtool')
 
 
 def addresses(cluster):
@@ -103,7 +97,7 @@ def a_request_is_counted_where_it_was_answered(cluster):
 
 
 def the_metrics_are_what_prometheus_takes(cluster):
-    tool = promtool()
+    tool = find_promtool(ROOT)
     if not tool:
         return 'promtool is not installed'
     for node in addresses(cluster):
