@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "server/http.h"
 #include "server/metrics.h"
+#include "server/page_data.h"
 #include "server/status_json.h"
 
 struct insight {
@@ -79,12 +80,21 @@ static void get_status(struct insight *i, struct http_answer *answer)
 	status_json(&view, &i->trend, clock_wall_us(), &answer->body);
 }
 
+static void get_page(struct insight *i, struct http_answer *answer)
+{
+	answer->code = 200;
+	answer->type = "text/html; charset=utf-8";
+	answer->extra = "Content-Security-Policy: " PAGE_POLICY "\r\nReferrer-Policy: no-referrer\r\n";
+	buf_append(&answer->body, page_bytes, sizeof page_bytes);
+}
+
 static void on_request(void *owner, struct slice path, struct http_answer *answer)
 {
 	static const struct {
 		const char *path;
 		void (*get)(struct insight *i, struct http_answer *answer);
-	} pages[] = {{"/metrics", get_metrics},
+	} pages[] = {{"/", get_page},
+		     {"/metrics", get_metrics},
 		     {"/status.json", get_status},
 		     {"/healthz", get_health},
 		     {"/readyz", get_readiness}};
