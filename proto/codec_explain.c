@@ -208,7 +208,7 @@ enum kv_status codec_encode_config(struct codec_out *out, const struct msg *m)
 		CODEC_SET(&entries[i], scope, from->scope);
 		CODEC_SET(&entries[i], source, from->source);
 		CODEC_SET_BYTES(&entries[i], waits, from->waits);
-		CODEC_SET(&entries[i], has_waits, from->has_waits);
+		CODEC_SET(&entries[i], restart, from->needs_restart);
 		pointers[i] = &entries[i];
 	}
 	pb.n_entries = c->count;
@@ -237,7 +237,7 @@ enum kv_status codec_decode_config(struct codec_in *in, const ProtobufCMessage *
 			.scope = (enum config_scope)from->scope,
 			.source = (enum config_source)from->source,
 			.waits = codec_get_bytes(&from->waits),
-			.has_waits = from->has_waits,
+			.needs_restart = from->restart,
 		};
 	}
 	c->status = (enum kv_status)pb->status;

@@ -726,7 +726,7 @@ struct config_entry {
 	enum config_source source;
 	struct slice
 		waits; /* the file says this since it was read again, and a restart is needed for it; empty: no */
-	bool has_waits;
+	bool needs_restart;
 };
 
 /** Reply to OP_CONFIG_GET. */

@@ -269,6 +269,15 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret)
 		ret->cluster = core->map->desc.cluster;
 }
 
+void node_core_set_limits(struct node_core *core, uint32_t ops_max, uint32_t value_size_max)
+{
+	KV_ASSERT(ops_max > 0 && value_size_max > 0 && value_size_max <= VALUE_SIZE_MAX);
+	core->config.ops_max = ops_max;
+	core->config.value_size_max = value_size_max;
+}
+
+uint32_t node_core_replicas(const struct node_core *core) { return core->map ? core->map->desc.replicas : 0; }
+
 uint32_t node_core_partitions(const struct node_core *core) { return core->map ? core->map->desc.partitions : 0; }
 
 hlc_t node_core_clock(const struct node_core *core, usec_t wall_us)

@@ -302,7 +302,7 @@ static const char *differ_config(const struct msg_config *a, const struct msg_co
 		SAME(entries[i].scope);
 		SAME(entries[i].source);
 		SAME_BYTES(entries[i].waits);
-		SAME(entries[i].has_waits);
+		SAME(entries[i].needs_restart);
 	}
 	return NULL;
 }

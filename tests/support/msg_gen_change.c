@@ -331,7 +331,7 @@ static void gen_config(struct rng *rng, struct arena *arena, struct msg_config *
 			.scope = (enum config_scope)rng_between(rng, CONFIG_STATIC, CONFIG_CLUSTER),
 			.source = (enum config_source)rng_between(rng, CONFIG_DEFAULT, CONFIG_MAP),
 			.waits = bytes(rng, arena, 0, 100),
-			.has_waits = coin(rng),
+			.needs_restart = coin(rng),
 		};
 	c->entries = entries;
 }
