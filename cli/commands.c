@@ -118,6 +118,18 @@ static const struct command table[] = {
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
 	 "keys have not, or if there is no cluster or no node answers.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
+	{CLUSTER, "explain", "KEY", "tell what every node holds of a key, and why",
+	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
+	 "the key. MARK: a weak copy came below a promise and counts for no majority. HINTS_FOR: nodes that this one will\n"
+	 "tell of the key. EQUAL: how long ago its partition was the same as the other replicas'. -o json tells more.\n"
+	 "Asks the nodes what they hold; changes nothing. Exit code 3 if no replica has the key, 5 if no majority serves it, 10\n"
+	 "if a record is damaged.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_explain},
+	{CLUSTER, "doctor", "", "look for what is wrong or will be, and tell what to do about it",
+	 "Asks every node twice, a second apart, and applies rules to the answers: nodes, links, clocks, disks, settings,\n"
+	 "hints, repair, moves, deletions. Each finding tells what it is, why it matters and what to do next. Exit code 10 if\n"
+	 "there is something to mend, 0 if there are only hints or nothing.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 5000, 0, 0, cmd_doctor},
 	{CLUSTER, "verify", "", "check that the cluster keeps its promises",
 	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong\n"
 	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are kept,\n"
