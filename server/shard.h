@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "server/conn.h"
+#include "server/hot_keys.h"
 #include "server/node.h"
 #include "server/peer.h"
 #include "server/server.h"
@@ -47,9 +48,11 @@ struct shard {
 	struct conn_set conns;
 	struct peer_set peers;
 	struct loop_timer house;
-	usec_t house_us;          /* when it is due */
-	usec_t ask_us;            /* when the core is asked again for what SHARD_ASK_US is for */
-	struct opstats *opstats;  /* of this shard; others may read it */
+	usec_t house_us;         /* when it is due */
+	usec_t ask_us;           /* when the core is asked again for what SHARD_ASK_US is for */
+	struct opstats *opstats; /* of this shard; others may read it */
+	struct hot_keys *hot;    /* the present window */
+	usec_t hot_until_us;
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
 	bool draining;
@@ -57,6 +60,7 @@ struct shard {
 	pthread_mutex_t status_mutex;
 	struct shard_status status; /* under the mutex, and told */
 	struct buf told[SHARD_TOLD_COUNT];
+	struct hot_keys *hot_last; /* under the mutex: the window before the present one */
 };
 
 /** Builds shard INDEX; CORE is what its core is told. KV_OVERLOADED without descriptors for its loop. */
@@ -71,6 +75,9 @@ void shard_join(struct shard *s);
 
 /** The thread does not run; commit and reader threads have ended. NULL is allowed. */
 void shard_free(struct shard *s);
+
+/** Any thread: live settings of the shard change. */
+void shard_post_limits(struct shard *s, const struct config *now);
 
 /** Any thread: takes a connection, drains, ends. */
 void shard_post_accept(struct shard *s, int fd, enum hello_kind kind);
@@ -91,6 +98,8 @@ void shard_told_copy(struct shard *s, enum shard_told what, struct buf *ret);
 
 /** Keeps BYTES as what the shard tells. */
 void shard_tell(struct shard *s, enum shard_told what, struct slice bytes);
+/** Any thread: adds the keys that clients asked this shard for in its last whole window. */
+void shard_hot_keys(struct shard *s, struct hot_sum *sum);
 
 /** Of shard_route.c: what the shard's parts do with messages. */
 extern const struct conn_events shard_conn_events;

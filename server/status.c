@@ -15,8 +15,11 @@ static void fill_numbers(const struct server *server, struct status_numbers *n)
 	struct store_stats store;
 	store_stats(server->store, &store);
 	n->buffer_bytes = budget_used(&server->budget);
-	n->buffer_bytes_max = server->budget.limit;
-	n->connections_max = server->connections_max;
+	n->buffer_bytes_max = budget_limit(&server->budget);
+	n->connections_max = atomic_load(&server->connections_max);
+	n->connections_wanted = server->config->limits_connections;
+	n->open_files_max = server->open_files_max;
+	n->wall_clock_ms = clock_wall_us() / USEC_PER_MSEC;
 	n->commit_groups = stats_get(&commit->groups);
 	n->commit_writes = stats_get(&commit->writes);
 	n->commit_records = stats_get(&commit->records);

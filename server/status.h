@@ -24,6 +24,9 @@ enum { STATUS_PEER_UP = 1, STATUS_PEER_SUSPECT, STATUS_PEER_DOWN, STATUS_PEER_MY
 	X(buffer_bytes) /* gauge */                                                                                \
 	X(buffer_bytes_max)                                                                                        \
 	X(connections_max)                                                                                         \
+	X(connections_wanted)                                                                                      \
+	X(open_files_max)                                                                                          \
+	X(wall_clock_ms)                                                                                           \
 	X(commit_groups)                                                                                           \
 	X(commit_writes)                                                                                           \
 	X(commit_records)                                                                                          \
