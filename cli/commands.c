@@ -62,6 +62,17 @@ static const struct command table[] = {
 	 "ID is what the write told. committed (exit code 0): it took effect, once. not_applied (3): it did not, and this\n"
 	 "answer makes sure that it never will. expired (8): too long ago to tell.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_outcome},
+	{DATA, "lock", "KEY [COMMAND]...", "hold a key that one holder has at a time",
+	 "Waits until the key is free, then runs COMMAND and gives the key back; the exit code is the command's. Without\n"
+	 "COMMAND the fence is printed and the key is held until Ctrl-C. The key ends --ttl (10s) after its holder is\n"
+	 "gone; while it is held it is renewed. KVCTL_LOCK_FENCE is a number that every later holder has a greater one\n"
+	 "of: give it to kvctl put --fence and the like, and a holder that lost the key without knowing changes nothing.\n"
+	 "If the key is lost COMMAND is sent SIGTERM (exit code 4, as when --within ends the waiting). Flags of COMMAND\n"
+	 "stand behind --. Nothing else may write the key.\n",
+	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_lock},
+	{DATA, "elect", "KEY NAME [COMMAND]...", "lead, if nobody does",
+	 "As kvctl lock, the key's value being NAME while this is the leader: kvctl get KEY -c strong tells who leads.\n",
+	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 2, -1, cmd_elect},
 	{DATA, "mget", "KEY...", "print the values of several keys",
 	 "Each key is read on its own. Exit code 3 if one of them does not exist.\n"
 	 "-o raw prints key TAB value for those that do, escaped as in TSV.\n",
@@ -86,16 +97,14 @@ static const struct command table[] = {
 	 WRITE | IF | FLAG_BIT(FLAG_FENCE) | FLAG_BIT(FLAG_TTL), ALL_OUTPUTS, OUTPUT_RAW, 5000, 2, 2,
 	 cmd_ledger_restore},
 	{DATA, "load", "FILE | -", "store the rows of a file",
-	 "JSON lines:  {\"key\":\"k\",\"value\":\"v\"}\n"
-	 "  key_b64, value_b64   instead, in base64, for bytes that are not UTF-8\n"
-	 "  value                may be an object or array: its text without white space is stored\n"
-	 "  ttl_ms               forget the value after so many milliseconds\n"
-	 "  tombstone            true, instead of a value: delete the key\n"
-	 "TSV:         key TAB value [TAB ttl_ms]\n"
-	 "  with \\t \\n \\r \\\\ for tab, newline, carriage return and backslash\n"
-	 "The format is told by --format, else by the name (.jsonl, .ndjson, .json, .tsv), else by the first byte: { is JSON.\n"
-	 "Bad lines are reported with their numbers and the rest is loaded. If a key stands in several rows, any of them\n"
-	 "may win. The exit code is that of the worst row; 2 if a line was bad. Each request may take 10s (--timeout).\n",
+	 "JSON lines:  {\"key\":\"k\",\"value\":\"v\"}   key_b64, value_b64   instead, in base64, for bytes that are not UTF-8\n"
+	 "value                may be an object or array: its text without white space is stored   ttl_ms\n"
+	 "forget the value after so many milliseconds   tombstone            true, instead of a value: delete the key\n"
+	 "TSV:         key TAB value [TAB ttl_ms]   with \\t \\n \\r \\\\ for tab, newline, carriage return and backslash The\n"
+	 "format is told by --format, else by the name (.jsonl, .ndjson, .json, .tsv), else by the first byte: { is\n"
+	 "JSON. Bad lines are reported with their numbers and the rest is loaded. If a key stands in several rows, any\n"
+	 "of them may win. The exit code is that of the worst row; 2 if a line was bad. Each request may take 10s\n"
+	 "(--timeout).\n",
 	 CONNECT | FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_TTL) |
 		 FLAG_BIT(FLAG_FORMAT) | FLAG_BIT(FLAG_INFLIGHT),
 	 DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_load},
@@ -105,11 +114,10 @@ static const struct command table[] = {
 	 "replicas in step give the same lines, sorted.\n",
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
-	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
-	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of\n"
-	 "keys not written yet count as not found. Writes other than put are strong, and so are the reads beside them unless\n"
-	 "-c says otherwise.\n"
-	 "A cas reads the version first; only the cas is measured.\n",
+	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is\n"
+	 "answered. Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their\n"
+	 "own. Reads of keys not written yet count as not found. Writes other than put are strong, and so are the reads\n"
+	 "beside them unless -c says otherwise. A cas reads the version first; only the cas is measured.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
 		 FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS),
@@ -120,12 +128,13 @@ static const struct command table[] = {
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
 	{CLUSTER, "verify", "", "check that the cluster keeps its promises",
 	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong\n"
-	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are kept,\n"
-	 "that nothing comes back that was deleted; and at the end that all replicas hold the same. Prints PASS with figures,\n"
-	 "or the shortest counter-example it could find (exit code 10). Takes its keys away afterwards, also when interrupted.\n"
-	 "--clients clients (8) ask one thing after the other for --duration (10s) or --ops operations, through different\n"
-	 "nodes, on --keys keys at a time (5). Some requests have deadlines that are too short, and some are sent twice.\n"
-	 "--timeout is that of the others. What is drawn follows from --seed; how the cluster answers does not.\n",
+	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are\n"
+	 "kept, that nothing comes back that was deleted; and at the end that all replicas hold the same. Prints PASS\n"
+	 "with figures, or the shortest counter-example it could find (exit code 10). Takes its keys away afterwards,\n"
+	 "also when interrupted. --clients clients (8) ask one thing after the other for --duration (10s) or --ops\n"
+	 "operations, through different nodes, on --keys keys at a time (5). Some requests have deadlines that are too\n"
+	 "short, and some are sent twice. --timeout is that of the others. What is drawn follows from --seed; how the\n"
+	 "cluster answers does not.\n",
 	 ASK | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_DURATION) | FLAG_BIT(FLAG_KEYS) |
 		 FLAG_BIT(FLAG_SEED) | FLAG_BIT(FLAG_KEEP),
 	 DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_verify},
@@ -149,16 +158,19 @@ static const struct command table[] = {
 	{CLUSTER, "cluster resume", "", "let moves go on after a pause", "", CHANGE, DOCUMENTS, OUTPUT_TABLE, 10000,
 	 0, 0, cmd_cluster_resume},
 	{CLUSTER, "cluster token", "", "make a token that admits one node",
-	 "For a node that asks by itself (join.seeds and join.token_file in its configuration). Good for one node, for an hour\n"
-	 "or as long as --ttl says. The node is staged then, as by kvctl node add.\n",
+	 "For a node that asks by itself (join.seeds and join.token_file in its configuration). Good for one node, for\n"
+	 "an hour or as long as --ttl says. The node is staged then, as by kvctl node add.\n",
 	 ASK | FLAG_BIT(FLAG_TTL), ALL_OUTPUTS, OUTPUT_RAW, 10000, 0, 0, cmd_cluster_token},
 	{CLUSTER, "node ls", "", "list the nodes of the cluster map",
 	 "CHANGE tells what a commit does to a node: it joins, leaves, is gone, or takes another one's place.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_node_ls},
 	{CLUSTER, "node add", "ADDRESS", "stage an empty node that is to join",
-	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what will\n"
-	 "is shown. With --replace it takes the place of a dead node, which never comes back then.\n",
+	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what\n"
+	 "will is shown. With --replace it takes the place of a dead node, which never comes back then.\n",
 	 ASK | FLAG_BIT(FLAG_REPLACE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_add},
+	{CLUSTER, "node replace", "OLD ADDRESS", "stage an empty node in the place of a dead one",
+	 "As kvctl node add ADDRESS --replace OLD: it gets the partitions of OLD, which never comes back.\n", ASK,
+	 DOCUMENTS, OUTPUT_TABLE, 10000, 2, 2, cmd_node_replace},
 	{CLUSTER, "node remove", "NODE", "stage the removal of a node",
 	 "It gives its partitions away and then leaves: its process ends. With --gone it is dead: nothing is copied from it.\n"
 	 "Nothing moves until kvctl cluster commit; what will is shown. Its identity never comes back.\n",
@@ -171,8 +183,8 @@ static const struct command table[] = {
 	 "BLOCKED are partitions with old deletions that cannot be purged, and BY the node they wait for.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 5000, 0, 0, cmd_repair_status},
 	{CLUSTER, "repair run", "", "compare all replicas now",
-	 "What differs is repaired, as it is in the background anyway. With --wait it ends when every partition of every node\n"
-	 "was found equal to its other replicas.\n",
+	 "What differs is repaired, as it is in the background anyway. With --wait it ends when every partition of every\n"
+	 "node was found equal to its other replicas.\n",
 	 CONNECT | FLAG_BIT(FLAG_SCRUB) | FLAG_BIT(FLAG_WAIT), 0, OUTPUT_TABLE, 5000, 0, 0, cmd_repair_run},
 	{CLUSTER, "partition ls", "", "list the partitions and their replicas", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE,
 	 0, 0, 0, cmd_partition_ls},
@@ -210,15 +222,16 @@ static const struct command table[] = {
 	 OUTPUT_TABLE, 0, 0, 0, cmd_dev_ls},
 	{TOOL, "shell", "", "read commands line by line, over one connection",
 	 "What kvctl without a command does on a terminal. Lines are cut into words as a shell does: \"...\", '...', \\ and\n"
-	 "comments from #. Tab completes commands, flags, keys and nodes. An error ends the line, not the shell; Ctrl-C gives up\n"
-	 "the line; exit, quit or Ctrl-D leave. Flags of kvctl shell hold for all lines that do not say otherwise. Lines are kept\n"
-	 "in ~/.local/state/kvctl/history, but for those that begin with a blank. The exit code is that of the last line.\n",
+	 "comments from #. Tab completes commands, flags, keys and nodes. An error ends the line, not the shell; Ctrl-C\n"
+	 "gives up the line; exit, quit or Ctrl-D leave. Flags of kvctl shell hold for all lines that do not say\n"
+	 "otherwise. Lines are kept in ~/.local/state/kvctl/history, but for those that begin with a blank. The exit\n"
+	 "code is that of the last line.\n",
 	 CONNECT | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT), 0, OUTPUT_TABLE, 0, 0,
 	 0, cmd_shell},
 	{TOOL, "ctx add", "NAME", "keep flags under a name, or change them",
-	 "What is given of -e, --zone, -c, --timeout and -o is kept in ~/.config/kvctl/config.yaml and holds for commands run with\n"
-	 "--context NAME, or when NAME is the current context, where neither a flag nor a variable says otherwise. The first\n"
-	 "context is the current one until kvctl ctx use.\n",
+	 "What is given of -e, --zone, -c, --timeout and -o is kept in ~/.config/kvctl/config.yaml and holds for\n"
+	 "commands run with --context NAME, or when NAME is the current context, where neither a flag nor a variable\n"
+	 "says otherwise. The first context is the current one until kvctl ctx use.\n",
 	 FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_TIMEOUT) |
 		 FLAG_BIT(FLAG_CONSISTENCY),
 	 ALL_OUTPUTS, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_add},
