@@ -97,14 +97,16 @@ static const struct command table[] = {
 	 WRITE | IF | FLAG_BIT(FLAG_FENCE) | FLAG_BIT(FLAG_TTL), ALL_OUTPUTS, OUTPUT_RAW, 5000, 2, 2,
 	 cmd_ledger_restore},
 	{DATA, "load", "FILE | -", "store the rows of a file",
-	 "JSON lines:  {\"key\":\"k\",\"value\":\"v\"}   key_b64, value_b64   instead, in base64, for bytes that are not UTF-8\n"
-	 "value                may be an object or array: its text without white space is stored   ttl_ms\n"
-	 "forget the value after so many milliseconds   tombstone            true, instead of a value: delete the key\n"
-	 "TSV:         key TAB value [TAB ttl_ms]   with \\t \\n \\r \\\\ for tab, newline, carriage return and backslash The\n"
-	 "format is told by --format, else by the name (.jsonl, .ndjson, .json, .tsv), else by the first byte: { is\n"
-	 "JSON. Bad lines are reported with their numbers and the rest is loaded. If a key stands in several rows, any\n"
-	 "of them may win. The exit code is that of the worst row; 2 if a line was bad. Each request may take 10s\n"
-	 "(--timeout).\n",
+	 "JSON lines:  {\"key\":\"k\",\"value\":\"v\"}\n"
+	 "  key_b64, value_b64   instead, in base64, for bytes that are not UTF-8\n"
+	 "  value                may be an object or array: its text without white space is stored\n"
+	 "  ttl_ms               forget the value after so many milliseconds\n"
+	 "  tombstone            true, instead of a value: delete the key\n"
+	 "TSV:         key TAB value [TAB ttl_ms]\n"
+	 "  with \\t \\n \\r \\\\ for tab, newline, carriage return and backslash\n"
+	 "The format is told by --format, else by the name (.jsonl, .ndjson, .json, .tsv), else by the first byte: { is JSON.\n"
+	 "Bad lines are reported with their numbers and the rest is loaded. If a key stands in several rows, any of them\n"
+	 "may win. The exit code is that of the worst row; 2 if a line was bad. Each request may take 10s (--timeout).\n",
 	 CONNECT | FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_TTL) |
 		 FLAG_BIT(FLAG_FORMAT) | FLAG_BIT(FLAG_INFLIGHT),
 	 DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_load},
@@ -114,10 +116,11 @@ static const struct command table[] = {
 	 "replicas in step give the same lines, sorted.\n",
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
-	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is\n"
-	 "answered. Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their\n"
-	 "own. Reads of keys not written yet count as not found. Writes other than put are strong, and so are the reads\n"
-	 "beside them unless -c says otherwise. A cas reads the version first; only the cas is measured.\n",
+	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
+	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of\n"
+	 "keys not written yet count as not found. Writes other than put are strong, and so are the reads beside them unless\n"
+	 "-c says otherwise.\n"
+	 "A cas reads the version first; only the cas is measured.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
 		 FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS),
@@ -126,15 +129,26 @@ static const struct command table[] = {
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
 	 "keys have not, or if there is no cluster or no node answers.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
+	{CLUSTER, "explain", "KEY", "tell what every node holds of a key, and why",
+	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
+	 "the key. MARK: a weak copy came below a promise and counts for no majority. HINTS_FOR: nodes that this one will\n"
+	 "tell of the key. EQUAL: how long ago its partition was the same as the other replicas'. -o json tells more.\n"
+	 "Asks the nodes what they hold; changes nothing. Exit code 3 if no replica has the key, 5 if no majority serves it, 10\n"
+	 "if a record is damaged.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_explain},
+	{CLUSTER, "doctor", "", "look for what is wrong or will be, and tell what to do about it",
+	 "Asks every node twice, a second apart, and applies rules to the answers: nodes, links, clocks, disks, settings,\n"
+	 "hints, repair, moves, deletions. Each finding tells what it is, why it matters and what to do next. Exit code 10 if\n"
+	 "there is something to mend, 0 if there are only hints or nothing.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 5000, 0, 0, cmd_doctor},
 	{CLUSTER, "verify", "", "check that the cluster keeps its promises",
 	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong\n"
-	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are\n"
-	 "kept, that nothing comes back that was deleted; and at the end that all replicas hold the same. Prints PASS\n"
-	 "with figures, or the shortest counter-example it could find (exit code 10). Takes its keys away afterwards,\n"
-	 "also when interrupted. --clients clients (8) ask one thing after the other for --duration (10s) or --ops\n"
-	 "operations, through different nodes, on --keys keys at a time (5). Some requests have deadlines that are too\n"
-	 "short, and some are sent twice. --timeout is that of the others. What is drawn follows from --seed; how the\n"
-	 "cluster answers does not.\n",
+	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are kept,\n"
+	 "that nothing comes back that was deleted; and at the end that all replicas hold the same. Prints PASS with figures,\n"
+	 "or the shortest counter-example it could find (exit code 10). Takes its keys away afterwards, also when interrupted.\n"
+	 "--clients clients (8) ask one thing after the other for --duration (10s) or --ops operations, through different\n"
+	 "nodes, on --keys keys at a time (5). Some requests have deadlines that are too short, and some are sent twice.\n"
+	 "--timeout is that of the others. What is drawn follows from --seed; how the cluster answers does not.\n",
 	 ASK | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_DURATION) | FLAG_BIT(FLAG_KEYS) |
 		 FLAG_BIT(FLAG_SEED) | FLAG_BIT(FLAG_KEEP),
 	 DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_verify},
@@ -158,15 +172,15 @@ static const struct command table[] = {
 	{CLUSTER, "cluster resume", "", "let moves go on after a pause", "", CHANGE, DOCUMENTS, OUTPUT_TABLE, 10000,
 	 0, 0, cmd_cluster_resume},
 	{CLUSTER, "cluster token", "", "make a token that admits one node",
-	 "For a node that asks by itself (join.seeds and join.token_file in its configuration). Good for one node, for\n"
-	 "an hour or as long as --ttl says. The node is staged then, as by kvctl node add.\n",
+	 "For a node that asks by itself (join.seeds and join.token_file in its configuration). Good for one node, for an hour\n"
+	 "or as long as --ttl says. The node is staged then, as by kvctl node add.\n",
 	 ASK | FLAG_BIT(FLAG_TTL), ALL_OUTPUTS, OUTPUT_RAW, 10000, 0, 0, cmd_cluster_token},
 	{CLUSTER, "node ls", "", "list the nodes of the cluster map",
 	 "CHANGE tells what a commit does to a node: it joins, leaves, is gone, or takes another one's place.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_node_ls},
 	{CLUSTER, "node add", "ADDRESS", "stage an empty node that is to join",
-	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what\n"
-	 "will is shown. With --replace it takes the place of a dead node, which never comes back then.\n",
+	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what will\n"
+	 "is shown. With --replace it takes the place of a dead node, which never comes back then.\n",
 	 ASK | FLAG_BIT(FLAG_REPLACE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_add},
 	{CLUSTER, "node replace", "OLD ADDRESS", "stage an empty node in the place of a dead one",
 	 "As kvctl node add ADDRESS --replace OLD: it gets the partitions of OLD, which never comes back.\n", ASK,
@@ -183,8 +197,8 @@ static const struct command table[] = {
 	 "BLOCKED are partitions with old deletions that cannot be purged, and BY the node they wait for.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 5000, 0, 0, cmd_repair_status},
 	{CLUSTER, "repair run", "", "compare all replicas now",
-	 "What differs is repaired, as it is in the background anyway. With --wait it ends when every partition of every\n"
-	 "node was found equal to its other replicas.\n",
+	 "What differs is repaired, as it is in the background anyway. With --wait it ends when every partition of every node\n"
+	 "was found equal to its other replicas.\n",
 	 CONNECT | FLAG_BIT(FLAG_SCRUB) | FLAG_BIT(FLAG_WAIT), 0, OUTPUT_TABLE, 5000, 0, 0, cmd_repair_run},
 	{CLUSTER, "partition ls", "", "list the partitions and their replicas", "", ASK, ALL_OUTPUTS, OUTPUT_TABLE,
 	 0, 0, 0, cmd_partition_ls},
