@@ -65,6 +65,10 @@ class Cluster:
         self.must('dev', 'start', node, '--dir', self.dir)
 
 
+class Skipped(Exception):
+    """A test that cannot run here, and why."""
+
+
 def wait_for(what, condition, seconds=30):
     """Asks until CONDITION gives something true, which it returns."""
     end = time.monotonic() + seconds
@@ -95,6 +99,8 @@ def run_tests(tests, *arguments):
         try:
             skipped = test(*arguments)
             print(f'ok {number} - {name}' + (f' # SKIP {skipped}' if skipped else ''), flush=True)
+        except Skipped as why:
+            print(f'ok {number} - {name} # SKIP {why}', flush=True)
         except Exception:
             failures += 1
             print(f'not ok {number} - {name}', flush=True)
