@@ -133,8 +133,8 @@ static const struct command table[] = {
 	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
 	 "the key. MARK: a weak copy came below a promise and counts for no majority. HINTS_FOR: nodes that this one will\n"
 	 "tell of the key. EQUAL: how long ago its partition was the same as the other replicas'. -o json tells more.\n"
-	 "Asks the nodes what they hold; changes nothing. Exit code 3 if no replica has the key, 5 if no majority serves it, 10\n"
-	 "if a record is damaged.\n",
+	 "Asks the nodes what they hold; changes nothing. Exit code 3 if no replica has the key, 5 if no majority serves it,\n"
+	 "10 if a record is damaged.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_explain},
 	{CLUSTER, "doctor", "", "look for what is wrong or will be, and tell what to do about it",
 	 "Asks every node twice, a second apart, and applies rules to the answers: nodes, links, clocks, disks, settings,\n"
