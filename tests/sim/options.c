@@ -224,7 +224,7 @@ void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 	KV_ASSERT(nodes <= SIM_FIRST_MAX);
 	struct rng r;
 	rng_init(&r, seed);
-	*ret = (struct sim_options){.seed = seed};
+	*ret = (struct sim_options){.seed = seed, .nodes = nodes};
 	draw_cluster(&r, nodes, ret);
 	draw_clients(&r, ret);
 	draw_network(&r, ret);

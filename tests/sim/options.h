@@ -49,7 +49,9 @@
 	X(buggify, "unlikely paths of the core are taken")                                                         \
 	X(form, "the cluster is formed in the run")                                                                \
 	X(change, "nodes are added, removed and replaced")                                                         \
-	X(tide, "clients rest all at once, so that there is time for changes")
+	X(tide, "clients rest all at once, so that there is time for changes")                                     \
+	X(rows, "replicas of the keys change without need, all the time")                                          \
+	X(late, "nodes take a new map long after others")
 
 enum sim_class {
 #define SIM_CLASS_(name, text) SIM_CLASS_##name,
@@ -65,6 +67,7 @@ struct sim_skip {
 
 struct sim_options {
 	uint64_t seed;
+	uint32_t nodes;   /* as asked for; 0: drawn */
 	uint32_t without; /* bits: classes taken out */
 
 	/* The cluster. */
@@ -92,6 +95,9 @@ struct sim_options {
 	usec_t reborn_max_us; /* longest time until a lost or removed node's machine is there again, empty */
 	uint64_t gc_grace_ms; /* tombstones are at least so old */
 	usec_t gc_interval_us, exchange_interval_us, move_stuck_us;
+	bool rows_move;     /* replicas of the keys change without need, as soon as they have changed */
+	uint32_t late_pct;  /* of maps that a node takes: made durable late */
+	usec_t late_max_us; /* by so much at most */
 
 	/* The clients. */
 	uint32_t client_count;
