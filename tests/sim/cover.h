@@ -42,6 +42,7 @@
 	X(changes_discard)                                                                                         \
 	X(changes_pause)                                                                                           \
 	X(changes_token)                                                                                           \
+	X(changes_weight)                                                                                          \
 	X(changes_address)                                                                                         \
 	X(clients_died)                                                                                            \
 	X(storms)                                                                                                  \

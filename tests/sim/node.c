@@ -352,6 +352,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.slots_max = o->slots_max,
 		.hints_max = o->hints_max,
 		.tick_us = o->tick_us,
+		.replica_timeout_us = o->replica_timeout_us,
 		.move_stuck_us = o->move_stuck_us,
 		.exchange_interval_us = o->exchange_interval_us,
 		.exchange_settle_us = o->exchange_interval_us / 8,

@@ -189,6 +189,8 @@ void node_on_sync(struct sim_node *n)
 	node_sync(n);
 	for (uint32_t i = 0; i < count && !node_dies_here(n); i++)
 		tell_written(n, &done[i]);
+	if (n->lose_after_sync)
+		faults_lose_after_sync(n->sim, n);
 	for (uint32_t i = 0; i < count; i++)
 		buf_release(&done[i].map);
 	free(done);
