@@ -596,7 +596,11 @@ static void on_tick(struct node_core *core, const struct node_event *ev)
 	turns_sweep(core);
 }
 
-void node_core_calm(struct node_core *core) { core->config.buggify_seed = 0; }
+void node_core_calm(struct node_core *core)
+{
+	core->config.buggify_seed = 0;
+	core->config.restless = 0;
+}
 
 usec_t node_core_deadline_us(const struct node_core *core)
 {

@@ -45,6 +45,7 @@ struct core_config {
 	uint32_t gc_grace_ms;        /* least age of what is collected; 0 = GC_GRACE_MS */
 	usec_t gc_interval_us; /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US or a quarter of it, if less */
 	uint64_t buggify_seed; /* simulations only: unlikely paths are taken now and then; 0 = never */
+	uint64_t restless;     /* simulations only: partitions below 64, by bit, whose rows change without need */
 };
 
 /** A core that has not started; never NULL. */

@@ -10,7 +10,7 @@ BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libeve
 	libcmocka-dev scdoc"
 # What scripts/test needs besides.
 TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps
-	man-db zsh fish"
+	man-db zsh fish chromium"
 
 say() {
 	printf '%s\n' "$*" >&2

@@ -574,12 +574,18 @@ bool config_change(struct config *c, const struct config_key *key, const char *t
 	return false;
 }
 
+/** True if the field is a string of its own. */
+static bool is_text(enum config_kind kind)
+{
+	return kind == CONFIG_TEXT || kind == CONFIG_NAME || kind == CONFIG_ADDRESS || kind == CONFIG_DOOR ||
+	       kind == CONFIG_ADDRESSES;
+}
+
 void config_copy(const struct config *from, struct config *ret)
 {
 	struct config c = *from;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		bool owned = keys[i].kind == CONFIG_TEXT || keys[i].kind == CONFIG_NAME ||
-			     keys[i].kind == CONFIG_ADDRESS || keys[i].kind == CONFIG_ADDRESSES;
+		bool owned = is_text(keys[i].kind);
 		char **field = (char **)(void *)((char *)&c + keys[i].offset);
 		if (owned)
 			*field = xstrdup(*field);

@@ -106,20 +106,21 @@ function waitingOf(node) {
 	return parts.join(' + ') || '0';
 }
 
+/** What a node that is down told last is no news. */
 function nodeRow(node) {
 	const [tone, text] = stateOf(node), self = node.liveness === 'myself', waiting = waitingOf(node);
-	const ahead = node.clock_ahead_ms || 0;
+	const told = node.liveness && node.liveness !== 'down', ahead = told ? node.clock_ahead_ms : 0;
 	return element('tr', {},
-		element('th', {scope: 'row'}, node.name, self ? element('span', {className: 'dim'}, ' this') : null),
+		element('th', {scope: 'row'}, element('span', {}, node.name, self ? element('span', {className: 'dim'}, ' this') : null)),
 		element('td', {'data-label': 'State'}, element('span', {className: 'state is-' + (tone === 'none' ? 'dim' : tone)}, icon(tone), text)),
 		cell('Zone', node.zone || '–'),
 		cell('Partitions', String(node.partitions), 'n'),
 		cell('Waiting changes', waiting, 'n' + (waiting === '0' ? ' zero' : ' is-warn')),
-		cell('Round trip', node.round_trip_us ? duration(node.round_trip_us) : '–', 'n'),
-		cell('Commits p99', node.disk_p99_us ? duration(node.disk_p99_us) : '–', 'n' + (node.disk_slow ? ' is-warn' : '')),
-		cell('Disk free', node.disk_free_pct ? node.disk_free_pct + ' %' : '–', 'n' + (node.disk_free_pct && node.disk_free_pct < 10 ? ' is-bad' : '')),
-		cell('Clock', self ? '–' : (ahead > 0 ? '+' : '') + ahead + ' ms', 'n' + (Math.abs(ahead) > 500 ? ' is-bad' : '')),
-		cell('Clients at', node.client_address, 'address full'));
+		cell('Round trip', told && node.round_trip_us ? duration(node.round_trip_us) : '–', 'n'),
+		cell('Commits p99', told && node.disk_p99_us ? duration(node.disk_p99_us) : '–', 'n' + (node.disk_slow ? ' is-warn' : '')),
+		cell('Disk free', told && node.disk_free_pct ? node.disk_free_pct + ' %' : '–', 'n' + (told && node.disk_free_pct && node.disk_free_pct < 10 ? ' is-bad' : '')),
+		cell('Clock', self || !told ? '–' : (ahead > 0 ? '+' : ahead < 0 ? '−' : '') + Math.abs(ahead) + ' ms', 'n' + (Math.abs(ahead) > 500 ? ' is-bad' : '')),
+		element('td', {className: 'full', 'data-label': 'Clients at'}, element('span', {className: 'address'}, node.client_address)));
 }
 
 /* ---- Charts and requests ---- */
