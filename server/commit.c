@@ -71,6 +71,7 @@ static size_t gather(struct commit *c, struct mpsc_node **pending, struct mpsc_n
 /** Removes ranges: durable when this returns, and behind everything that was queued earlier. */
 static void commit_drop(struct commit *c, struct commit_write *write)
 {
+	usec_t start_us = clock_mono_us();
 	for (size_t i = 0; i < write->count; i++) {
 		const struct store_op *op = &write->ops[i];
 		enum kv_status status = store_remove_range(c->store, op->table, op->key, op->value);
@@ -78,6 +79,7 @@ static void commit_drop(struct commit *c, struct commit_write *write)
 			fatal_store("commit.failed", status);
 	}
 	count(&c->stats.writes, 1);
+	write->began_us = start_us;
 	loop_post(write->owner, &write->done);
 }
 
@@ -122,6 +124,7 @@ static void commit_group(struct commit *c, struct mpsc_node **pending)
 	while (node != end) {
 		struct commit_write *write = container_of(node, struct commit_write, link);
 		node = node->next; /* its owner may free it as soon as it is posted */
+		write->began_us = start_us;
 		loop_post(write->owner, &write->done);
 	}
 	*pending = end;

@@ -70,6 +70,7 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 		return status;
 	}
 	pthread_mutex_init(&s->status_mutex, NULL);
+	traces_init(&s->traces);
 	loop_set_after_round(&s->loop, after_round, s);
 	loop_timer_init(&s->house, &s->loop, on_house, s);
 	conn_set_init(&s->conns,
@@ -131,6 +132,7 @@ void shard_free(struct shard *s)
 	loop_release(&s->loop);
 	arena_release(&s->arena);
 	pthread_mutex_destroy(&s->status_mutex);
+	traces_release(&s->traces);
 	free(s);
 }
 

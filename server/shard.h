@@ -17,6 +17,7 @@
 #include "server/node.h"
 #include "server/peer.h"
 #include "server/server.h"
+#include "server/traces.h"
 
 /** What a shard tells the others about itself, every SHARD_PUBLISH_US. */
 struct shard_status {
@@ -40,6 +41,7 @@ struct shard {
 	struct loop_timer house;
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
+	struct traces traces;     /* any thread, by its own calls */
 	bool draining;
 	_Atomic bool quiet; /* draining, and nobody waits for an answer */
 	pthread_mutex_t status_mutex;

@@ -328,6 +328,23 @@ static void on_peer(void *owner, node_id index, struct slice address)
 	peer_point(&((struct shard *)owner)->peers, index, address);
 }
 
+static void on_trace(void *owner, const struct msg_timeline *timeline)
+{
+	static struct log_limit limits[2]; /* of requests, and of what is served as a replica */
+	struct shard *s = owner;
+	usec_t ago_us = clock_mono_us() - timeline->arrived_us;
+	usec_t wall_us = clock_wall_us() - ago_us;
+	stats_add(&s->server->stats.traces_kept, 1);
+	traces_keep(&s->traces, timeline, wall_us);
+	if (!timeline->slow)
+		return;
+	struct slow_op slow;
+	stats_add(&s->server->stats.traces_slow, 1);
+	slow_op_tell(timeline, wall_us, &slow);
+	traces_keep_slow(&s->traces, &slow);
+	slow_op_log(&slow, timeline->ballot, &limits[slow.replica]);
+}
+
 static void on_map_stored(void *owner, struct slice stored)
 {
 	struct shard *s = owner;
@@ -354,6 +371,7 @@ const struct node_events shard_node_events = {
 	.send = on_send,
 	.reply = on_reply,
 	.peer = on_peer,
+	.trace = on_trace,
 	.save_map = on_save_map,
 	.stop = on_stop,
 };

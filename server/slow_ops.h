@@ -8,6 +8,7 @@
 #ifndef KV_SERVER_SLOW_OPS_H
 #define KV_SERVER_SLOW_OPS_H
 
+#include "base/klog.h"
 #include "proto/msg.h"
 
 struct server;
@@ -31,9 +32,16 @@ struct slow_op {
 	bool in_doubt;
 	uint32_t rounds; /* of messages to replicas */
 	uint64_t epoch;  /* of the map */
-	/* "read@31+612(1=record@40 2=silent)": phase, when it began and how long it took, microseconds; who answered what when */
+	/* "read@31+612(1=record@31+590 2=silent@31+612)": each round of messages and pause, when it began and how long it took, in
+	   microseconds since the arrival; in brackets who answered what, and what of it the replica says was queue, disk, sync */
 	char timeline[SLOW_OP_TIMELINE_SIZE];
 };
+
+/** Fills RET from a timeline that arrived at WALL_US. */
+void slow_op_tell(const struct msg_timeline *timeline, usec_t wall_us, struct slow_op *ret);
+
+/** Writes the line of a slow operation, unless LIMIT says that there were enough. BALLOT: of its timeline. */
+void slow_op_log(const struct slow_op *op, struct version ballot, struct log_limit *limit);
 
 /** Copies at most MAX of them to RET, newest first, and returns how many. Any thread. */
 size_t slow_ops_recent(struct server *server, struct slow_op *ret, size_t max);
