@@ -364,7 +364,7 @@ struct tables {
 
 enum { LONG_BASE = 256 };
 
-static void build_tables(struct tables *t, uint64_t allowed, bool leading)
+static void build_tables(struct tables *t, flag_set allowed, bool leading)
 {
 	size_t longs = 0, shorts = 0;
 	*t = (struct tables){0};
@@ -372,7 +372,7 @@ static void build_tables(struct tables *t, uint64_t allowed, bool leading)
 		t->shorts[shorts++] = '+';
 	t->shorts[shorts++] = ':';
 	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if (!(allowed & FLAG_BIT(flag)))
+		if (!flag_set_has(allowed, (enum flag)flag))
 			continue;
 		int has_value = flags[flag].value ? required_argument : no_argument;
 		t->longs[longs++] = (struct option){flags[flag].name, has_value, NULL, LONG_BASE + flag};
@@ -395,14 +395,14 @@ static enum flag flag_of(int code)
 	KV_UNREACHABLE("a letter getopt was not given");
 }
 
-static void explain_unknown(const char *word, uint64_t allowed, struct buf *why)
+static void explain_unknown(const char *word, flag_set allowed, struct buf *why)
 {
 	char name[64];
 	snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
 	name[strcspn(name, "=")] = '\0';
 	const char *names[FLAG_COUNT] = {NULL};
 	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if (allowed & FLAG_BIT(flag))
+		if (flag_set_has(allowed, (enum flag)flag))
 			names[flag] = flags[flag].name;
 	}
 	const char *nearest = text_nearest(name, names, FLAG_COUNT);
@@ -412,7 +412,7 @@ static void explain_unknown(const char *word, uint64_t allowed, struct buf *why)
 }
 
 /** getopt refused something: optopt is the letter, the code of a long option, or 0 for an unknown one. */
-static void explain_mistake(char **argv, int code, uint64_t allowed, struct buf *why)
+static void explain_mistake(char **argv, int code, flag_set allowed, struct buf *why)
 {
 	if (code == ':' && optopt >= LONG_BASE)
 		buf_printf(why, "--%s needs a value (%s)", flags[flag_of(optopt)].name,
@@ -447,7 +447,7 @@ static void show_minus(int argc, char **argv)
 	}
 }
 
-static int parse_words(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why)
+static int parse_words(struct args *args, int argc, char **argv, flag_set allowed, bool leading, struct buf *why)
 {
 	struct tables t;
 	build_tables(&t, allowed, leading);
@@ -474,7 +474,7 @@ static int parse_words(struct args *args, int argc, char **argv, uint64_t allowe
 	}
 }
 
-int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why)
+int args_parse(struct args *args, int argc, char **argv, flag_set allowed, bool leading, struct buf *why)
 {
 	hide_minus(argc, argv);
 	int first = parse_words(args, argc, argv, allowed, leading, why);
@@ -482,10 +482,11 @@ int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool 
 	return first;
 }
 
-bool args_environment(struct args *args, uint64_t allowed, struct buf *why)
+bool args_environment(struct args *args, flag_set allowed, struct buf *why)
 {
 	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if (!(allowed & FLAG_BIT(flag)) || !flags[flag].environment || args_given(args, (enum flag)flag))
+		if (!flag_set_has(allowed, (enum flag)flag) || !flags[flag].environment ||
+		    args_given(args, (enum flag)flag))
 			continue;
 		CLEANUP(buf_release) struct buf name = BUF_INIT;
 		flag_variable((enum flag)flag, &name);

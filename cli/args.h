@@ -65,9 +65,14 @@ enum flag {
 	FLAG_COUNT
 };
 
-#define FLAG_BIT(flag) (UINT64_C(1) << (flag))
+/** A set of flags: FLAG_BIT(a) | FLAG_BIT(b), also in an initialiser. */
+typedef unsigned __int128 flag_set;
 
-_Static_assert(FLAG_COUNT <= 64, "a set of flags is one word");
+#define FLAG_BIT(flag) ((flag_set)1 << (flag))
+
+_Static_assert(FLAG_COUNT < 128, "every flag has a bit in a flag_set");
+
+static inline bool flag_set_has(flag_set set, enum flag flag) { return (set & FLAG_BIT(flag)) != 0; }
 
 struct flag_info {
 	const char *name;  /* long form, without dashes */
@@ -90,8 +95,8 @@ enum write_kind { WRITE_PUT, WRITE_CAS, WRITE_INCR, WRITE_APPEND };
 
 /** Strings are borrowed from argv or the environment. */
 struct args {
-	uint64_t given; /* set of flags: on the command line or in the environment */
-	uint64_t typed; /* set of flags: on the command line */
+	flag_set given; /* on the command line or in the environment */
+	flag_set typed; /* on the command line */
 
 	enum output_format output;
 	const char *endpoints;
@@ -133,8 +138,8 @@ struct args {
 	bool help, version;
 };
 
-static inline bool args_given(const struct args *args, enum flag flag) { return args->given & FLAG_BIT(flag); }
-static inline bool args_typed(const struct args *args, enum flag flag) { return args->typed & FLAG_BIT(flag); }
+static inline bool args_given(const struct args *args, enum flag flag) { return flag_set_has(args->given, flag); }
+static inline bool args_typed(const struct args *args, enum flag flag) { return flag_set_has(args->typed, flag); }
 
 /** The defaults, and nothing given. */
 void args_init(struct args *args);
@@ -144,9 +149,9 @@ void args_init(struct args *args);
  * operand; with LEADING it stops at the first operand. Negative numbers are operands or values. 0 after a mistake, with
  * a message in WHY.
  */
-int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why);
+int args_parse(struct args *args, int argc, char **argv, flag_set allowed, bool leading, struct buf *why);
 
 /** Sets what is in ALLOWED, not given, and has a variable. False after a mistake, with a message in WHY. */
-MUST_USE bool args_environment(struct args *args, uint64_t allowed, struct buf *why);
+MUST_USE bool args_environment(struct args *args, flag_set allowed, struct buf *why);
 
 #endif

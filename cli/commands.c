@@ -378,7 +378,7 @@ void command_help(const struct command *command, struct buf *out)
 		buf_printf(out, "\n%s", command->details);
 	buf_append_str(out, "\nFlags\n");
 	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if ((command->flags | FLAG_BIT(FLAG_HELP)) & FLAG_BIT(flag))
+		if (flag_set_has(command->flags | FLAG_BIT(FLAG_HELP), (enum flag)flag))
 			append_flag(command, (enum flag)flag, out);
 	}
 }

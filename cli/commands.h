@@ -18,7 +18,7 @@ struct command {
 	const char *operands;           /* "KEY" as usage shows it; "" for none */
 	const char *summary;            /* one line, no full stop */
 	const char *details;            /* further lines, each ended; "" for none */
-	uint64_t flags;                 /* set of flags it takes, besides --help */
+	flag_set flags;                 /* that it takes, besides --help */
 	unsigned outputs;               /* set of formats it can write; 0: none */
 	enum output_format output;      /* if none is asked for */
 	uint32_t timeout_ms;            /* if none is asked for; 0: the library's */

@@ -61,7 +61,7 @@ static int run_in_session(struct ctl *ctl)
 {
 	const char *path = ctl->args.session_file;
 	struct error err;
-	bool keeps = ctl->command->flags & FLAG_BIT(FLAG_SESSION_FILE);
+	bool keeps = flag_set_has(ctl->command->flags, FLAG_SESSION_FILE);
 	if (!path && keeps && ctl->args.level == KV_LEVEL_SESSION && args_typed(&ctl->args, FLAG_CONSISTENCY))
 		return ctl_usage(ctl,
 				 "-c session needs --session-file PATH, where the session is kept between runs");
@@ -88,7 +88,7 @@ static int run_in_session(struct ctl *ctl)
 static int run_command(struct ctl *ctl, int argc, char **argv)
 {
 	CLEANUP(buf_release) struct buf why = BUF_INIT;
-	uint64_t allowed = ctl->command->flags | FLAG_BIT(FLAG_HELP);
+	flag_set allowed = ctl->command->flags | FLAG_BIT(FLAG_HELP);
 	int first = args_parse(&ctl->args, argc, argv, allowed, /* leading: */ false, &why);
 	if (first == 0)
 		return refuse(ctl->command->name, &why);
@@ -112,16 +112,19 @@ static int run_command(struct ctl *ctl, int argc, char **argv)
 /** Flags before the command that it does not take are mistakes, as behind it. */
 static bool takes_flags(const struct ctl *ctl, struct buf *why)
 {
-	uint64_t extra = ctl->args.typed & ~(ctl->command->flags | FLAG_BIT(FLAG_HELP));
-	if (!extra)
-		return true;
-	buf_printf(why, "it takes no --%s", flag_info((enum flag)__builtin_ctzll(extra))->name);
-	return false;
+	flag_set extra = ctl->args.typed & ~(ctl->command->flags | FLAG_BIT(FLAG_HELP));
+	for (int flag = 0; flag < FLAG_COUNT; flag++) {
+		if (flag_set_has(extra, (enum flag)flag)) {
+			buf_printf(why, "it takes no --%s", flag_info((enum flag)flag)->name);
+			return false;
+		}
+	}
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	static const uint64_t leading = FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT) |
+	static const flag_set leading = FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT) |
 					FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT) |
 					FLAG_BIT(FLAG_HELP) | FLAG_BIT(FLAG_VERSION);
 	interrupt_init();
