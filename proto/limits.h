@@ -111,8 +111,9 @@
 #define FORM_GUEST_US    (5 * USEC_PER_SEC)    /* link to an asker that is no node of the cluster */
 
 /* Changing the cluster. */
-#define DRIVER_INTERVAL_US  (250 * USEC_PER_MSEC) /* between two maps that the same node proposes */
+#define DRIVER_INTERVAL_US  (100 * USEC_PER_MSEC) /* between two maps that the same node proposes */
 #define VOTE_TIMEOUT_US     (500 * USEC_PER_MSEC) /* of one phase of a vote on the map */
+#define VOTE_LINGERS_US     (2 * USEC_PER_SEC) /* a voter that does not hear what came of its vote asks the others */
 #define VOTE_RESEND_US      (100 * USEC_PER_MSEC)
 #define VOTE_BACKOFF_MIN_US (10 * USEC_PER_MSEC) /* between two ballots on one map, doubled six times at most */
 #define FAREWELL_US         (30 * USEC_PER_SEC)  /* a node that was removed is told so that long */
