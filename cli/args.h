@@ -60,6 +60,8 @@ enum flag {
 	FLAG_CLUSTER,
 	FLAG_YES,
 	FLAG_DIR,
+	FLAG_TRACE,
+	FLAG_TRACEPARENT,
 	FLAG_HELP,
 	FLAG_VERSION,
 	FLAG_COUNT
@@ -135,6 +137,8 @@ struct args {
 	const char *config, *survivors, *cluster; /* of kvctl unsafe recover */
 	bool yes;
 	const char *dir;
+	bool trace;
+	const char *traceparent; /* NULL: none */
 	bool help, version;
 };
 

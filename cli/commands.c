@@ -5,7 +5,8 @@
 
 #define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT))
 #define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
-#define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
+#define TRACE   (FLAG_BIT(FLAG_TRACE) | FLAG_BIT(FLAG_TRACEPARENT))
+#define READ    (ASK | TRACE | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
 #define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
 #define IF                                                                                                         \
 	(FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION) |                        \

@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 {
 	static const flag_set leading = FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT) |
 					FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT) |
-					FLAG_BIT(FLAG_HELP) | FLAG_BIT(FLAG_VERSION);
+					FLAG_BIT(FLAG_TRACE) | FLAG_BIT(FLAG_HELP) | FLAG_BIT(FLAG_VERSION);
 	interrupt_init();
 	setlocale(LC_CTYPE, "");
 	if (MB_CUR_MAX == 1)

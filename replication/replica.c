@@ -233,12 +233,12 @@ static void serve_loaded(struct node_core *core, struct slot *slot, node_id from
 		ledger_pushed_late(core, slot, &req->replica);
 	trim_value(&req->replica, &m.answer);
 	core->stats.replica_rejects += m.answer.answer == ANSWER_REJECT;
-	const struct served served = {.arrived_us = MIN(arrived_us, taken_us),
-				      .taken_us = taken_us,
-				      .ready_us = core->now.mono_us,
-				      .trace = req->replica.trace,
-				      .awaited = req->replica.deadline_ms != 0};
-	answer(core, from, &served, &m, slot);
+	const struct served times = {.arrived_us = MIN(arrived_us, taken_us),
+				     .taken_us = taken_us,
+				     .ready_us = core->now.mono_us,
+				     .trace = req->replica.trace,
+				     .awaited = req->replica.deadline_ms != 0};
+	answer(core, from, &times, &m, slot);
 }
 
 static bool is_expired(const struct node_core *core, const struct msg *req, usec_t arrived_us)

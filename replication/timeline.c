@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/timeline.h"
 
+#include "base/hash.h"
+
 uint64_t timeline_call_span(uint64_t span, uint32_t round, node_id node)
 {
 	return hash_u64(span ^ hash_u64((uint64_t)round << 16 | node)) | 1;

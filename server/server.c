@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/klog.h"
 #include "base/rng.h"
+#include "server/exporter.h"
 #include "server/fatal.h"
 #include "server/files.h"
 #include "server/map_store.h"
@@ -266,6 +267,21 @@ static void open_listener(struct server *s, struct server_door *door)
 	door->fd = -1;
 }
 
+static void start_exporter(struct server *s)
+{
+	if (s->config->trace_collector[0] == '\0')
+		return;
+	CLEANUP(free_ptr) struct traces **traces = xcalloc(s->shard_count, sizeof(struct traces *));
+	for (uint32_t i = 0; i < s->shard_count; i++)
+		traces[i] = &s->shards[i]->traces;
+	s->exporter = exporter_new(
+		&(struct exporter_config){.collector = s->config->trace_collector,
+					  .source = {.name = s->config->node_name, .version = KVD_VERSION},
+					  .traces = traces,
+					  .count = s->shard_count,
+					  .stats = &s->stats});
+}
+
 static void form_alone(struct server *s)
 {
 	const struct slice address = slice_str(server_advertised(s, HELLO_PEER));
@@ -285,6 +301,7 @@ void server_start(struct server *s, bool form)
 	s->running = true;
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_start(s->shards[i]);
+	start_exporter(s);
 	char id[UUID_TEXT_SIZE];
 	uuid_format(&s->identity.node, id);
 	log_info("server.started", L_STR("version", KVD_VERSION), L_STR("name", s->config->node_name),
@@ -393,6 +410,7 @@ void server_close(struct server *s)
 		for (uint32_t i = 0; i < s->shard_count; i++)
 			shard_join(s->shards[i]);
 	}
+	exporter_free(s->exporter);
 	watchdog_free(s->watchdog);
 	commit_free(s->commit);
 	reader_free(s->reader);

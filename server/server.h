@@ -21,6 +21,7 @@
 #include "server/reader.h"
 #include "server/stats.h"
 
+struct exporter;
 struct shard;
 struct watchdog;
 
@@ -42,6 +43,7 @@ struct server {
 	struct commit *commit;
 	struct watchdog *watchdog;
 	struct reader *reader;
+	struct exporter *exporter; /* of traces; NULL: nobody takes them */
 	bool in_cluster; /* when it started; then map is what was stored, which the cores read as they start */
 	struct arena map_arena;
 	struct map_desc map;
