@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/trace.h"
 
+#include <stdarg.h>
+
 #include "cli/json.h"
 #include "cli/names.h"
 #include "cli/receipt.h"
 
 enum { BAR_WIDTH = 40, NAME_ROOM = 22 };
+
+/** A line to standard error, as it is: a picture is not talk. */
+static void say(const char *format, ...) PRINTF_LIKE(1, 2);
+
+static void say(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	putc('\n', stderr);
+	va_end(arguments);
+}
 
 static json_t *span_object(const struct names *names, const struct kv_span *s, uint32_t index)
 {
@@ -81,8 +95,7 @@ static void put_bar(const struct kv_span *s, uint64_t total_us, struct buf *out)
 	}
 }
 
-static void say_span(struct ctl *ctl, const struct names *names, const struct kv_timeline *t, uint32_t index,
-		     uint64_t total_us)
+static void say_span(const struct names *names, const struct kv_timeline *t, uint32_t index, uint64_t total_us)
 {
 	const struct kv_span *s = &t->spans[index];
 	char node[NODE_NAME_ROOM], title[64];
@@ -91,18 +104,17 @@ static void say_span(struct ctl *ctl, const struct names *names, const struct kv
 	snprintf(title, sizeof title, "%*s%s", (int)(2 * depth_of(t, index)), "", s->name);
 	CLEANUP(buf_release) struct buf bar = BUF_INIT;
 	put_bar(s, total_us, &bar);
-	ctl_say(ctl, "%-*.*s %-10.20s %9.3f %9.3f |%s| %s", NAME_ROOM, NAME_ROOM, title, node,
-		(double)s->start_us / 1000, (double)s->took_us / 1000, buf_cstr(&bar), s->result ? s->result : "");
+	say("%-*.*s %-10.20s %9.3f %9.3f |%s|%s%s", NAME_ROOM, NAME_ROOM, title, node, (double)s->start_us / 1000,
+	    (double)s->took_us / 1000, buf_cstr(&bar), s->result ? " " : "", s->result ? s->result : "");
 }
 
 /** The span and what is below it, in the order of time. */
-static void say_tree(struct ctl *ctl, const struct names *names, const struct kv_timeline *t, uint32_t index,
-		     uint64_t total_us)
+static void say_tree(const struct names *names, const struct kv_timeline *t, uint32_t index, uint64_t total_us)
 {
-	say_span(ctl, names, t, index, total_us);
+	say_span(names, t, index, total_us);
 	for (uint32_t i = index + 1; i < t->span_count; i++) {
 		if (t->spans[i].parent == index)
-			say_tree(ctl, names, t, i, total_us);
+			say_tree(names, t, i, total_us);
 	}
 }
 
@@ -117,18 +129,18 @@ void trace_say(struct ctl *ctl, const struct kv_timeline *t)
 	for (uint32_t i = 0; i < t->span_count; i++)
 		total_us = MAX(total_us, t->spans[i].start_us + t->spans[i].took_us);
 	names_node(&names, t->node, node);
-	ctl_say(ctl, "trace %s", t->trace_id);
+	say("trace %s", t->trace_id);
 	ctl_say(ctl,
-		"%s at level %s, partition %u, map epoch %llu: %s%s after %u rounds, %.3f ms at %s, %.3f ms here",
+		"%s at level %s, partition %u, map epoch %llu: %s%s after %u round%s, %.3f ms at %s, %.3f ms here",
 		t->operation, level_name(t->level), t->partition, (unsigned long long)t->epoch,
-		kv_status_name(t->status), t->in_doubt ? " (in doubt)" : "", t->rounds, (double)t->took_us / 1000,
-		node, (double)t->client_us / 1000);
+		kv_status_name(t->status), t->in_doubt ? " (in doubt)" : "", t->rounds, t->rounds == 1 ? "" : "s",
+		(double)t->took_us / 1000, node, (double)t->client_us / 1000);
 	if (t->ballot.hlc) {
 		kv_version_format(t->ballot, ballot);
-		ctl_say(ctl, "last ballot %s", ballot);
+		say("last ballot %s", ballot);
 	}
-	ctl_say(ctl, "%-*s %-10s %9s %9s", NAME_ROOM, "WHAT", "NODE", "START_MS", "TOOK_MS");
-	say_tree(ctl, &names, t, 0, total_us);
+	say("%-*s %-10s %9s %9s", NAME_ROOM, "WHAT", "NODE", "START_MS", "TOOK_MS");
+	say_tree(&names, t, 0, total_us);
 	if (t->left_out)
-		ctl_say(ctl, "%u more events were left out", t->left_out);
+		say("%u more events were left out", t->left_out);
 }

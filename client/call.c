@@ -208,6 +208,9 @@ void call_abandon(struct request *r)
 struct kv_item call_take_item(struct request *r)
 {
 	struct kv_item item = {0};
+	if (!r->reply)
+		r->reply = TAKE_PTR(
+			r->timed); /* no answer in the end: how an earlier try fared is better than nothing */
 	if (tells_item(r)) {
 		/* What a newer node tells in another form is not noted. */
 		bool noted = r->session && session_absorb(r->session, r->reply->msg.result.session);
@@ -216,7 +219,8 @@ struct kv_item call_take_item(struct request *r)
 		item.write = request_write_id(r);
 	}
 	reply_unref(r->reply);
-	r->reply = NULL;
+	reply_unref(r->timed);
+	r->reply = r->timed = NULL;
 	call_abandon(r);
 	return item;
 }

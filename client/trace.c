@@ -46,7 +46,7 @@ bool traceparent_parse(const char *text, struct trace_context *ret)
 static const char *result_of(const struct timeline_span *s)
 {
 	if (s->open)
-		return s->kind == SPAN_REPLICA || s->kind == SPAN_FORWARD ? "silent" : "open";
+		return s->kind == SPAN_REPLICA || s->kind == SPAN_FORWARD ? "unanswered" : "open";
 	if (s->kind == SPAN_REPLICA || s->kind == SPAN_SERVE)
 		return answer_name((enum replica_answer)s->result);
 	if (s->kind == SPAN_REQUEST || s->kind == SPAN_FORWARD)

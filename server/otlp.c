@@ -81,7 +81,7 @@ static void put_part_attributes(struct buf *out, const struct timeline_span *s)
 		return;
 	put_number_attribute(out, "kvd.peer", s->peer);
 	if (s->open)
-		put_text_attribute(out, "kvd.answer", "silent");
+		put_text_attribute(out, "kvd.answer", "unanswered");
 	else if (s->kind == SPAN_REPLICA)
 		put_text_attribute(out, "kvd.answer", answer_name((enum replica_answer)s->result));
 	else

@@ -307,7 +307,8 @@ void server_start(struct server *s, bool form)
 	log_info("server.started", L_STR("version", KVD_VERSION), L_STR("name", s->config->node_name),
 		 L_STR("node", id), L_U64("incarnation", s->identity.incarnation),
 		 L_STR("client", s->client_door.address), L_STR("peer", s->peer_door.address),
-		 L_STR("data_dir", s->config->node_data_dir), L_U64("shards", s->shard_count));
+		 L_STR("data_dir", s->config->node_data_dir), L_U64("shards", s->shard_count),
+		 L_U64("epoch", s->in_cluster ? s->map.epoch : 0));
 	if (form && !s->in_cluster)
 		form_alone(s);
 }

@@ -8,6 +8,8 @@
 #include "server/map_store.h"
 #include "server/shard.h"
 
+#define REFUSAL_LOG_INTERVAL_US (1 * USEC_PER_SEC) /* whoever is refused may come again at once */
+
 /** A message on its way to another shard's core: the frame it came in, decoded again over there. */
 struct crossing {
 	struct loop_item item;
@@ -210,6 +212,16 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 	return judge_client(hello, own, err);
 }
 
+static void log_refusal(const struct shard *s, const struct msg_hello *hello, enum kv_status status)
+{
+	static struct log_limit limit;
+	uint64_t suppressed;
+	if (log_limit_pass(&limit, clock_mono_us(), REFUSAL_LOG_INTERVAL_US, &suppressed))
+		log_warn("hello.refused", L_STR("status", status_name(status)),
+			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name),
+			 L_U64("suppressed", suppressed));
+}
+
 static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply)
 {
 	struct shard *s = owner;
@@ -220,8 +232,7 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 	answer->status = judge_hello(s, c, hello, answer, &s->hello_error);
 	answer->message = slice_str(s->hello_error.message);
 	if (answer->status != KV_OK) {
-		log_warn("hello.refused", L_STR("status", status_name(answer->status)),
-			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name));
+		log_refusal(s, hello, answer->status);
 		return;
 	}
 	answer->proto_min = MIN(hello->proto_max, PROTO_VERSION_MAX);

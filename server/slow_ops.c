@@ -20,7 +20,7 @@ static void put_call(struct buf *out, const struct msg_timeline *t, uint32_t ind
 {
 	const struct timeline_span *call = &t->spans[index];
 	buf_printf(out, "%u=%s", call->peer,
-		   call->open                   ? "silent"
+		   call->open                   ? "unanswered"
 		   : call->kind == SPAN_REPLICA ? answer_name((enum replica_answer)call->result)
 						: status_name((enum kv_status)call->result));
 	put_times(out, call);
@@ -95,7 +95,7 @@ void slow_op_log(const struct slow_op *op, struct version ballot, struct log_lim
 {
 	static const char *const levels[] = {"default", "eventual", "session", "bounded", "strong"};
 	uint64_t suppressed;
-	char trace[33], version[34] = "";
+	char trace[33], version[34] = "none";
 	if (!log_limit_pass(limit, clock_mono_us(), SLOW_LOG_INTERVAL_US, &suppressed))
 		return;
 	snprintf(trace, sizeof trace, "%016llx%016llx", (unsigned long long)op->trace_hi,
@@ -107,8 +107,9 @@ void slow_op_log(const struct slow_op *op, struct version ballot, struct log_lim
 			 L_STR("timeline", op->timeline), L_U64("suppressed", suppressed));
 		return;
 	}
-	snprintf(version, sizeof version, "%016llx-%016llx", (unsigned long long)ballot.hlc,
-		 (unsigned long long)ballot.id);
+	if (ballot.hlc != 0)
+		snprintf(version, sizeof version, "%016llx-%016llx", (unsigned long long)ballot.hlc,
+			 (unsigned long long)ballot.id);
 	log_warn("request.slow", L_STR("trace", trace), L_STR("opcode", opcode_name(op->opcode)),
 		 L_STR("level", levels[op->level]), L_U64("partition", op->partition), L_U64("epoch", op->epoch),
 		 L_STR("status", status_name(op->status)), L_STR("in_doubt", op->in_doubt ? "yes" : "no"),

@@ -32,7 +32,7 @@ struct slow_op {
 	bool in_doubt;
 	uint32_t rounds; /* of messages to replicas */
 	uint64_t epoch;  /* of the map */
-	/* "read@31+612(1=record@31+590 2=silent@31+612)": each round of messages and pause, when it began and how long it took, in
+	/* "read@31+612(1=record@31+590 2=unanswered@31+612)": each round of messages and pause, when it began and how long it took, in
 	   microseconds since the arrival; in brackets who answered what, and what of it the replica says was queue, disk, sync */
 	char timeline[SLOW_OP_TIMELINE_SIZE];
 };

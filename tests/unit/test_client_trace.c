@@ -81,7 +81,7 @@ static void spans_are_told_with_what_came_of_them(void **state)
 	assert_string_equal(out->spans[1].name, "read");
 	assert_null(out->spans[1].result);
 	assert_string_equal(out->spans[2].result, "record");
-	assert_string_equal(out->spans[3].result, "silent");
+	assert_string_equal(out->spans[3].result, "unanswered");
 	assert_int_equal(out->spans[3].peer, 3);
 	assert_string_equal(out->spans[4].name, "unknown"); /* of a newer node */
 }

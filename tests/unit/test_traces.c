@@ -128,7 +128,7 @@ static void the_slow_log_says_all_in_one_line(void **state)
 	struct slow_op op;
 	struct msg_timeline t = timeline(5);
 	slow_op_tell(&t, /* wall_us= */ 77, &op);
-	assert_string_equal(op.timeline, "queue@0+20 direct@20+880(1=ack@20+800[sync@30+700] 2=silent@20+880)");
+	assert_string_equal(op.timeline, "queue@0+20 direct@20+880(1=ack@20+800[sync@30+700] 2=unanswered@20+880)");
 	assert_int_equal(op.queue_us, 20);
 	assert_int_equal(op.wall_us, 77);
 	assert_false(op.replica);
@@ -162,7 +162,7 @@ static void otlp_is_what_a_collector_reads(void **state)
 		"\"parentSpanId\":\"0000000000000012\",\"flags\":1,\"name\":\"replica\",\"kind\":3,"
 		"\"startTimeUnixNano\":\"2020000\",\"endTimeUnixNano\":\"2820000\",\"attributes\":["
 		"{\"key\":\"kvd.peer\",\"value\":{\"intValue\":\"1\"}},{\"key\":\"kvd.answer\",\"value\":{\"stringValue\":\"ack\"}}]}",
-		"\"stringValue\":\"silent\"}}],\"status\":{\"code\":2,\"message\":\"no answer\"}}]}]}]}",
+		"\"stringValue\":\"unanswered\"}}],\"status\":{\"code\":2,\"message\":\"no answer\"}}]}]}]}",
 	};
 	struct traces t;
 	struct kept_trace *kept;

@@ -282,13 +282,12 @@ struct kv_span {
 	const char
 		*name; /* request, queue, backoff, turn, read, copy, prepare, accept, direct, push, forward, scan,
 			     replica, serve, disk, commit, sync: docs/tracing.md. Static storage */
-	const char *
-		result; /* of a message: ack, reject, ..., "silent" without an answer; of a request: its status. NULL: none */
-	uint32_t parent;   /* index of an earlier span; the first is nobody's child */
-	uint16_t node;     /* index of where it was spent */
-	uint16_t peer;     /* of who was asked; KV_SPAN_NODE_NONE: nobody */
-	bool open;         /* it had not ended when it was told */
-	uint64_t start_us; /* since the request came to the node that tells */
+	const char *result; /* of a message: ack, reject, ..., "unanswered"; of a request: its status. NULL: none */
+	uint32_t parent;    /* index of an earlier span; the first is nobody's child */
+	uint16_t node;      /* index of where it was spent */
+	uint16_t peer;      /* of who was asked; KV_SPAN_NODE_NONE: nobody */
+	bool open;          /* it had not ended when it was told */
+	uint64_t start_us;  /* since the request came to the node that tells */
 	uint64_t took_us;
 };
 
@@ -345,7 +344,8 @@ bool kv_item_number(const struct kv_item *item, int64_t *ret_number);
  *
  * RET_ITEM is the caller's to release, and may be NULL for writes. It is filled with KV_OK (writes: version and write id) and
  * with KV_CONDITION_FAILED (present version, {0, 0} if the key is absent; the value where value.data is not NULL); with a
- * receipt wanted KV_NOT_FOUND fills it too; with a timeline wanted every error that a node answers does, for kv_item_timeline alone.
+ * receipt wanted KV_NOT_FOUND fills it too; with a timeline wanted every error does that a node answered, to the last
+ * try or an earlier one, for kv_item_timeline alone.
  * After any other error it is cleared. */
 
 /** KV_NOT_FOUND: no such key. */
