@@ -13,18 +13,6 @@
 
 enum { LOOK_MS = 10, LONG_WAIT_MS = 2000, LOGS_MAX = 64, ENDS_MAX = 64, LOG_TAIL = 12 << 10, DIRECTORIES_MAX = 32 };
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* One program, one main thread. */
 static struct {
 	int argc;

@@ -14,7 +14,7 @@ FOLDERS = ('base/', 'proto/', 'replication/', 'storage/', 'server/')
 CALL = re.compile(r'\blog_(debug|info|warn|error)\(')
 EVENT = re.compile(r'"([a-z]+\.[a-z_]+)"')
 FIELD = re.compile(r'\bL_(?:U64|I64|STR|BYTES)\(\s*"([a-z0-9_]+)"')
-TAKES_EVENT = re.compile(r'^\S.*?\b(\w+)\(const char \*event\b', re.MULTILINE)
+TAKES_EVENT = re.compile(r'^\S[^;{}]*?\b(\w+)\([^;{}()]*const char \*event\b', re.MULTILINE)
 ROW = re.compile(r'^\| `([a-z._]+)` \| (\w+) \| ([^|]*) \|', re.MULTILINE)
 
 
@@ -59,7 +59,7 @@ def logged(sources):
                 taker = [m[1] for m in TAKES_EVENT.finditer(text[:call.start()])][-1:]
                 names = [name for function in taker for other in sources.values()
                          for use in re.finditer(r'\b' + function + r'\((?!const)', other)
-                         for name in EVENT.findall(first(arguments(other, use.end() - 1)))]
+                         for name in EVENT.findall(arguments(other, use.end() - 1))]
             for name in names:
                 found.setdefault(name, set()).add((call[1], fields))
     return found

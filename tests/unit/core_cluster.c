@@ -102,6 +102,7 @@ static void job_add(struct node *n, const struct action *a)
 	job->arena = ARENA_INIT(64 << 20);
 	if (a->kind == ACT_READ) {
 		job->token = a->read.token;
+		job->look = a->read.look;
 		job->key = a->read.key;
 		job->key.key = arena_copy(&job->arena, a->read.key.key);
 	} else if (a->kind == ACT_SCAN) {
@@ -178,8 +179,16 @@ static void note_timeline(struct told *to, node_id node, const struct msg_timeli
 static void note_answer(struct cluster *c, node_id node, const struct msg *m)
 {
 	c->answers++;
+	if (m->opcode == OP_EXPLAIN) {
+		c->explained = m->explanation;
+		memcpy(c->explained_hints, m->explanation.hints,
+		       m->explanation.hint_count * sizeof c->explained_hints[0]);
+		memcpy(c->explained_pairs, m->explanation.pairs,
+		       m->explanation.pair_count * sizeof c->explained_pairs[0]);
+		return;
+	}
 	c->told_client.timeline.span_count = 0;
-	if (m->result.timeline)
+	if (opcode_is_client(m->opcode) && m->opcode != OP_MAP && m->result.timeline)
 		note_timeline(&c->told_client, node, m->result.timeline);
 	c->result = m->result;
 	buf_clear(&c->value);
@@ -279,9 +288,14 @@ static void do_job(struct cluster *c, node_id i, struct job *job)
 	if (job->kind == ACT_SCAN) {
 		do_scan(c, i, job);
 	} else if (job->kind == ACT_READ) {
-		const struct stored *row = row_find(n, &job->key);
+		bool unreadable = job->look && n->unreadable;
+		const struct stored *row = unreadable ? NULL : row_find(n, &job->key);
 		struct blob *value = row ? blob_ref(row->value) : NULL;
-		struct node_event ev = {.kind = EV_READ_DONE, .read = {job->token, row != NULL, blob_slice(value)}};
+		struct node_event ev = {.kind = EV_READ_DONE,
+					.read = {.token = job->token,
+						 .found = row != NULL,
+						 .unreadable = unreadable,
+						 .value = blob_slice(value)}};
 		step(c, i, &ev);
 		blob_unref(value);
 	} else {
