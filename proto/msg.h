@@ -904,6 +904,9 @@ struct msg {
 	};
 };
 
+/** "strong", "eventual"; "unknown" for others. Static storage. */
+const char *level_text(enum msg_level level);
+
 /** "record", "ack"; "unknown" for others. Static storage. */
 const char *answer_name(enum replica_answer answer);
 

@@ -42,6 +42,23 @@ const char *span_name(enum span_kind kind)
 	return "unknown"; /* of a newer node */
 }
 
+const char *level_text(enum msg_level level)
+{
+	switch (level) {
+	case LEVEL_DEFAULT:
+		return "default";
+	case LEVEL_EVENTUAL:
+		return "eventual";
+	case LEVEL_SESSION:
+		return "session";
+	case LEVEL_BOUNDED:
+		return "bounded";
+	case LEVEL_STRONG:
+		return "strong";
+	}
+	return "unknown";
+}
+
 const char *answer_name(enum replica_answer answer)
 {
 	switch (answer) {

@@ -50,7 +50,6 @@ static void put_bool_attribute(struct buf *out, const char *key, bool value)
 
 static void put_whole_attributes(struct buf *out, const struct msg_timeline *t)
 {
-	static const char *const levels[] = {"default", "eventual", "session", "bounded", "strong"};
 	put_text_attribute(out, "kvd.opcode", opcode_name(t->opcode));
 	put_number_attribute(out, "kvd.partition", t->partition);
 	put_number_attribute(out, "kvd.map_epoch", t->epoch);
@@ -60,7 +59,7 @@ static void put_whole_attributes(struct buf *out, const struct msg_timeline *t)
 		put_text_attribute(out, "kvd.answer", answer_name((enum replica_answer)t->spans[0].result));
 		return;
 	}
-	put_text_attribute(out, "kvd.level", levels[t->level]);
+	put_text_attribute(out, "kvd.level", level_text(t->level));
 	put_text_attribute(out, "kvd.status", status_name(t->status));
 	put_number_attribute(out, "kvd.rounds", t->rounds);
 	if (t->in_doubt)

@@ -93,7 +93,6 @@ void slow_op_tell(const struct msg_timeline *t, usec_t wall_us, struct slow_op *
 
 void slow_op_log(const struct slow_op *op, struct version ballot, struct log_limit *limit)
 {
-	static const char *const levels[] = {"default", "eventual", "session", "bounded", "strong"};
 	uint64_t suppressed;
 	char trace[33], version[34] = "none";
 	if (!log_limit_pass(limit, clock_mono_us(), SLOW_LOG_INTERVAL_US, &suppressed))
@@ -111,10 +110,11 @@ void slow_op_log(const struct slow_op *op, struct version ballot, struct log_lim
 		snprintf(version, sizeof version, "%016llx-%016llx", (unsigned long long)ballot.hlc,
 			 (unsigned long long)ballot.id);
 	log_warn("request.slow", L_STR("trace", trace), L_STR("opcode", opcode_name(op->opcode)),
-		 L_STR("level", levels[op->level]), L_U64("partition", op->partition), L_U64("epoch", op->epoch),
-		 L_STR("status", status_name(op->status)), L_STR("in_doubt", op->in_doubt ? "yes" : "no"),
-		 L_U64("took_us", op->took_us), L_U64("queue_us", op->queue_us), L_U64("rounds", op->rounds),
-		 L_STR("ballot", version), L_STR("timeline", op->timeline), L_U64("suppressed", suppressed));
+		 L_STR("level", level_text(op->level)), L_U64("partition", op->partition),
+		 L_U64("epoch", op->epoch), L_STR("status", status_name(op->status)),
+		 L_STR("in_doubt", op->in_doubt ? "yes" : "no"), L_U64("took_us", op->took_us),
+		 L_U64("queue_us", op->queue_us), L_U64("rounds", op->rounds), L_STR("ballot", version),
+		 L_STR("timeline", op->timeline), L_U64("suppressed", suppressed));
 }
 
 static bool is_newer(const struct slow_op *a, const struct slow_op *b) { return a->wall_us > b->wall_us; }
