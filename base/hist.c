@@ -28,6 +28,12 @@ static uint64_t bucket_last(size_t index)
 	return low + (((uint64_t)1 << shift) - 1);
 }
 
+uint64_t hist_bucket_first(size_t index)
+{
+	KV_ASSERT(index < HIST_BUCKETS);
+	return index == 0 ? 0 : bucket_last(index - 1) + 1;
+}
+
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
 	uint64_t sum;

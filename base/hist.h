@@ -22,6 +22,9 @@ void hist_init(struct hist *h);
 void hist_add(struct hist *h, uint64_t value);
 void hist_merge(struct hist *into, const struct hist *from);
 
+/** The least value of bucket INDEX, for export. */
+uint64_t hist_bucket_first(size_t index);
+
 /** Value below which PER_MILLE of the samples lie (500 = median, 999 = p99.9), within 3.2 %. 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, unsigned per_mille);
 

@@ -49,6 +49,9 @@ void command_help(const struct command *command, struct buf *out);
 
 /* ---- For the commands --------------------------------------------------------------------------------------------- */
 
+/** A client's configuration by the flags, at ENDPOINTS if not NULL. The caller's to free; NULL after an error, which was told. */
+struct kv_config *ctl_config(struct ctl *ctl, const char *endpoints);
+
 /** Opens the client once, at ENDPOINTS or, for NULL, where the flags say. False after an error, which it has told. */
 MUST_USE bool ctl_open(struct ctl *ctl, const char *endpoints);
 

@@ -3,10 +3,8 @@
 
 #include <stdarg.h>
 
-bool ctl_open(struct ctl *ctl, const char *endpoints)
+struct kv_config *ctl_config(struct ctl *ctl, const char *endpoints)
 {
-	if (ctl->client)
-		return true;
 	struct kv_error err;
 	struct kv_config *config = kv_config_new();
 	enum kv_status status =
@@ -17,7 +15,21 @@ bool ctl_open(struct ctl *ctl, const char *endpoints)
 	if (status == KV_OK && zone)
 		status = kv_config_set(config, "zone", zone, &err);
 	if (status == KV_OK)
-		status = kv_open(config, &ctl->client, &err);
+		return config;
+	ctl_fail(ctl, NULL, &err);
+	kv_config_free(config);
+	return NULL;
+}
+
+bool ctl_open(struct ctl *ctl, const char *endpoints)
+{
+	if (ctl->client)
+		return true;
+	struct kv_error err;
+	struct kv_config *config = ctl_config(ctl, endpoints);
+	if (!config)
+		return false;
+	enum kv_status status = kv_open(config, &ctl->client, &err);
 	kv_config_free(config);
 	if (status != KV_OK)
 		ctl_fail(ctl, NULL, &err);

@@ -47,7 +47,7 @@ EXTERNAL = {
     'xxhash.h': ['base/hash.c'],
     'protobuf-c/*': ['proto/codec*.[ch]'],
     'rocksdb/*': ['storage/store_rocks.c', 'storage/rocks_options.[ch]'],
-    'event2/*': ['server/*', 'client/*', 'docs/*', 'tests/unit/*', 'tests/cluster/*'],
+    'event2/*': ['server/*', 'client/*', 'cli/bench_worker.c', 'docs/*', 'tests/unit/*', 'tests/cluster/*'],
     'cyaml/*': ['server/config*.[ch]'],
     'yaml.h': ['server/config*.[ch]'],
     'openssl/*': ['server/tls.[ch]', 'client/*'],
