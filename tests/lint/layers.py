@@ -24,6 +24,8 @@ PROJECT = {
     'cli': ['base/*', 'cli/*', 'verify/*', 'kv/*'],
     'docs': ['kv/*'],
     'bench': ['base/*', 'bench/*', 'kv/*'],
+    'bench/compare/echo_server.c': ['base/*', 'server/listener.h', 'server/loop.h', 'server/transport.h'],
+    'bench/compare/rocks_alone.c': ['base/*', 'storage/*'],
     'tests/support': ['base/*', 'proto/*', 'tests/support/*', 'kv/*'],
     'tests/unit': ['base/*', 'proto/*', 'replication/*', 'storage/*', 'server/*', 'client/*', 'cli/*', 'verify/*',
                    'kv/*', 'tests/support/*', 'tests/unit/*'],
@@ -53,6 +55,7 @@ EXTERNAL = {
     'openssl/*': ['server/tls.[ch]', 'client/*'],
     'jansson.h': ['cli/*', 'tests/*'],
     'libsmartcols/*': ['cli/*'],
+    'nghttp2/*': ['bench/compare/load_etcd.c'],
     'cmocka.h': ['tests/*'],
 }
 
