@@ -174,6 +174,8 @@ static void stop_removed(struct node_core *core, const struct map_desc *before)
 	const struct map_desc *map = &core->map->desc;
 	bool left = before && core->self < before->node_count && before->nodes[core->self].state == NODE_LEAVING &&
 		    !cluster_map_holds(map, core->self);
+	if (core->map_register.phase == MAP_SAVING)
+		map_spread_push_all(core); /* nobody else knows yet that it is decided */
 	if (left)
 		core_stop(core, KV_OK, "this node has given its partitions away and left the cluster");
 	else
