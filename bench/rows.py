@@ -240,11 +240,12 @@ class Bench:
             self.stop(echo)
         if self.wants('one_node_rocksdb'):
             say('one_node_rocksdb: kvd and the engine alone in turn, 32 puts a sync')
-            first = alone(self.plan, kvd, 'put')
+            side = Side(kvd)
+            load = kvd.load('put', CLIENTS, 1, self.plan.keys, VALUE_SIZE, self.plan.seconds, self.plan.interval_ms)
+            side.run(load, ())
             engine = rocks_alone(self.plan, self.tools, self.folder, VALUE_SIZE, 32, self.plan.keys)
-            second = alone(self.plan, kvd, 'put')
-            ours = second if first['disturbed'] else first if second['disturbed'] else \
-                {**first, 'cpu_us': (first['cpu_us'] + second['cpu_us']) / 2, 'ops': (first['ops'] + second['ops']) / 2}
+            side.run(load, ())
+            ours = side.summary()
             self.emit(row('one_node_rocksdb', 'rocksdb alone, batches of 32', ours, engine))
         self.stop(kvd)
 
