@@ -83,13 +83,14 @@ class Side:
         return result
 
 
-def pair(plan, kvd, peer, operation, depth=1, clients=CLIENTS, size=VALUE_SIZE, keys=None):
+def pair(plan, kvd, peer, operation, depth=1, clients=CLIENTS, size=VALUE_SIZE, keys=None, peer_keys=None):
     """Summaries of both, from A B B A, again while too much was disturbed and there is time."""
+    all_keys = keys or plan.keys, peer_keys or keys or plan.keys
     sides = Side(kvd), Side(peer)
     for attempt in range(plan.tries):
         for index in (0, 1, 1, 0):
             side = sides[index]
-            load = side.server.load(operation, clients, depth, keys or plan.keys, size, plan.seconds, plan.interval_ms)
+            load = side.server.load(operation, clients, depth, all_keys[index], size, plan.seconds, plan.interval_ms)
             side.run(load, sides[1 - index].server.pids())
         results = [side.summary() for side in sides]
         if not any(result['disturbed'] for result in results) or time.monotonic() > plan.deadline:
@@ -249,6 +250,111 @@ class Bench:
             self.emit(row('one_node_rocksdb', 'rocksdb alone, batches of 32', ours, engine))
         self.stop(kvd)
 
+    # ---- Point 5: cost growth ----
+
+    def growth(self, name, peer_name, operation, kvd, peer, limit, **load):
+        """How much dearer an operation is with more of something: kvd has more, its peer is kvd with less."""
+        if not self.wants(name):
+            return
+        say(f'{name}: kvd with more and with less in turn')
+        more, less = pair(self.plan, kvd, peer, operation, **load)
+        ratio = more['cpu_us'] / less['cpu_us']
+        self.emit(row(name, peer_name, more, less, [target('times the CPU of the smaller', ratio, limit)], ratio=ratio,
+                      ratio_of='cost'))
+
+    def more_keys(self):
+        if not self.wants('ten_times_the_keys_put', 'ten_times_the_keys_get'):
+            return
+        few, many = self.plan.keys, 10 * self.plan.keys
+        less, more = self.start(servers.Kvd, keys=few), self.start(servers.Kvd, keys=many)
+        for name, operation in (('ten_times_the_keys_put', 'put_strong'), ('ten_times_the_keys_get', 'get_strong')):
+            self.growth(name, f'kvd with {few} keys', operation, more, less, 1.25, keys=many, peer_keys=few)
+        self.stop(less, more)
+
+    def more_nodes(self):
+        if not self.wants('nine_nodes_put', 'nine_nodes_get'):
+            return
+        less, more = self.start(servers.Kvd), self.start(servers.Kvd, nodes=9)
+        for name, operation in (('nine_nodes_put', 'put_strong'), ('nine_nodes_get', 'get_strong')):
+            self.growth(name, 'kvd with 3 nodes', operation, more, less, 1.1)
+        self.stop(less, more)
+
+    def large_values(self):
+        """Per node: three nodes write each value three times, to the same disk."""
+        size, keys = 64 << 10, min(self.plan.keys, 2000)
+        for name, nodes in (('large_values', 1), ('large_values_3', 3)):
+            if not self.wants(name):
+                continue
+            kvd = self.start(servers.Kvd, keys=keys, size=size, nodes=nodes)
+            say(f'{name}: kvd and the engine alone in turn, values of 64 KiB')
+            side = Side(kvd)
+            load = kvd.load('put', 16, 1, keys, size, self.plan.seconds, self.plan.interval_ms)
+            side.run(load, ())
+            engine = rocks_alone(self.plan, self.tools, self.folder, size, 8, keys)
+            side.run(load, ())
+            ours = side.summary()
+            ratio = ours['ops'] * nodes / engine['ops']
+            self.emit(row(name, 'rocksdb alone, batches of 8', ours, engine,
+                          [target('share of what the engine alone writes', ratio, 0.6, at_least=True)], ratio=ratio,
+                          ratio_of='bytes written'))
+            self.stop(kvd)
+
+    # ---- Point 6: latency under load ----
+
+    def open_loop(self):
+        if not self.wants('open_loop'):
+            return
+        size = 1024
+        kvd = self.start(servers.Kvd, size=size, KVD_STORAGE_WRITE_BUFFER_SIZE='4MiB')
+        capacity = alone(self.plan, kvd, 'mixed', size=size)['ops']
+        rate, seconds = max(1, int(0.7 * capacity)), max(60, self.plan.seconds) if self.plan.seconds > 3 else 5
+        say(f'open_loop: {rate} requests a second are due, for {seconds} s')
+        before = kvd.tables()
+        got, whole = slices.take(kvd, kvd.bench(kvd.MIXES['mixed'], '--clients', CLIENTS, '--threads', 1, '--inflight', 64, '--keys',
+                                                self.plan.keys, '--size', size, '--seconds', seconds, '--rate', rate,
+                                                '--interval', '1s', '-o', 'jsonl'))
+        ours = slices.summary(got)
+        longest = max(one.max_us for one in got)
+        self.emit(row('open_loop', None, ours, None, [
+            target('p99.9 in times of p50', ours['p999_us'] / ours['p50_us'], 20),
+            target('longest stall, us', longest, 250000),
+            target('files compacted meanwhile', len(before - kvd.tables()), 1, at_least=True)],
+            rate=rate, unsent=whole['unsent'], longest_us=longest))
+        self.stop(kvd)
+
+    # ---- Point 7: memory ----
+
+    def memory(self):
+        if not self.wants('memory_idle', 'memory_connections'):
+            return
+        kvd = self.start(servers.Kvd, keys=1, nodes=1)
+        idle = machine.resident_bytes(kvd.pids()[0]) / (1 << 20)
+        self.emit(row('memory_idle', None, None, None, [target('MiB resident', idle, 64)]))
+        if self.wants('memory_connections'):
+            clients, most = 10000, 0
+            say(f'memory_connections: {clients} clients')
+            load = subprocess.Popen(kvd.bench('get@strong=1', '--clients', clients, '--threads', 1, '--inflight', 1, '--keys', 1,
+                                              '--rate', 2000, '--seconds', 20, '-o', 'json'),
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+            connections = 0
+            while load.poll() is None:
+                most = max(most, machine.resident_bytes(kvd.pids()[0]) / (1 << 20))
+                connections = max(connections, kvd.counters().get('connections', 0))
+                time.sleep(0.3)
+            load.stdout.close()
+            self.emit(row('memory_connections', None, None, None, [
+                target(f'MiB more at {clients} connections', most - idle, 256),
+                target('connections', connections, clients, at_least=True)]))
+        self.stop(kvd)
+
     def run_quick(self):
         self.three_nodes()
         self.one_node()
+
+    def run_full(self):
+        self.run_quick()
+        self.large_values()
+        self.open_loop()
+        self.memory()
+        self.more_nodes()
+        self.more_keys()

@@ -2,7 +2,8 @@
 """
 Measures kvd and its peers.
 
-usage: run.py BUILD [--quick] [--json] [--only ROW,ROW] [--dir DIR]
+usage: run.py BUILD [--quick] [--json] [--only ROW,ROW] [--keys N] [--seconds N] [--dir DIR]
+       run.py BUILD --report FILE
 
 BUILD is a build directory with -Dbench=true. Run through scripts/bench, which makes it.
 """
@@ -16,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import machine
+import report
 import rows
 
 
@@ -44,7 +47,17 @@ def parse(words):
     parser.add_argument('--keys', type=int, metavar='N', help='different keys')
     parser.add_argument('--seconds', type=int, metavar='N', help='of each of the four runs of a row')
     parser.add_argument('--dir', metavar='DIR', help='where data goes: the disk to measure')
+    parser.add_argument('--report', metavar='FILE', help='measure nothing: write docs/benchmarks.md from the results in FILE')
     return parser.parse_args(words)
+
+
+def save(path, plan, results, seconds):
+    """Keeps results for the report, with what they were measured on."""
+    about = {**machine.settings(), 'keys': plan.keys, 'value_size': rows.VALUE_SIZE, 'clients': rows.CLIENTS,
+             'seconds_a_run': plan.seconds, 'seconds': round(seconds), 'when': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump({'about': about, 'rows': results}, file, indent=1)
+        file.write('\n')
 
 
 def show(row):
@@ -62,7 +75,11 @@ def main(words):
     plan = rows.Plan(**{**(rows.QUICK if options.quick else rows.FULL),
                         **({'keys': options.keys} if options.keys else {}),
                         **({'seconds': options.seconds} if options.seconds else {})})
+    if options.report:
+        report.write(options.report)
+        return 0
     tools = Tools(options.build)
+    saved = tools.path('results-quick.json' if options.quick else 'results.json')
     only = options.only.split(',') if options.only else None
     folder = tempfile.mkdtemp(prefix='bench-', dir=options.dir or tools.build)
     results = []
@@ -73,6 +90,7 @@ def main(words):
             print(json.dumps(row), flush=True)
         else:
             show(row)
+        save(saved, plan, results, time.monotonic() - began)
 
     def end(*_):
         raise KeyboardInterrupt
@@ -81,14 +99,19 @@ def main(words):
     bench = rows.Bench(plan, tools, folder, emit, only)
     began = time.monotonic()
     try:
-        bench.run_quick()
+        if options.quick and not only:
+            bench.run_quick()
+        else:
+            bench.run_full()
     except KeyboardInterrupt:
         return 130
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         bench.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    rows.say(f'{len(results)} rows in {time.monotonic() - began:.0f} s')
+    rows.say(f'{len(results)} rows in {time.monotonic() - began:.0f} s; kept in {saved}')
+    if not options.quick and not only:
+        report.write(saved)
     return 0
 
 
