@@ -334,7 +334,7 @@ class Bench:
             clients, most = 10000, 0
             say(f'memory_connections: {clients} clients')
             load = subprocess.Popen(kvd.bench('get@strong=1', '--clients', clients, '--threads', 1, '--inflight', 1, '--keys', 1,
-                                              '--rate', 2000, '--seconds', 20, '-o', 'json'),
+                                              '--rate', 1000, '--seconds', 25, '-o', 'json'),
                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
             connections = 0
             while load.poll() is None:

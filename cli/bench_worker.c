@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/ilist.h"
 
-enum { PRELOAD_LANES = 256, PRELOAD_TRIES = 20 };
+enum { PRELOAD_LANES = 256, PRELOAD_TRIES = 20, BURST = 64 };
 
 struct lane {
 	struct bench_worker *worker;
@@ -193,15 +193,15 @@ static void arm(const struct bench_worker *worker, usec_t at_us)
 	KV_ASSERT(timerfd_settime(worker->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) == 0);
 }
 
-/** Sends what is due, as far as lanes are idle. */
+/** Sends what is due, as far as lanes are idle; BURST at once, so that a worker that is late reads answers in between. */
 static void pace(struct bench_worker *worker)
 {
 	struct bench_phase *phase = worker->phase;
-	while (!phase->stop) {
+	for (unsigned sent = 0; !phase->stop; sent++) {
 		usec_t due_us = next_due_us(worker);
 		if (due_us >= phase->until_us || (phase->ops_max && phase->started >= phase->ops_max))
 			break;
-		if (due_us > clock_mono_us()) {
+		if (due_us > clock_mono_us() || sent == BURST) {
 			arm(worker, due_us);
 			return;
 		}
