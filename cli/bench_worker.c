@@ -400,7 +400,7 @@ struct bench_worker **bench_workers_new(const struct bench_config *config)
 {
 	KV_ASSERT(config->threads > 0 && config->threads <= config->clients);
 	struct bench_worker **workers = xcalloc(config->threads, sizeof *workers);
-	struct kv_config *options = ctl_config(config->ctl, NULL);
+	struct kv_config *options = ctl_config(config->ctl);
 	uint64_t seed = rng_entropy();
 	bool opened = options != NULL;
 	for (uint32_t i = 0; i < config->threads; i++) {

@@ -163,6 +163,13 @@
 #define GC_REST_MAX_US          (900 * USEC_PER_SEC) /* at most, between two sessions that left nothing to do */
 #define REPAIR_PAIRS_MAX        64u
 
+/* Looking into a node. */
+#define EXPLAIN_HINTS_MAX  16u /* nodes that one node owes a key: told in one answer */
+#define EXPLAINS_MAX       64u /* under way at a time in a core */
+#define CONFIG_ENTRIES_MAX 128u
+#define CONFIG_VALUE_MAX   4096u /* bytes of a setting as text */
+#define HOT_KEYS_MAX       32u   /* told */
+
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */
 #define HINT_AGE_MS          (3u * 3600u * 1000u)

@@ -342,7 +342,7 @@ static void add_pair(struct pair_list *l, const struct repair_pair *pair)
 	l->count = MIN(l->count + 1, REPAIR_PAIRS_MAX);
 }
 
-static uint64_t equal_age_ms(const struct node_core *core, uint16_t partition, node_id node)
+uint64_t repair_equal_age_ms(const struct node_core *core, uint16_t partition, node_id node)
 {
 	const struct repair_known *known = find_known(core, partition, node);
 	return known ? (core->now.mono_us - known->equal_us) / USEC_PER_MSEC : UINT64_MAX;
@@ -362,7 +362,7 @@ static void report_partition(const struct node_core *core, uint16_t partition, s
 		if (row.nodes[i] == core->self)
 			continue;
 		struct repair_pair pair = {.partition = partition, .peer = row.nodes[i]};
-		pair.equal_age_ms = equal_age_ms(core, partition, pair.peer);
+		pair.equal_age_ms = repair_equal_age_ms(core, partition, pair.peer);
 		ret->oldest_ms = MAX(ret->oldest_ms, pair.equal_age_ms);
 		add_pair(list, &pair);
 	}
