@@ -91,14 +91,14 @@ def contains(text, part):
 
 
 def run_tests(tests, *arguments):
-    """Runs functions whose names are sentences. Gives the exit code."""
+    """Runs functions whose names are sentences; one that gives a text was skipped, and why. Gives the exit code."""
     print(f'1..{len(tests)}')
     failures = 0
     for number, test in enumerate(tests, 1):
         name = test.__name__.replace('_', ' ')
         try:
-            test(*arguments)
-            print(f'ok {number} - {name}', flush=True)
+            skipped = test(*arguments)
+            print(f'ok {number} - {name}' + (f' # SKIP {skipped}' if skipped else ''), flush=True)
         except Skipped as why:
             print(f'ok {number} - {name} # SKIP {why}', flush=True)
         except Exception:
