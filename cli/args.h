@@ -160,13 +160,13 @@ struct args {
 	const char *dir;
 	bool trace;
 	const char *traceparent; /* NULL: none */
-	const char *mix;      /* NULL: by ratio and write */
-	double zipf;          /* exponent; 0: all keys alike */
-	uint32_t key_size;    /* 0: not given */
-	bool preload;         /* of kvctl bench */
-	uint64_t rate;        /* a second; 0: closed loop */
-	uint32_t threads;     /* 0: not given */
-	uint64_t interval_ms; /* 0: not given */
+	const char *mix;         /* NULL: by ratio and write */
+	double zipf;             /* exponent; 0: all keys alike */
+	uint32_t key_size;       /* 0: not given */
+	bool preload;            /* of kvctl bench */
+	uint64_t rate;           /* a second; 0: closed loop */
+	uint32_t threads;        /* 0: not given */
+	uint64_t interval_ms;    /* 0: not given */
 	bool help, version;
 };
 
