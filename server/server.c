@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/klog.h"
 #include "base/rng.h"
+#include "server/exporter.h"
 #include "server/fatal.h"
 #include "server/files.h"
 #include "server/insight.h"
@@ -194,6 +195,7 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.value_size_max = (uint32_t)config->limits_value_size,
 		.ops_max = (uint32_t)config->limits_operations,
 		.exchange_interval_us = config->test_compare_interval_us,
+		.slow_us = MAX(config->trace_slow_us, (usec_t)1),
 		.gc_grace_ms = (uint32_t)(config->deletes_keep_us / USEC_PER_MSEC),
 	};
 	memcpy(core.seeds, s->join.seeds, sizeof core.seeds);
@@ -307,6 +309,21 @@ static void open_listener(struct server *s, struct server_door *door)
 	door->fd = -1;
 }
 
+static void start_exporter(struct server *s)
+{
+	if (s->config->trace_collector[0] == '\0')
+		return;
+	CLEANUP(free_ptr) struct traces **traces = xcalloc(s->shard_count, sizeof(struct traces *));
+	for (uint32_t i = 0; i < s->shard_count; i++)
+		traces[i] = &s->shards[i]->traces;
+	s->exporter = exporter_new(
+		&(struct exporter_config){.collector = s->config->trace_collector,
+					  .source = {.name = s->config->node_name, .version = KVD_VERSION},
+					  .traces = traces,
+					  .count = s->shard_count,
+					  .stats = &s->stats});
+}
+
 static void form_alone(struct server *s)
 {
 	const struct slice address = slice_str(server_advertised(s, HELLO_PEER));
@@ -324,7 +341,8 @@ static void start_http(struct server *s)
 	int fd = s->http_door.fd;
 	s->http_door.fd = -1;
 	if (fd >= 0 && insight_start(s, fd, &s->insight, &err) != KV_OK)
-		log_error("http.unavailable", L_STR("reason", err.message));
+		log_error("http.unavailable", L_STR("reason", err.message),
+			  L_STR("action", "the node runs without metrics and status page; restart it"));
 }
 
 void server_start(struct server *s, bool form)
@@ -335,6 +353,7 @@ void server_start(struct server *s, bool form)
 	s->running = true;
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_start(s->shards[i]);
+	start_exporter(s);
 	start_http(s);
 	char id[UUID_TEXT_SIZE];
 	uuid_format(&s->identity.node, id);
@@ -342,7 +361,8 @@ void server_start(struct server *s, bool form)
 		 L_STR("node", id), L_U64("incarnation", s->identity.incarnation),
 		 L_STR("client", s->client_door.address), L_STR("peer", s->peer_door.address),
 		 L_STR("http", s->http_door.address[0] ? s->http_door.address : "off"),
-		 L_STR("data_dir", s->config->node_data_dir), L_U64("shards", s->shard_count));
+		 L_STR("data_dir", s->config->node_data_dir), L_U64("shards", s->shard_count),
+		 L_U64("epoch", s->in_cluster ? s->map.epoch : 0));
 	if (form && !s->in_cluster)
 		form_alone(s);
 }
@@ -451,6 +471,7 @@ void server_close(struct server *s)
 		for (uint32_t i = 0; i < s->shard_count; i++)
 			shard_join(s->shards[i]);
 	}
+	exporter_free(s->exporter);
 	insight_stop(s->insight);
 	watchdog_free(s->watchdog);
 	commit_free(s->commit);

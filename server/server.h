@@ -22,6 +22,7 @@
 #include "server/settings.h"
 #include "server/stats.h"
 
+struct exporter;
 struct insight;
 struct shard;
 struct watchdog;
@@ -44,6 +45,7 @@ struct server {
 	struct commit *commit;
 	struct watchdog *watchdog;
 	struct reader *reader;
+	struct exporter *exporter; /* of traces; NULL: nobody takes them */
 	bool in_cluster; /* when it started; then map is what was stored, which the cores read as they start */
 	struct arena map_arena;
 	struct map_desc map;

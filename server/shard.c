@@ -128,6 +128,7 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 		return status;
 	}
 	pthread_mutex_init(&s->status_mutex, NULL);
+	traces_init(&s->traces);
 	s->hot = xcalloc(1, sizeof *s->hot);
 	s->hot_last = xcalloc(1, sizeof *s->hot_last);
 	loop_set_after_round(&s->loop, after_round, s);
@@ -199,6 +200,7 @@ void shard_free(struct shard *s)
 		buf_release(&s->told[i]);
 	free(s->opstats);
 	pthread_mutex_destroy(&s->status_mutex);
+	traces_release(&s->traces);
 	free(s->hot);
 	free(s->hot_last);
 	free(s);
@@ -212,6 +214,7 @@ struct order {
 	enum hello_kind kind;
 	struct buf bytes;                                      /* map: as stored; request: a whole frame */
 	uint32_t inflight_max, operations_max, value_size_max; /* limits */
+	usec_t slow_us;                                        /* the same */
 };
 
 static struct order *order_new(struct shard *s, void (*run)(struct loop_item *item, bool live))
@@ -288,6 +291,7 @@ static void run_limits(struct loop_item *item, bool live)
 		s->conns.config.inflight_max = order->inflight_max;
 		s->conns.config.value_size_max = order->value_size_max;
 		node_core_set_limits(s->node.core, order->operations_max, order->value_size_max);
+		node_core_set_slow(s->node.core, order->slow_us);
 	}
 	order_free(order);
 }
@@ -298,6 +302,7 @@ void shard_post_limits(struct shard *s, const struct config *now)
 	order->inflight_max = (uint32_t)now->limits_inflight;
 	order->operations_max = (uint32_t)now->limits_operations;
 	order->value_size_max = (uint32_t)now->limits_value_size;
+	order->slow_us = MAX(now->trace_slow_us, (usec_t)1);
 	loop_post(&s->loop, &order->item);
 }
 

@@ -18,6 +18,7 @@
 #include "server/node.h"
 #include "server/peer.h"
 #include "server/server.h"
+#include "server/traces.h"
 
 /** What a shard tells the others about itself, every SHARD_PUBLISH_US. */
 struct shard_status {
@@ -55,6 +56,7 @@ struct shard {
 	usec_t hot_until_us;
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
+	struct traces traces;     /* any thread, by its own calls */
 	bool draining;
 	_Atomic bool quiet; /* draining, and nobody waits for an answer */
 	pthread_mutex_t status_mutex;

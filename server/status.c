@@ -254,6 +254,7 @@ void status_collect(struct server *server, struct arena *arena, struct status *r
 	fill_map(server, &bytes, arena, ret);
 	fill_work(server, &bytes, arena, ret);
 	judge(ret);
+	ret->slow_count = (uint32_t)slow_ops_recent(server, ret->slow, STATUS_SLOW_MAX);
 }
 
 /* ---- Questions ---- */
