@@ -10,6 +10,10 @@ BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libeve
 # What scripts/test needs besides.
 TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps"
 
+# What scripts/package needs to build Debian packages, and what the test of them needs besides.
+PACKAGE_PACKAGES="debhelper dpkg-dev fakeroot"
+PACKAGE_TEST_PACKAGES="debootstrap lintian systemd util-linux"
+
 say() {
 	printf '%s\n' "$*" >&2
 }
