@@ -317,9 +317,20 @@ void server_retire(struct server *s)
 	wake(s);
 }
 
-/** Waits for a signal (true) or a word from a shard, until UNTIL_US. */
+/** Tells the service manager that the loops turn, if it is time to. */
+static void watch_loops(struct server *s)
+{
+	uint64_t beats[SHARDS_MAX];
+	for (uint32_t i = 0; i < s->shard_count; i++)
+		beats[i] = atomic_load_explicit(&s->shards[i]->beats, memory_order_relaxed);
+	notify_watch(&s->notify, beats);
+}
+
+/** Waits for a signal (true) or a word from a shard, until UNTIL_US or something is to be told to the service manager. */
 static bool wait_for_signal(struct server *s, int signal_fd, usec_t until_us)
 {
+	watch_loops(s);
+	until_us = MIN(until_us, s->notify.next_us);
 	usec_t now_us = clock_mono_us();
 	int timeout_ms = until_us == USEC_NEVER ? -1
 			 : until_us > now_us    ? (int)((until_us - now_us) / USEC_PER_MSEC + 1)
@@ -335,6 +346,20 @@ static bool wait_for_signal(struct server *s, int signal_fd, usec_t until_us)
 		return false;
 	log_info("server.signalled", L_STR("signal", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"));
 	return true;
+}
+
+/** A node serves once all its shards do; one that is in no cluster does what it can do at once. */
+static void tell_if_ready(struct server *s)
+{
+	if (s->notify.ready)
+		return;
+	for (uint32_t i = 0; s->in_cluster && i < s->shard_count; i++) {
+		struct shard_status status;
+		shard_status_copy(s->shards[i], &status);
+		if (!status.ready)
+			return;
+	}
+	notify_ready(&s->notify, s->in_cluster ? "serving" : "waiting to become part of a cluster");
 }
 
 static bool all_quiet(const struct server *s)
@@ -367,12 +392,18 @@ int server_run(struct server *s)
 	sigaddset(&signals, SIGINT);
 	int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	KV_ASSERT(signal_fd >= 0);
+	notify_init(&s->notify, s->shard_count);
 	bool signalled = false;
-	while (!signalled && !atomic_load(&s->failed) && !atomic_load(&s->retired))
-		signalled = wait_for_signal(s, signal_fd, USEC_NEVER);
+	while (!signalled && !atomic_load(&s->failed) && !atomic_load(&s->retired)) {
+		tell_if_ready(s);
+		signalled = wait_for_signal(s, signal_fd,
+					    s->notify.ready ? USEC_NEVER : clock_mono_us() + SHARD_PUBLISH_US);
+	}
+	notify_stopping(&s->notify);
 	if (!atomic_load(&s->failed))
 		drain(s, signal_fd);
 	close(signal_fd);
+	notify_release(&s->notify);
 	return !atomic_load(&s->failed) ? 0 : atomic_load(&s->refused) ? SERVER_REFUSED : SERVER_FAILED;
 }
 

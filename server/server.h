@@ -18,6 +18,7 @@
 #include "server/join.h"
 #include "server/listener.h"
 #include "server/map_log.h"
+#include "server/notify.h"
 #include "server/reader.h"
 #include "server/stats.h"
 
@@ -55,6 +56,7 @@ struct server {
 	struct budget budget;         /* shared */
 	struct server_stats stats;    /* shared */
 	uint32_t next_shard;          /* private to shard 0's thread */
+	struct notify notify;         /* private to server_run */
 	int wake_fd;                  /* of server_run: a shard went quiet, or failed */
 	_Atomic bool failed, refused; /* refused: failed because of its identity */
 	_Atomic bool retired;         /* left the cluster, as it was told to */

@@ -45,6 +45,7 @@ static void on_house(void *data)
 	usec_t now_us = clock_mono_us();
 	conn_set_check_times(&s->conns, now_us);
 	publish(s);
+	atomic_fetch_add_explicit(&s->beats, 1, memory_order_relaxed);
 	loop_timer_set(&s->house, now_us + SHARD_PUBLISH_US);
 }
 

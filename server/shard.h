@@ -41,7 +41,8 @@ struct shard {
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
 	bool draining;
-	_Atomic bool quiet; /* draining, and nobody waits for an answer */
+	_Atomic bool quiet;     /* draining, and nobody waits for an answer */
+	_Atomic uint64_t beats; /* rises every SHARD_PUBLISH_US while the loop turns */
 	pthread_mutex_t status_mutex;
 	struct shard_status status; /* under the mutex */
 };
