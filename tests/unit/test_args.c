@@ -3,6 +3,7 @@
 
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/help.h"
 
 #define ALL (FLAG_BIT(FLAG_COUNT) - 1)
 
