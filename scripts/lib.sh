@@ -13,7 +13,7 @@ TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
 	man-db mandoc zsh fish"
 
 # What scripts/package needs to build Debian packages, and what the test of them needs besides.
-PACKAGE_PACKAGES="debhelper dpkg-dev fakeroot"
+PACKAGE_PACKAGES="debhelper dpkg-dev fakeroot scdoc"
 PACKAGE_TEST_PACKAGES="debootstrap iproute2 lintian mount pkg-config python3 systemd util-linux"
 
 say() {

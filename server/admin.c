@@ -2,6 +2,7 @@
 #include "server/admin.h"
 
 #include "base/clock.h"
+#include "server/release.h"
 #include "server/shard.h"
 
 enum {
@@ -116,7 +117,7 @@ enum kv_status admin_status(struct server *server, struct arena *arena, struct m
 		.uptime_ms = (clock_mono_us() - server->started_us) / USEC_PER_MSEC,
 		.shards = server->shard_count,
 		.ready = true,
-		.version = slice_str(KVD_VERSION),
+		.version = slice_str(release.version),
 		.name = slice_str(server->config->node_name),
 	};
 	for (uint32_t i = 0; i < server->shard_count; i++) {

@@ -16,6 +16,7 @@
 #include "server/fatal.h"
 #include "server/files.h"
 #include "server/map_store.h"
+#include "server/release.h"
 #include "server/shard.h"
 #include "server/watchdog.h"
 #include "storage/keyspace.h"
@@ -167,6 +168,7 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.client_address = slice_str(server_advertised(s, HELLO_CLIENT)),
 		.zone = slice_str(config->node_zone),
 		.weight = (uint32_t)config->node_weight,
+		.features = release_features(),
 		.seed_count = s->join.seed_count,
 		.join_token = slice_str(s->join.token),
 		.hlc_limit = hlc_limit,
@@ -188,6 +190,17 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 	return KV_OK;
 }
 
+/** What a higher feature level brought may be on this disk. */
+static enum kv_status check_level(const struct map_desc *map, struct error *err)
+{
+	if (map->feature_level <= release.feature_level)
+		return KV_OK;
+	return error_set(
+		err, KV_REFUSED,
+		"the cluster was finalized at feature level %llu, kvd %s can do %u: install the version that the node had",
+		(unsigned long long)map->feature_level, release.version, release.feature_level);
+}
+
 static enum kv_status open_steps(struct server *s, bool moved, struct error *err)
 {
 	enum kv_status status = open_store(s, err);
@@ -199,7 +212,7 @@ static enum kv_status open_steps(struct server *s, bool moved, struct error *err
 	s->in_cluster = status == KV_OK;
 	if (status != KV_OK && status != KV_NOT_FOUND)
 		return status;
-	status = s->in_cluster ? KV_OK : join_load(s->config, &s->join, err);
+	status = s->in_cluster ? check_level(&s->map, err) : join_load(s->config, &s->join, err);
 	if (status != KV_OK)
 		return status;
 	if (s->in_cluster)
@@ -305,7 +318,7 @@ void server_start(struct server *s, bool form)
 		shard_start(s->shards[i]);
 	char id[UUID_TEXT_SIZE];
 	uuid_format(&s->identity.node, id);
-	log_info("server.started", L_STR("version", KVD_VERSION), L_STR("name", s->config->node_name),
+	log_info("server.started", L_STR("version", release.version), L_STR("name", s->config->node_name),
 		 L_STR("node", id), L_U64("incarnation", s->identity.incarnation),
 		 L_STR("client", s->client_door.address), L_STR("peer", s->peer_door.address),
 		 L_STR("data_dir", s->config->node_data_dir), L_U64("shards", s->shard_count));
@@ -323,7 +336,7 @@ static void wake(struct server *s)
 void server_fail(struct server *s, enum kv_status status, struct slice why)
 {
 	log_error("server.failed", L_STR("status", status_name(status)), L_BYTES("reason", why));
-	atomic_store(&s->refused, status == KV_IDENTITY);
+	atomic_store(&s->refused, status == KV_IDENTITY || status == KV_VERSION);
 	atomic_store(&s->failed, true);
 	wake(s);
 }

@@ -97,7 +97,7 @@ const char *server_advertised(const struct server *s, enum hello_kind kind);
 /** The node has left its cluster as it was told to: server_run drains and returns 0. Any thread. */
 void server_retire(struct server *s);
 
-/** The node cannot go on: logged here, server_run returns SERVER_FAILED, or SERVER_REFUSED for its identity. Any thread. */
+/** The node cannot go on: logged here, server_run returns SERVER_FAILED, or SERVER_REFUSED for its identity or version. Any thread. */
 void server_fail(struct server *s, enum kv_status status, struct slice why);
 
 #endif

@@ -34,6 +34,8 @@ PROJECT = {
     # Puts records below a node that is down; the tests themselves know what clients know.
     'tests/cluster/plant.c': ['base/*', 'replication/record.h', 'storage/keyspace.h', 'storage/store_rocks.h',
                               'tests/cluster/*'],
+    # What the next release can do, linked in the place of server/release.c.
+    'tests/cluster/release_next.c': ['proto/frame.h', 'server/release.h'],
     'tests/cli': ['base/*', 'kv/*', 'tests/support/*', 'tests/cli/*'],
     'tests/fuzz': ['base/*', 'proto/*', 'replication/*', 'storage/*', 'server/*', 'client/*', 'cli/*',
                    'tests/support/*', 'tests/fuzz/*'],
