@@ -18,6 +18,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'docs'))
+from blocks import read_blocks, run_script, script  # noqa: E402
 from cluster import contains, equal, run_tests, wait_for  # noqa: E402
 
 MIRROR = os.environ.get('KVD_MIRROR', 'http://deb.debian.org/debian')
@@ -269,12 +271,30 @@ def a_program_builds_with_the_development_package_and_runs(w):
     d.stop()
 
 
+def the_newcomers_page_runs_from_the_packages(w):
+    """docs/getting-started.md, whole, in a Debian that never had kvd."""
+    d = w.debian
+    d.must('dpkg', '-P', 'kvd', 'kvctl', 'libkvclient1')
+    shutil.rmtree(d.path('/var/lib/kvd'))
+    home = d.path('/root/page')
+    os.makedirs(home)
+    for name in ('kvd', 'kvctl'):
+        shutil.copy(package(w.debs, name), home)
+    blocks = [b for b in read_blocks(os.path.join(w.source, 'docs/getting-started.md')) if b.info in ('sh', 'sh install')]
+    done, said = run_script(script(blocks, 'cd /root/page\n'), home,
+                            ['chroot', d.root, 'sh', '-c', 'exec sh "/root/page/${1##*/}"', 'sh'],
+                            {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8', 'HOME': '/root',
+                             'DEBIAN_FRONTEND': 'noninteractive'})
+    if done != len(blocks):
+        raise AssertionError(f'line {blocks[done].line}: {blocks[done].text}\n{said}')
+
+
 ALONE = [lintian_finds_no_error, the_unit_is_understood_and_closed, the_unit_stops_reloads_and_watches_as_kvd_does,
          symbols_of_the_library_are_those_of_its_map]
 INSTALLED = [an_older_release_installs_and_waits_to_be_formed, an_upgrade_keeps_data_and_the_configuration_that_was_changed,
              a_configuration_that_does_not_hold_is_told_and_stays, removing_leaves_configuration_and_data,
              purging_takes_the_configuration_and_says_that_data_is_left, installed_again_the_node_has_all_it_had,
-             a_program_builds_with_the_development_package_and_runs]
+             a_program_builds_with_the_development_package_and_runs, the_newcomers_page_runs_from_the_packages]
 
 
 def missing():
