@@ -59,6 +59,8 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_YES] = {"yes", 0, NULL, false, "do it"},
 	[FLAG_WITHIN] = {"within", 0, "TIME", false, "give up if it takes longer (waits for ever)"},
 	[FLAG_DIR] = {"dir", 0, "DIR", true, "where the nodes live (kvd-dev)"},
+	[FLAG_TRACE] = {"trace", 0, NULL, true, "tell where the request's time went"},
+	[FLAG_TRACEPARENT] = {"traceparent", 0, "CONTEXT", true, "W3C trace context that the request belongs to"},
 	[FLAG_HELP] = {"help", 'h', NULL, false, "show this text"},
 	[FLAG_VERSION] = {"version", 0, NULL, false, "show the version"},
 };
@@ -303,7 +305,7 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 	case FLAG_IF_HASH:
 		return read_hash(text, &args->if_hash);
 	case FLAG_FENCE:
-		return read_count(text, &args->fence);
+		return text_count(text, 1, UINT64_MAX, &args->fence) ? NULL : "write a number above 0";
 	case FLAG_SESSION_FILE:
 		return *text ? read_text(text, &args->session_file) : "write a path";
 	case FLAG_FILE:
@@ -369,6 +371,10 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return *text ? read_text(text, &args->cluster) : "write a name";
 	case FLAG_YES:
 		return read_switch(text, &args->yes);
+	case FLAG_TRACE:
+		return read_switch(text, &args->trace);
+	case FLAG_TRACEPARENT:
+		return read_text(text, &args->traceparent); /* the library checks it */
 	case FLAG_WITHIN:
 		return read_ttl(text, &args->within_ms);
 	case FLAG_DIR:

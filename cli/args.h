@@ -64,6 +64,8 @@ enum flag {
 	FLAG_YES,
 	FLAG_WITHIN,
 	FLAG_DIR,
+	FLAG_TRACE,
+	FLAG_TRACEPARENT,
 	FLAG_HELP,
 	FLAG_VERSION,
 	FLAG_COUNT
@@ -149,6 +151,8 @@ struct args {
 	bool yes;
 	uint64_t within_ms; /* 0: for ever */
 	const char *dir;
+	bool trace;
+	const char *traceparent; /* NULL: none */
 	bool help, version;
 };
 

@@ -72,6 +72,8 @@ struct kv_options ctl_options(const struct ctl *ctl)
 	options.acks = ctl->args.acks;
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	options.receipt = ctl->args.receipt;
+	options.timeline = ctl->args.trace;
+	options.traceparent = ctl->args.traceparent;
 	options.ttl_ms = ctl->args.ttl_ms;
 	options.staleness_ms = ctl->args.staleness_ms;
 	options.session = ctl->session;

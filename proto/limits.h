@@ -96,6 +96,11 @@
 #define DISK_SLOW_FOR_US (10 * USEC_PER_SEC)
 #define DISK_STUCK_US    (20 * USEC_PER_SEC) /* a commit that takes so long ends the process */
 
+/* Traces. */
+#define TRACE_SLOW_US      (100 * USEC_PER_MSEC) /* an operation that takes so long is told of */
+#define TIMELINE_MARKS_MAX 64u                   /* events remembered of one operation */
+#define TIMELINE_SPANS_MAX 160u                  /* of a timeline on the wire */
+
 #define OVERLOAD_RETRY_MS 20u /* what a refused client is told to wait */
 
 /* Forming a cluster. */

@@ -34,6 +34,7 @@ static void set_defaults(struct core_config *c)
 	c->gc_grace_ms = c->gc_grace_ms ? c->gc_grace_ms : GC_GRACE_MS;
 	usec_t gc_interval_us = MIN(GC_INTERVAL_US, c->gc_grace_ms * USEC_PER_MSEC / 4);
 	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : gc_interval_us;
+	c->slow_us = c->slow_us ? c->slow_us : TRACE_SLOW_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
 	c->move_stuck_us = c->move_stuck_us ? c->move_stuck_us : MOVE_STUCK_US;
 	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
@@ -530,6 +531,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
+	core->write_began_us = ev->write.began_us;
 	core_written(core, ev->write.token);
 	pace_written(core);
 	clock_written(core);
@@ -603,7 +605,13 @@ static void on_tick(struct node_core *core, const struct node_event *ev)
 	turns_sweep(core);
 }
 
-void node_core_calm(struct node_core *core) { core->config.buggify_seed = 0; }
+void node_core_calm(struct node_core *core)
+{
+	core->config.buggify_seed = 0;
+	core->config.restless = 0;
+}
+
+void node_core_set_slow(struct node_core *core, usec_t slow_us) { core->config.slow_us = slow_us; }
 
 usec_t node_core_deadline_us(const struct node_core *core)
 {
@@ -700,6 +708,8 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		node_id index = core->map->desc.nodes[i].index;
 		ret->hints_pending += hints_pending(core, index);
 		ret->partitions_dirty += hints_dirty(core, index);
+		ret->peer_epochs[ret->peer_count] = core->detector.peers[index].map_epoch;
+		ret->peer_ahead_ms[ret->peer_count] = core->detector.peers[index].clock_ahead_ms;
 		struct status_peer *peer = &ret->peers[ret->peer_count++];
 		detector_tell(core, index, peer);
 		peer->hints_pending = hints_pending(core, index);

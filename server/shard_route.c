@@ -10,6 +10,8 @@
 #include "server/release.h"
 #include "server/shard.h"
 
+#define REFUSAL_LOG_INTERVAL_US (1 * USEC_PER_SEC) /* whoever is refused may come again at once */
+
 /** A message on its way to another shard's core: the frame it came in, decoded again over there. */
 struct crossing {
 	struct loop_item item;
@@ -221,6 +223,16 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 	return judge_client(hello, own, err);
 }
 
+static void log_refusal(const struct shard *s, const struct msg_hello *hello, enum kv_status status)
+{
+	static struct log_limit limit;
+	uint64_t suppressed;
+	if (log_limit_pass(&limit, clock_mono_us(), REFUSAL_LOG_INTERVAL_US, &suppressed))
+		log_warn("hello.refused", L_STR("status", status_name(status)),
+			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name),
+			 L_U64("suppressed", suppressed));
+}
+
 static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply)
 {
 	struct shard *s = owner;
@@ -231,8 +243,7 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 	answer->status = judge_hello(s, c, hello, answer, &s->hello_error);
 	answer->message = slice_str(s->hello_error.message);
 	if (answer->status != KV_OK) {
-		log_warn("hello.refused", L_STR("status", status_name(answer->status)),
-			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name));
+		log_refusal(s, hello, answer->status);
 		return;
 	}
 	answer->proto_min = MIN(hello->proto_max, release.proto_max);
@@ -283,9 +294,21 @@ static void encode_answer(const struct msg *msg, struct buf *out)
 	KV_ASSERT(status == KV_OK);
 }
 
-/** The outcome of something the process asked itself at start. */
+/** What the shard asked its core to tell is kept as the frame a client would get. */
+static void keep_answer(struct shard *s, enum shard_told what, const struct msg *msg)
+{
+	CLEANUP(buf_release) struct buf frame = BUF_INIT;
+	encode_answer(msg, &frame);
+	shard_tell(s, what, buf_slice(&frame));
+}
+
+/** The answer to something that the process asked itself: how things stand, or the outcome of its first request. */
 static void take_own_answer(struct shard *s, const struct msg *msg)
 {
+	if (msg->opcode == OP_REPAIR || msg->opcode == OP_MOVE_LIST) {
+		keep_answer(s, msg->opcode == OP_REPAIR ? SHARD_REPAIR : SHARD_MOVES, msg);
+		return;
+	}
 	if (msg->result.status == KV_OK)
 		log_info("request.done", L_STR("opcode", opcode_name(msg->opcode)));
 	else
@@ -339,6 +362,23 @@ static void on_peer(void *owner, node_id index, struct slice address)
 	peer_point(&((struct shard *)owner)->peers, index, address);
 }
 
+static void on_trace(void *owner, const struct msg_timeline *timeline)
+{
+	static struct log_limit limits[2]; /* of requests, and of what is served as a replica */
+	struct shard *s = owner;
+	usec_t ago_us = clock_mono_us() - timeline->arrived_us;
+	usec_t wall_us = clock_wall_us() - ago_us;
+	stats_add(&s->server->stats.traces_kept, 1);
+	traces_keep(&s->traces, timeline, wall_us);
+	if (!timeline->slow)
+		return;
+	struct slow_op slow;
+	stats_add(&s->server->stats.traces_slow, 1);
+	slow_op_tell(timeline, wall_us, &slow);
+	traces_keep_slow(&s->traces, &slow);
+	slow_op_log(&slow, timeline->ballot, &limits[slow.replica]);
+}
+
 static void on_map_stored(void *owner, struct slice stored)
 {
 	struct shard *s = owner;
@@ -365,6 +405,7 @@ const struct node_events shard_node_events = {
 	.send = on_send,
 	.reply = on_reply,
 	.peer = on_peer,
+	.trace = on_trace,
 	.save_map = on_save_map,
 	.stop = on_stop,
 };
