@@ -217,6 +217,14 @@ static const struct command table[] = {
 	 "A hint is a key that a node must be told about when it is back. A dirty partition had more changes than hints\n"
 	 "could hold.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_hint_ls},
+	{CLUSTER, "upgrade status", "", "tell which version each node has and what the cluster may use",
+	 "final: the cluster uses what every node can do. ready: all nodes can do more. rolling: some can. Exit code 5 if a\n"
+	 "node does not answer.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_upgrade_status},
+	{CLUSTER, "upgrade finalize", "", "let the cluster use what every node can do since an upgrade",
+	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code 11)\n"
+	 "while a node can do less than others.\n",
+	 CONNECT, 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
 	{CLUSTER, "unsafe recover", "", "make a cluster of the nodes that survived, whatever is lost",
 	 "The last resort, when so many nodes are gone for ever that the rest cannot go on. On each survivor, kvd stopped:\n"
 	 "rewrites the cluster map in its data directory. What only the lost nodes had is lost, also if it was acknowledged.\n"

@@ -122,6 +122,8 @@ int cmd_bench(struct ctl *ctl);
 int cmd_status(struct ctl *ctl);
 int cmd_explain(struct ctl *ctl);
 int cmd_doctor(struct ctl *ctl);
+int cmd_upgrade_status(struct ctl *ctl);
+int cmd_upgrade_finalize(struct ctl *ctl);
 int cmd_verify(struct ctl *ctl);
 int cmd_cluster_init(struct ctl *ctl);
 int cmd_cluster_plan(struct ctl *ctl);
