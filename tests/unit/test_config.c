@@ -84,8 +84,9 @@ static void unknown_keys_are_refused_with_line_and_suggestion(void **state)
 		       "kvd.yaml:3: unknown key \"nam\" in section node; did you mean \"name\"?");
 	assert_refused("# comment\nnode: {data_dir: /d}\nlimit: {}\n",
 		       "kvd.yaml:3: unknown key \"limit\"; did you mean \"limits\"?");
-	assert_refused("zzzzzz: 1\n",
-		       "allowed here: node listen advertise join shards insecure limits storage deletes log trace test");
+	assert_refused(
+		"zzzzzz: 1\n",
+		"allowed here: node listen advertise join shards insecure limits storage deletes log trace test");
 }
 
 static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
