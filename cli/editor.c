@@ -191,6 +191,8 @@ const char *editor_read(struct editor *e, const char *prompt)
 	int count = 0;
 	e->prompt = prompt;
 	e->given_up = false;
+	/* Before the prompt: who answers it at once must find the keys as they are to be. */
+	el_set(e->el, EL_PREP_TERM, 1);
 	const char *line = el_gets(e->el, &count);
 	free(e->line);
 	e->line = line && count > 0 ? xstrdup(line) : NULL;

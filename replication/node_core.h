@@ -25,6 +25,7 @@ struct core_config {
 	uint64_t boot_nonce;  /* random at each start */
 	struct slice name, peer_address, client_address, zone; /* offered when a cluster is formed */
 	uint32_t weight;
+	uint64_t features; /* what it can do, as a map's node has it */
 	struct slice
 		join_token; /* a node without a map asks SEEDS to be admitted with it; empty: it waits to be added */
 	uint32_t seed_count;                /* at most JOIN_SEEDS_MAX */
@@ -46,6 +47,7 @@ struct core_config {
 	usec_t slow_us;              /* operations that take so long are told of; 0 = TRACE_SLOW_US */
 	usec_t gc_interval_us; /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US or a quarter of it, if less */
 	uint64_t buggify_seed; /* simulations only: unlikely paths are taken now and then; 0 = never */
+	uint64_t restless;     /* simulations only: partitions below 64, by bit, whose rows change without need */
 };
 
 /** A core that has not started; never NULL. */

@@ -11,7 +11,7 @@
 #include "server/address.h"
 #include "server/config_yaml.h"
 
-enum { FILE_SIZE_MAX = 1 << 20, SHARDS_MAX = 64 };
+enum { FILE_SIZE_MAX = 1 << 20 };
 
 #define KEY_(scope_, section_, name_, kind_, fallback_, min_, max_, field_)                                        \
 	{                                                                                                          \
@@ -577,12 +577,18 @@ bool config_change(struct config *c, const struct config_key *key, const char *t
 	return false;
 }
 
+/** True if the field is a string of its own. */
+static bool is_text(enum config_kind kind)
+{
+	return kind == CONFIG_TEXT || kind == CONFIG_NAME || kind == CONFIG_ADDRESS || kind == CONFIG_DOOR ||
+	       kind == CONFIG_ADDRESSES;
+}
+
 void config_copy(const struct config *from, struct config *ret)
 {
 	struct config c = *from;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		bool owned = keys[i].kind == CONFIG_TEXT || keys[i].kind == CONFIG_NAME ||
-			     keys[i].kind == CONFIG_ADDRESS || keys[i].kind == CONFIG_ADDRESSES;
+		bool owned = is_text(keys[i].kind);
 		char **field = (char **)(void *)((char *)&c + keys[i].offset);
 		if (owned)
 			*field = xstrdup(*field);

@@ -99,6 +99,7 @@ static void on_house(void *data)
 		ask_core(s);
 	}
 	publish(s);
+	atomic_fetch_add_explicit(&s->beats, 1, memory_order_relaxed);
 	turn_window(s, now_us);
 	s->house_us = now_us + SHARD_PUBLISH_US;
 	loop_timer_set(&s->house, s->house_us);

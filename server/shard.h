@@ -58,7 +58,8 @@ struct shard {
 	struct error hello_error; /* text of the HELLO being answered */
 	struct traces traces;     /* any thread, by its own calls */
 	bool draining;
-	_Atomic bool quiet; /* draining, and nobody waits for an answer */
+	_Atomic bool quiet;     /* draining, and nobody waits for an answer */
+	_Atomic uint64_t beats; /* rises every SHARD_PUBLISH_US while the loop turns */
 	pthread_mutex_t status_mutex;
 	struct shard_status status; /* under the mutex, and told */
 	struct buf told[SHARD_TOLD_COUNT];
