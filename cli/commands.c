@@ -213,8 +213,7 @@ static const struct command table[] = {
 	 "It lasts until the node restarts or reads its file again (SIGHUP): to keep it, write it to the file. All nodes, or\n"
 	 "--node. Exit code 11 if the key needs a restart, 2 if there is no such key or value.\n",
 	 ASK | FLAG_BIT(FLAG_NODE), ALL_OUTPUTS, OUTPUT_TABLE, 2000, 2, 2, cmd_config_set},
-	{CLUSTER, "config diff", "",
-	 "list the settings in which nodes differ from each other, from the defaults or their files",
+	{CLUSTER, "config diff", "", "list the settings in which nodes differ from each other or from the defaults",
 	 "Names, addresses and directories are each node's own and passed over.\n", ASK | FLAG_BIT(FLAG_NODE),
 	 ALL_OUTPUTS, OUTPUT_TABLE, 2000, 0, 0, cmd_config_diff},
 	{CLUSTER, "config check", "FILE", "check a configuration file of kvd on this machine",
