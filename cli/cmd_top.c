@@ -100,6 +100,31 @@ static void set_size(json_t *row, const char *field, uint64_t size)
 	json_set_text(row, field, buf_cstr(&text));
 }
 
+/** Gauges of the node, of its last whole window; 0: there was no such request. */
+static void set_latencies(json_t *row, const struct kv_node_status *answer)
+{
+	static const struct {
+		const char *group, *p50, *p99; /* p50 and p99 are the counters', and the fields' */
+	} groups[] = {
+		{"reads", "reads_p50_us", "reads_p99_us"},
+		{"strong_reads", "reads_strong_p50_us", "reads_strong_p99_us"},
+		{"writes", "writes_p50_us", "writes_p99_us"},
+		{"strong_writes", "writes_strong_p50_us", "writes_strong_p99_us"},
+	};
+	for (size_t g = 0; g < ARRAY_SIZE(groups); g++) {
+		uint64_t p50 = survey_counter(answer, groups[g].p50), p99 = survey_counter(answer, groups[g].p99);
+		CLEANUP(buf_release) struct buf text = BUF_INIT;
+		if (p99 == 0)
+			continue;
+		text_append_us(&text, p50);
+		buf_append_str(&text, " / ");
+		text_append_us(&text, p99);
+		json_set_number(row, groups[g].p50, p50);
+		json_set_number(row, groups[g].p99, p99);
+		json_set_text(row, groups[g].group, buf_cstr(&text));
+	}
+}
+
 /** ALL gathers the sums. */
 static json_t *node_row(const struct look *before, const struct look *after, size_t i, json_t *all)
 {
@@ -125,6 +150,7 @@ static json_t *node_row(const struct look *before, const struct look *after, siz
 		json_set_number(row, "disk_p99_us", myself->disk_p99_us);
 		json_set_text(row, "disk_p99", buf_cstr(&text));
 	}
+	set_latencies(row, answer);
 	set_size(row, "in", per_second(&pair, "bytes_received"));
 	set_size(row, "out", per_second(&pair, "bytes_sent"));
 	return row;
@@ -275,6 +301,11 @@ static void print_tables(const json_t *document)
 		{"IN/S", "in", COLUMN_RIGHT},
 		{"OUT/S", "out", COLUMN_RIGHT},
 	};
+	static const struct output_column latency_columns[] = {{"P50/P99", "node", 0},
+							       {"READS", "reads", COLUMN_RIGHT},
+							       {"STRONG_READS", "strong_reads", COLUMN_RIGHT},
+							       {"WRITES", "writes", COLUMN_RIGHT},
+							       {"STRONG_WRITES", "strong_writes", COLUMN_RIGHT}};
 	static const struct output_column hot_columns[] = {{"HOT_KEY", "key", 0},
 							   {"READS/S", "reads_per_sec", COLUMN_RIGHT},
 							   {"WRITES/S", "writes_per_sec", COLUMN_RIGHT},
@@ -287,6 +318,8 @@ static void print_tables(const json_t *document)
 	const json_t *hot = json_object_get(document, "hot_keys"), *moves = json_object_get(document, "moves");
 	printf("%s\n\n", json_string_value(json_object_get(document, "verdict")));
 	print_rows(json_object_get(document, "nodes"), node_columns, ARRAY_SIZE(node_columns));
+	putchar('\n');
+	print_rows(json_object_get(document, "nodes"), latency_columns, ARRAY_SIZE(latency_columns));
 	if (json_array_size(hot) > 0) {
 		putchar('\n');
 		print_rows(hot, hot_columns, ARRAY_SIZE(hot_columns));

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "cli/context.h"
 
-enum { KEYS_MAX = 50, PATIENCE_MS = 300 };
+enum { KEYS_MAX = 50, PATIENCE_MS = 1000 };
 
 /** The word being completed. Candidates that do not begin with BEGUN are passed over. */
 struct completer {

@@ -269,7 +269,7 @@ static bool is_my_turn(const struct node_core *core)
 	return vote;
 }
 
-static enum move_health judge_move(const struct node_core *core, const struct map_move *move)
+static enum move_health judge_move(struct node_core *core, const struct map_move *move)
 {
 	bool arrived = true, stuck = false;
 	for (uint32_t i = 0; i < move->new_count; i++) {
@@ -281,6 +281,7 @@ static enum move_health judge_move(const struct node_core *core, const struct ma
 		usec_t progress_us = moves_progress_us(core, move->partition, node);
 		arrived &= done;
 		stuck |= !done && progress_us != 0 && core->now.mono_us >= progress_us + core->config.move_stuck_us;
+		stuck |= !done && BUGGIFY(core, move_given_up) && rng_chance(&core->rng, 250000);
 	}
 	return arrived ? MOVE_ARRIVED : stuck ? MOVE_STUCK : MOVE_RUNS;
 }
@@ -299,6 +300,39 @@ static void fill_view(struct node_core *core, struct driver_view *view, enum mov
 	view->moves = moves;
 	view->seed = rng_next(&core->rng);
 	view->plan = core->driver.plan_is_good ? core->driver.plan : NULL;
+}
+
+/** Nodes in any order. */
+static void shuffle(struct rng *rng, node_id *nodes, uint32_t count)
+{
+	for (uint32_t i = count; i > 1; i--) {
+		uint32_t k = (uint32_t)rng_below(rng, i);
+		node_id node = nodes[k];
+		nodes[k] = nodes[i - 1];
+		nodes[i - 1] = node;
+	}
+}
+
+/** Simulations: any nodes that answer in place of those that the plan has for the partitions to be moved about. */
+static void plan_restlessly(struct node_core *core, struct driver_view *view)
+{
+	const struct map_desc *map = &core->map->desc;
+	node_id fit[NODES_MAX];
+	uint32_t count = 0, replicas = map->replicas;
+	if (core->config.restless == 0 || !view->plan)
+		return;
+	for (node_id i = 0; i < map->node_count; i++) {
+		if (map->nodes[i].state == NODE_NORMAL && view->live[i])
+			fit[count++] = i;
+	}
+	node_id *rows = actions_copy(core->out, view->plan, (size_t)map->partitions * replicas * sizeof *rows);
+	for (uint32_t p = 0; count >= replicas && p < MIN(map->partitions, 64u); p++) {
+		if (!(core->config.restless >> p & 1) || rng_chance(&core->rng, 300000))
+			continue;
+		shuffle(&core->rng, fit, count);
+		memcpy(rows + (size_t)p * replicas, fit, replicas * sizeof *rows);
+	}
+	view->plan = rows;
 }
 
 /** Whatever became of it: the map in force tells what is to be done now. */
@@ -354,6 +388,7 @@ void driver_tick(struct node_core *core)
 	struct driver_view *view = actions_alloc(core->out, sizeof *view);
 	memset(view, 0, sizeof *view);
 	fill_view(core, view, moves);
+	plan_restlessly(core, view);
 	CLEANUP(map_draft_release) struct map_draft draft;
 	map_draft_init(&draft, &core->map->desc);
 	if (driver_next(&draft, view))

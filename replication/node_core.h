@@ -45,6 +45,7 @@ struct core_config {
 	uint32_t gc_grace_ms;        /* least age of what is collected; 0 = GC_GRACE_MS */
 	usec_t gc_interval_us; /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US or a quarter of it, if less */
 	uint64_t buggify_seed; /* simulations only: unlikely paths are taken now and then; 0 = never */
+	uint64_t restless;     /* simulations only: partitions below 64, by bit, whose rows change without need */
 };
 
 /** A core that has not started; never NULL. */
@@ -167,6 +168,9 @@ struct core_stats {
 #undef CORE_COUNTER_FIELD_
 	uint32_t peer_count;
 	struct status_peer peers[NODES_MAX];
+	/* Of the peer at the same place, as last told; 0 before, and of this node. */
+	uint64_t peer_epochs[NODES_MAX];
+	int64_t peer_ahead_ms[NODES_MAX]; /* its clock minus ours */
 };
 
 void node_core_stats(const struct node_core *core, struct core_stats *ret);

@@ -89,7 +89,8 @@ def top_tells_rates_and_hot_keys(ctl):
             import json
             document = json.loads(out)
             hot = [k for k in document['hot_keys'] if k['key'] == 'key' and k['reads_per_sec'] >= 0]
-            return hot and document
+            timed = [n for n in document['nodes'] if n.get('reads_p99_us', 0) >= n.get('reads_p50_us', 0) > 0]
+            return hot and timed and document
         document = wait_for('the key is seen to be hot', sample)
     finally:
         reader.wait(PATIENCE)

@@ -191,6 +191,19 @@ static bool changes_address(struct sim *sim)
 	return true;
 }
 
+/* A machine is to hold more, or less, than others. */
+static bool changes_weight(struct sim *sim)
+{
+	const struct sim_node *n = pick(sim, sim_node_is_member);
+	if (!n)
+		return false;
+	sim->cover.changes_weight++;
+	ask(sim, (struct msg_change){.kind = CHANGE_WEIGHT,
+				     .node = maps_find(&sim->maps, &n->uuid)->index,
+				     .weight = (uint16_t)rng_between(&sim->change_rng, 10, 300)});
+	return true;
+}
+
 /* True if a majority of the voters would still be there without one more node, and everyone knows who they are. */
 static bool voters_can_spare_one(const struct sim *sim)
 {
@@ -284,6 +297,8 @@ static void does_something(struct sim *sim)
 	if (percent(sim, o->move_pct) && changes_address(sim))
 		return;
 	if (percent(sim, o->gone_pct) && gives_up(sim))
+		return;
+	if (percent(sim, o->weight_pct) && changes_weight(sim))
 		return;
 	(void)grows_or_shrinks(sim);
 }

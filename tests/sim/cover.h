@@ -30,7 +30,8 @@
 	X(corrupt_records)                                                                                         \
 	X(lost_disks)                                                                                              \
 	X(hellos_refused)                                                                                          \
-	X(maps) /* decided in runs */                                                                              \
+	X(maps)      /* decided in runs */                                                                         \
+	X(late_maps) /* that nodes took long after others */                                                       \
 	X(changes_asked)                                                                                           \
 	X(changes_done)                                                                                            \
 	X(changes_add)                                                                                             \
@@ -41,6 +42,7 @@
 	X(changes_discard)                                                                                         \
 	X(changes_pause)                                                                                           \
 	X(changes_token)                                                                                           \
+	X(changes_weight)                                                                                          \
 	X(changes_address)                                                                                         \
 	X(clients_died)                                                                                            \
 	X(storms)                                                                                                  \

@@ -73,7 +73,7 @@ void faults_heal(struct sim *sim)
 	for (uint32_t i = 0; i < sim->options.node_count; i++) {
 		struct sim_node *n = &sim->nodes[i];
 		n->disk_slowness = 1;
-		n->crash_in_sync = n->fail_in_sync = false;
+		n->crash_in_sync = n->fail_in_sync = n->lose_after_sync = false;
 		n->crash_in_steps = 0;
 		n->full_until_us = 0;
 		for (uint32_t core = 0; n->up && core < sim->options.core_count; core++)

@@ -29,4 +29,7 @@ bool faults_may_crash(const struct sim *sim, const struct sim_node *n);
 /** True if one more node may be lost for ever: every row keeps a majority. */
 bool faults_may_lose(const struct sim *sim);
 
+/** N's disk has just acknowledged what it is to be lost after. */
+void faults_lose_after_sync(struct sim *sim, struct sim_node *n);
+
 #endif

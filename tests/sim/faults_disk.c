@@ -60,11 +60,28 @@ static void corrupt_begins(struct sim *sim, struct sim_event *event)
 	fault_repeat(sim, corrupt_begins, sim->options.corrupt_every_us);
 }
 
+static void lost_now(struct sim *sim, struct sim_event *event)
+{
+	if (!sim->healed && faults_may_lose(sim))
+		sim_node_lose_disk(&sim->nodes[event->node]);
+}
+
+void faults_lose_after_sync(struct sim *sim, struct sim_node *n)
+{
+	n->lose_after_sync = false;
+	fault_after(sim, lost_now, rng_below(&sim->fault_rng, 1000))->node = n->index;
+}
+
+/* In a cluster that changes half of the disks go when they have just acknowledged something. */
 static void lost_begins(struct sim *sim, struct sim_event *event)
 {
 	if (sim->healed || !faults_may_lose(sim))
 		return;
-	sim_node_lose_disk(fault_pick_node(sim));
+	struct sim_node *n = fault_pick_node(sim);
+	if (sim->options.membership && rng_chance(&sim->fault_rng, 500000))
+		n->lose_after_sync = true;
+	else
+		sim_node_lose_disk(n);
 	fault_repeat(sim, lost_begins, sim->options.lost_every_us);
 }
 

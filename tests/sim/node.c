@@ -9,6 +9,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/node_inside.h"
+#include "tests/sim/value.h"
 #include "tests/sim/wire.h"
 
 #define WALL_AT_START_US (UINT64_C(1750000000) * USEC_PER_SEC)
@@ -197,7 +198,7 @@ static void on_tick(struct sim_node *n, const struct sim_event *event)
 	node_step(n, event->core, &ev);
 }
 
-static void node_die(struct sim_node *n)
+void node_die(struct sim_node *n)
 {
 	bool damaged = n->damaged;
 	n->left |= n->leaving;
@@ -351,6 +352,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.slots_max = o->slots_max,
 		.hints_max = o->hints_max,
 		.tick_us = o->tick_us,
+		.replica_timeout_us = o->replica_timeout_us,
 		.move_stuck_us = o->move_stuck_us,
 		.exchange_interval_us = o->exchange_interval_us,
 		.exchange_settle_us = o->exchange_interval_us / 8,
@@ -358,6 +360,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.gc_interval_us = o->gc_interval_us,
 		.join_token = slice_str(n->token),
 		.checked_max = CHECKED_MAX,
+		.restless = o->rows_move && !n->sim->healed ? value_partitions(o->key_count, o->partitions) : 0,
 		.buggify_seed = o->buggify && !n->sim->healed ? hash_u64(o->seed) | 1 : 0,
 	};
 	config.seed_count = n->token[0] ? node_seeds(n, config.seeds) : 0;

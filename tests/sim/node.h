@@ -70,6 +70,7 @@ struct sim_node {
 	bool dying;              /* the process ends with the present event; it does nothing more */
 	bool damaged;            /* and is lost then */
 	bool crash_in_sync;      /* to crash during the next sync */
+	bool lose_after_sync;    /* the disk is lost when the next sync has been told of */
 	bool fail_in_sync;       /* the next sync fails */
 	bool ignores_sync;       /* mutant: it failed and is taken for good, and so are all until the next start */
 	uint32_t crash_in_steps; /* to crash before it has done so many more things; 0: not */

@@ -78,15 +78,48 @@ void node_drop(struct sim_node *n, uint32_t core, const struct action *a)
 	queue_write(n, (struct disk_write){.core = core, .token = a->drop.token});
 }
 
+static void save_encoded(struct sim_node *n, uint32_t core, struct buf bytes)
+{
+	struct store_op op = {.table = STORE_META, .key = slice_str(META_MAP), .value = buf_slice(&bytes)};
+	enum kv_status status = store_write(n->store, &op, 1, /* sync: */ false);
+	KV_ASSERT(status == KV_OK);
+	queue_write(n, (struct disk_write){.core = core, .map = bytes});
+}
+
+/* The map is given to the disk at last, if the process is still the one that wanted it. */
+static void save_late(struct sim *sim, struct sim_event *event)
+{
+	struct sim_node *n = &sim->nodes[event->node];
+	struct buf bytes = event->bytes;
+	event->bytes = (struct buf)BUF_INIT;
+	if (n->up && n->boot == event->boot && !disk_is_full(n))
+		save_encoded(n, event->core, bytes);
+	else
+		buf_release(&bytes);
+	if (n->dying)
+		node_die(n);
+}
+
 void node_save_map(struct sim_node *n, uint32_t core, const struct map_desc *map)
 {
+	const struct sim_options *o = &n->sim->options;
 	if (disk_is_full(n))
 		return;
-	node_put_map(n, map);
-	struct disk_write write = {.core = core, .map = BUF_INIT};
-	enum kv_status status = codec_map_encode(map, &write.map);
+	struct buf bytes = BUF_INIT;
+	enum kv_status status = codec_map_encode(map, &bytes);
 	KV_ASSERT(status == KV_OK);
-	queue_write(n, write);
+	if (o->late_max_us == 0 || n->sim->healed || rng_below(&n->sim->change_rng, 100) >= o->late_pct) {
+		save_encoded(n, core, bytes);
+		return;
+	}
+	struct sim_event *event = sim_event_new(SIM_FAULT);
+	event->fault = save_late;
+	event->node = n->index;
+	event->core = core;
+	event->boot = n->boot;
+	event->bytes = bytes;
+	n->sim->cover.late_maps++;
+	sim_at(n->sim, event, n->sim->now_us + rng_between(&n->sim->change_rng, 1, o->late_max_us));
 }
 
 static void on_map_saved(struct sim_node *n, const struct buf *bytes)
@@ -156,6 +189,8 @@ void node_on_sync(struct sim_node *n)
 	node_sync(n);
 	for (uint32_t i = 0; i < count && !node_dies_here(n); i++)
 		tell_written(n, &done[i]);
+	if (n->lose_after_sync)
+		faults_lose_after_sync(n->sim, n);
 	for (uint32_t i = 0; i < count; i++)
 		buf_release(&done[i].map);
 	free(done);

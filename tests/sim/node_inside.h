@@ -15,6 +15,9 @@ void node_step(struct sim_node *n, uint32_t core, struct node_event *event);
 /** True if the process ends here, before the next thing it would do. */
 bool node_dies_here(struct sim_node *n);
 
+/** The process, which is DYING, ends. */
+void node_die(struct sim_node *n);
+
 /** The disk of a node that is down is gone for ever, and its identity with it. */
 void node_lost(struct sim_node *n, enum kv_status why);
 

@@ -77,7 +77,8 @@ void sim_node_lose_disk(struct sim_node *n)
 	if (was_up)
 		sim_node_crash(n);
 	sim->cover.lost_disks++;
-	if (MUTANT(losedisk) || MUTANT(losedisk2)) {
+	/* Who was given up stays away whatever its disk holds. */
+	if ((MUTANT(losedisk) || MUTANT(losedisk2)) && !maps_is_dead(&sim->maps, &n->uuid)) {
 		trace_add(&sim->trace, sim->now_us, TRACE_lose, n->index, KV_OK, 0, 0);
 		if (was_up)
 			come_back(n, MUTANT(losedisk2));

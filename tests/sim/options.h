@@ -49,7 +49,9 @@
 	X(buggify, "unlikely paths of the core are taken")                                                         \
 	X(form, "the cluster is formed in the run")                                                                \
 	X(change, "nodes are added, removed and replaced")                                                         \
-	X(tide, "clients rest all at once, so that there is time for changes")
+	X(tide, "clients rest all at once, so that there is time for changes")                                     \
+	X(rows, "replicas of the keys change without need, all the time")                                          \
+	X(late, "nodes take a new map long after others")
 
 enum sim_class {
 #define SIM_CLASS_(name, text) SIM_CLASS_##name,
@@ -65,6 +67,7 @@ struct sim_skip {
 
 struct sim_options {
 	uint64_t seed;
+	uint32_t nodes;   /* as asked for; 0: drawn */
 	uint32_t without; /* bits: classes taken out */
 
 	/* The cluster. */
@@ -87,11 +90,15 @@ struct sim_options {
 	uint32_t zone_count;    /* 0: no zones */
 	uint32_t change_count;  /* changes that are begun before healing */
 	usec_t change_every_us; /* mean time between two requests of the operator; 0 = none */
-	uint32_t discard_pct, pause_pct, token_pct, gone_pct, move_pct; /* of what the operator does */
+	uint32_t discard_pct, pause_pct, token_pct, gone_pct, move_pct, weight_pct; /* of what the operator does */
 	uint32_t crowd_pct;   /* of times that something is staged and could begin: more is staged first */
 	usec_t reborn_max_us; /* longest time until a lost or removed node's machine is there again, empty */
 	uint64_t gc_grace_ms; /* tombstones are at least so old */
 	usec_t gc_interval_us, exchange_interval_us, move_stuck_us;
+	usec_t replica_timeout_us; /* 0 = default */
+	bool rows_move;            /* replicas of the keys change without need, as soon as they have changed */
+	uint32_t late_pct;         /* of maps that a node takes: made durable late */
+	usec_t late_max_us;        /* by so much at most */
 
 	/* The clients. */
 	uint32_t client_count;

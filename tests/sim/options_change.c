@@ -19,6 +19,7 @@ static void draw_operator(struct rng *r, struct sim_options *o)
 	o->pause_pct = percent(r, 40) ? (uint32_t)rng_between(r, 5, 40) : 0;
 	o->token_pct = percent(r, 40) ? (uint32_t)rng_between(r, 10, 80) : 0;
 	o->gone_pct = percent(r, 20) ? (uint32_t)rng_between(r, 5, 20) : 0;
+	o->weight_pct = percent(r, 30) ? (uint32_t)rng_between(r, 5, 30) : 0;
 	o->move_pct = percent(r, 30) ? (uint32_t)rng_between(r, 5, 20) : 0;
 	o->reborn_max_us = rng_between(r, 50, percent(r, 70) ? 1000 : 5000) * USEC_PER_MSEC;
 }
@@ -59,6 +60,144 @@ static void draw_restless(struct rng *r, struct sim_options *o)
 	}
 }
 
+/** A few machines and clients whom nothing slows down but what is drawn beside: a run of some seconds, all of it changes. */
+static void draw_small(struct rng *r, struct sim_options *o)
+{
+	o->node_count = o->nodes ? o->nodes : (uint32_t)rng_between(r, 4, 5);
+	o->replicas = 3;
+	o->core_count = 1;
+	o->form = false;
+	o->spare_count = 1;
+	o->zone_count = 0;
+	o->key_count = percent(r, 70) ? 1 : 2;
+	o->client_count = (uint32_t)rng_between(r, 4, SIM_CLIENTS_MAX);
+	o->op_count = (uint32_t)rng_between(r, 250, 500);
+	o->think_us = rng_between(r, 20, 150) * USEC_PER_MSEC;
+	o->ttl_pct = 0;
+	o->net_base_us = rng_between(r, 20, 500);
+	o->net_tail_us = rng_between(r, 500, 20000);
+	o->disk_min_us = 10;
+	o->disk_max_us = rng_between(r, 50, 5000);
+	o->jump_every_us = o->power_every_us = 0;
+	o->down_max_us = rng_between(r, 10, 500) * USEC_PER_MSEC;
+	o->deadline_min_ms = 100;
+	o->deadline_max_ms = (uint32_t)rng_between(r, 500, 3000);
+	o->replica_timeout_us = rng_between(r, 20, 300) * USEC_PER_MSEC;
+	o->hints_max = percent(r, 50) ? 1 : 0;
+	o->move_stuck_us = rng_between(r, 2000, 4000) * USEC_PER_MSEC;
+}
+
+static void draw_gaps(struct rng *r, struct sim_options *o)
+{
+	o->drop_ppm = percent(r, 70) ? (uint32_t)rng_between(r, 1000, percent(r, 50) ? 50000 : 300000) : 0;
+	o->cut_every_us = percent(r, 40) ? rng_between(r, 500, 3000) * USEC_PER_MSEC : 0;
+	o->cut_max_us = rng_between(r, 50, 1000) * USEC_PER_MSEC;
+	o->cut_clients = false;
+	o->swizzle_every_us = 0;
+	o->slow_every_us = percent(r, 40) ? rng_between(r, 300, 3000) * USEC_PER_MSEC : 0;
+	o->pause_every_us = percent(r, 40) ? rng_between(r, 300, 3000) * USEC_PER_MSEC : 0;
+	o->pause_max_us = rng_between(r, 50, 1500) * USEC_PER_MSEC;
+	o->crash_every_us = percent(r, 25) ? rng_between(r, 500, 4000) * USEC_PER_MSEC : 0;
+	o->step_every_us = o->sync_fail_every_us = o->disk_full_every_us = o->disk_slow_every_us = 0;
+	o->storm_every_us = o->ops_max = 0;
+	o->tick_us = rng_between(r, 5, 50) * USEC_PER_MSEC;
+}
+
+/** Deletions that are old after a blink, and requests that take longer. */
+static void draw_mortal(struct rng *r, struct sim_options *o)
+{
+	o->gc_grace_ms = rng_between(r, 50, 400);
+	o->gc_interval_us = rng_between(r, 20, 100) * USEC_PER_MSEC;
+	o->exchange_interval_us = rng_between(r, 200, 2000) * USEC_PER_MSEC;
+	o->delete_pct = (uint32_t)rng_between(r, 30, 60);
+	o->lag_max_ms = percent(r, 60) ? (uint32_t)rng_between(r, 50, 1500) : 0;
+}
+
+/** Few writes on many keys: what is lost is not covered up by the next write. */
+static void draw_sparse(struct rng *r, struct sim_options *o)
+{
+	o->key_count = SIM_KEYS_MAX;
+	o->strong_pct = (uint32_t)rng_between(r, 10, 60);
+	o->get_pct = (uint32_t)rng_between(r, 70, 90);
+	o->delete_pct = 0;
+	o->retry_pct = 0;
+	o->mix.session_pct = 0;
+	o->mix.bounded_pct = (uint32_t)rng_between(r, 0, 100);
+}
+
+/**
+ * The rows of the keys change all the time, to any nodes there are, while requests are under way that began several rows
+ * ago, at nodes that do not know yet.
+ */
+static void draw_storm(struct rng *r, struct sim_options *o)
+{
+	draw_small(r, o);
+	draw_gaps(r, o);
+	o->node_count = o->nodes ? o->nodes : (uint32_t)rng_between(r, 5, 6);
+	o->rows_move = true;
+	o->late_pct = percent(r, 60) ? (uint32_t)rng_between(r, 2, 15) : 0;
+	o->late_max_us = rng_between(r, 500, 8000) * USEC_PER_MSEC;
+	o->change_every_us = rng_between(r, 200, 2000) * USEC_PER_MSEC;
+	o->strong_pct = (uint32_t)rng_between(r, 50, 95);
+	o->get_pct = (uint32_t)rng_between(r, 35, 65);
+	o->lag_max_ms = percent(r, 50) ? (uint32_t)rng_between(r, 50, 1000) : 0;
+	o->mix.retry_pct = percent(r, 60) ? 90 : 0;
+	if (percent(r, 40))
+		draw_mortal(r, o);
+	if (percent(r, 30))
+		draw_sparse(r, o);
+}
+
+/** Deletions that are purged within the time of one request, and what was sent before arrives after it. */
+static void draw_purges(struct rng *r, struct sim_options *o)
+{
+	draw_small(r, o);
+	draw_gaps(r, o);
+	draw_mortal(r, o);
+	o->rows_move = percent(r, 20);
+	o->client_count = (uint32_t)rng_between(r, 2, 4);
+	o->think_us = rng_between(r, 50, 400) * USEC_PER_MSEC;
+	o->net_tail_us = rng_between(r, 100, 5000);
+	o->disk_max_us = rng_between(r, 50, 1000);
+	o->strong_pct = (uint32_t)rng_between(r, 30, 90);
+	o->get_pct = (uint32_t)rng_between(r, 30, 75);
+	o->change_count = (uint32_t)rng_between(r, 0, 3);
+	o->retry_pct = 80;
+	o->mix = (struct sim_mix){.session_count = 1, .presence_pct = 50, .retry_pct = 90};
+	o->mix.condition_pct = percent(r, 60) ? (uint32_t)rng_between(r, 10, 90) : 0;
+	o->mix.chain_pct = percent(r, 60) ? (uint32_t)rng_between(r, 10, 90) : 0;
+	o->mix.add_pct = percent(r, 40) ? (uint32_t)rng_between(r, 20, 80) : 0;
+	o->mix.ask_pct = percent(r, 30) ? 50 : 0;
+}
+
+/**
+ * A crowded key, and disks that are lost when they have just acknowledged something: what they said is still under way when another
+ * node has taken their place.
+ */
+static void draw_losing(struct rng *r, struct sim_options *o)
+{
+	draw_small(r, o);
+	draw_gaps(r, o);
+	o->node_count = o->nodes ? o->nodes : 3;
+	o->spare_count = 3;
+	o->key_count = 1;
+	o->client_count = SIM_CLIENTS_MAX;
+	o->think_us = rng_between(r, 1, 30) * USEC_PER_MSEC;
+	o->drop_ppm = (uint32_t)rng_between(r, 1000, 100000);
+	o->net_tail_us = rng_between(r, 1000, 40000);
+	o->lost_every_us = rng_between(r, 300, 1500) * USEC_PER_MSEC;
+	o->down_max_us = rng_between(r, 2, 30) * USEC_PER_MSEC;
+	o->reborn_max_us = rng_between(r, 10, 200) * USEC_PER_MSEC;
+	o->change_count = 2;
+	o->change_every_us = rng_between(r, 20, 100) * USEC_PER_MSEC;
+	o->strong_pct = (uint32_t)rng_between(r, 80, 100);
+	o->get_pct = (uint32_t)rng_between(r, 30, 60);
+	o->delete_pct = (uint32_t)rng_between(r, 0, 20);
+	o->mix = (struct sim_mix){
+		.session_count = 1, .presence_pct = 30, .condition_pct = (uint32_t)rng_between(r, 0, 80)};
+	o->mix.chain_pct = (uint32_t)rng_between(r, 0, 80);
+}
+
 static void draw_tides(struct rng *r, struct sim_options *o)
 {
 	usec_t work_us = o->think_us * o->op_count / o->client_count;
@@ -81,19 +220,38 @@ void sim_options_add_changes(struct sim_options *o)
 	draw_background(&r, o);
 	draw_losses(&r, o);
 	o->crowd_pct = 20;
-	if (o->seed % 5 < 2)
+	switch (o->seed % 5) {
+	case 0:
 		draw_restless(&r, o);
+		break;
+	case 1:
+		draw_storm(&r, o);
+		break;
+	case 2:
+		draw_purges(&r, o);
+		break;
+	case 3:
+		draw_losing(&r, o);
+		break;
+	default:
+		break;
+	}
 	o->node_count += o->spare_count;
-	draw_tides(&r, o);
+	if (o->seed % 5 == 0 || o->seed % 5 == 4)
+		draw_tides(&r, o);
 }
 
 bool sim_options_take_out_of_changes(struct sim_options *o, enum sim_class class)
 {
 	usec_t *field = class == SIM_CLASS_change ? &o->change_every_us
 			: class == SIM_CLASS_tide ? &o->tide_us
+			: class == SIM_CLASS_late ? &o->late_max_us
 						  : NULL;
+	bool found = class == SIM_CLASS_rows && o->rows_move;
+	if (class == SIM_CLASS_rows)
+		o->rows_move = false;
 	if (!field || *field == 0)
-		return false;
+		return found;
 	*field = 0;
 	return true;
 }
@@ -104,11 +262,13 @@ void sim_options_print_changes(const struct sim_options *o, struct buf *out)
 		return;
 	buf_printf(out, " membership spares=%u zones=%u changes=%u change_every_us=%" PRIu64, o->spare_count,
 		   o->zone_count, o->change_count, o->change_every_us);
-	buf_printf(out,
-		   " discard=%u%% pause=%u%% crowd=%u%% token=%u%% gone=%u%% address=%u%% reborn_max_us=%" PRIu64,
+	buf_printf(out, " discard=%u%% pause=%u%% crowd=%u%% token=%u%% gone=%u%% address=%u%% weight=%u%%",
 		   o->discard_pct, o->pause_pct, o->crowd_pct, o->token_pct, o->gone_pct, o->move_pct,
-		   o->reborn_max_us);
+		   o->weight_pct);
+	buf_printf(out, " reborn_max_us=%" PRIu64 " replica_timeout_us=%" PRIu64 "", o->reborn_max_us,
+		   o->replica_timeout_us);
 	buf_printf(out, " gc_grace_ms=%" PRIu64 " gc_interval_us=%" PRIu64, o->gc_grace_ms, o->gc_interval_us);
+	buf_printf(out, "%s late=%u%%/%" PRIu64, o->rows_move ? " rows_move" : "", o->late_pct, o->late_max_us);
 	buf_printf(out, " exchange_interval_us=%" PRIu64 " move_stuck_us=%" PRIu64 " tide_us=%" PRIu64 "/%" PRIu64,
 		   o->exchange_interval_us, o->move_stuck_us, o->tide_active_us, o->tide_us);
 }

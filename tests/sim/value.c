@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "proto/keyhash.h"
 
 /* Number u64 with a first byte that is no digit, key u32, size u32, then bytes that follow from the number. */
 #define HEAD_SIZE 16u
@@ -12,6 +13,17 @@ struct slice value_key(uint32_t key, char text[16])
 {
 	int size = snprintf(text, 16, "key-%u", key);
 	return slice_of(text, (size_t)size);
+}
+
+uint64_t value_partitions(uint32_t key_count, uint32_t partitions)
+{
+	uint64_t bits = 0;
+	for (uint32_t i = 0; i < key_count; i++) {
+		char text[16];
+		uint32_t partition = hash_partition(key_hash(value_key(i, text)), partitions);
+		bits |= partition < 64 ? UINT64_C(1) << partition : 0;
+	}
+	return bits;
 }
 
 uint32_t value_size(uint64_t number, uint32_t size_max)

@@ -11,6 +11,9 @@
 /** Bytes of a key: "key-<n>". */
 struct slice value_key(uint32_t key, char text[16]);
 
+/** Bits of the partitions, of PARTITIONS, that the first KEY_COUNT keys are in; of the first 64 only. */
+uint64_t value_partitions(uint32_t key_count, uint32_t partitions);
+
 /** Size of the value NUMBER, at most SIZE_MAX_ bytes behind its head. */
 uint32_t value_size(uint64_t number, uint32_t size_max);
 

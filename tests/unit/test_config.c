@@ -237,6 +237,54 @@ static void seeds_are_a_list_of_addresses(void **state)
 	assert_refused("node: {data_dir: /d}\njoin: {seeds: \"a:1\"}\n", "need each other");
 }
 
+/** A field that a copy shared would be freed twice. */
+static void a_copy_owns_all_its_texts(void **state)
+{
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(config_release) struct config copy = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("node: {data_dir: /d}\n", NULL, &config, &why), KV_OK);
+	config_copy(&config, &copy);
+	size_t count, texts = 0;
+	const struct config_key *keys = config_keys(&count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_release) struct buf value = BUF_INIT;
+		config_value(&config, &keys[i], &value);
+		char *const *ours = (char *const *)(const void *)((const char *)&config + keys[i].offset);
+		char *const *theirs = (char *const *)(const void *)((const char *)&copy + keys[i].offset);
+		bool text = keys[i].kind == CONFIG_TEXT || keys[i].kind == CONFIG_NAME ||
+			    keys[i].kind == CONFIG_ADDRESS || keys[i].kind == CONFIG_DOOR ||
+			    keys[i].kind == CONFIG_ADDRESSES;
+		if (!text)
+			continue;
+		texts++;
+		assert_string_equal(*theirs, buf_cstr(&value));
+		assert_ptr_not_equal(*ours, *theirs);
+	}
+	assert_true(texts >= 9);
+}
+
+static void the_http_port_may_be_off(void **state)
+{
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("node: {data_dir: /d}\nlisten: {http: off}\n", NULL, &config, &why), KV_OK);
+	assert_true(config_http_is_off(&config));
+	config_release(&config);
+	assert_int_equal(parse("node: {data_dir: /d}\nlisten: {http: \"\"}\n", NULL, &config, &why), KV_OK);
+	assert_true(config_http_is_off(&config));
+	config_release(&config);
+	assert_int_equal(parse("node: {data_dir: /d}\n", NULL, &config, &why), KV_OK);
+	assert_false(config_http_is_off(&config));
+	assert_string_equal(config.listen_http, "127.0.0.1:7201");
+	assert_refused("node: {data_dir: /d}\nlisten: {http: none}\n", "or off");
+	assert_refused("node: {data_dir: /d}\nlisten: {http: \"0.0.0.0:7201\"}\n", "is not loopback");
+	config_release(&config);
+	assert_int_equal(parse("insecure: true\nnode: {data_dir: /d}\nlisten: {http: \"0.0.0.0:7201\"}\n", NULL,
+			       &config, &why),
+			 KV_OK);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -251,6 +299,8 @@ int main(void)
 		cmocka_unit_test(open_networks_need_a_word),
 		cmocka_unit_test(what_is_advertised_can_be_dialled),
 		cmocka_unit_test(seeds_are_a_list_of_addresses),
+		cmocka_unit_test(a_copy_owns_all_its_texts),
+		cmocka_unit_test(the_http_port_may_be_off),
 		cmocka_unit_test(a_file_that_is_not_there_is_said),
 		cmocka_unit_test(the_files_that_come_with_it_are_good),
 		cmocka_unit_test(the_document_lists_exactly_the_keys),
