@@ -134,11 +134,11 @@ static const struct command table[] = {
 	 "node (a name, or host:port) answers and serves requests; 5 if not.\n",
 	 ASK | FLAG_BIT(FLAG_NODE), DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_health},
 	{CLUSTER, "top", "", "show what the nodes are doing, each second",
-	 "Rates are of the last second, from the nodes' counters; latencies of each node's last whole window of five seconds,\n"
-	 "from the request's arrival to its answer's leaving. HOT_KEY: keys asked for most within the last whole window\n"
-	 "of five seconds, as the nodes that clients asked counted them, each on 64 counters: a key that makes up more than\n"
-	 "one request in 64 is there, and its figures are never too high. On a terminal it goes on until Ctrl-C; elsewhere\n"
-	 "it shows --count of them (1).\n",
+	 "Rates are of the last second, from the nodes' counters. Latencies are of each node's last whole window of five\n"
+	 "seconds, from a request's arrival to its answer's leaving. HOT_KEY: keys asked for most within that window, as the\n"
+	 "nodes that clients asked counted them, each on 64 counters: a key that makes up more than one request in 64 is\n"
+	 "there, and its figures are never too high. On a terminal it goes on until Ctrl-C; elsewhere it shows --count of\n"
+	 "them (1).\n",
 	 ASK | FLAG_BIT(FLAG_TIMES), DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_top},
 	{CLUSTER, "explain", "KEY", "tell what every node holds of a key, and why",
 	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
@@ -232,8 +232,8 @@ static const struct command table[] = {
 	 "Names, addresses and directories are each node's own and passed over.\n", ASK | FLAG_BIT(FLAG_NODE),
 	 ALL_OUTPUTS, OUTPUT_TABLE, 2000, 0, 0, cmd_config_diff},
 	{CLUSTER, "config check", "FILE", "check a configuration file of kvd on this machine",
-	 "As kvd --check-config does: exit code 0 if it is good, 2 if not, with every mistake by its line. kvd is $KVD, else the\n"
-	 "one beside kvctl, else the one in PATH.\n",
+	 "As kvd --check-config does: exit code 0 if it is good, 2 if not, with every mistake by its line. kvd is $KVD, else\n"
+	 "the one beside kvctl, else the one in PATH.\n",
 	 0, 0, OUTPUT_TABLE, 0, 1, 1, cmd_config_check},
 	{CLUSTER, "log level", "[LEVEL]", "show or change how much the nodes log",
 	 "LEVEL is debug, info, warn or error. The same as kvctl config set log.level: it lasts until the node restarts or\n"
