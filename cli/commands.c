@@ -117,14 +117,22 @@ static const struct command table[] = {
 	 "replicas in step give the same lines, sorted.\n",
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
-	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
+	 "Closed loop: each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one\n"
+	 "is answered. Open loop, with --rate: so many requests a second are due whatever becomes of them, and latency counts\n"
+	 "from the moment a request was due; --inflight bounds what a client has under way (256), the rest waits its turn.\n"
+	 "What is asked is --mix, kinds get, put, del, cas, incr and append with level and share, like\n"
+	 "get@strong=70,get@bounded=2s=20,put=10; or --ratio and --write. Where no level stands -c counts, but cas, incr and\n"
+	 "append are strong, and so are the reads beside --write cas, incr or append.\n"
 	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of\n"
-	 "keys not written yet count as not found. Writes other than put are strong, and so are the reads beside them unless\n"
-	 "-c says otherwise.\n"
-	 "A cas reads the version first; only the cas is measured.\n",
+	 "keys not written yet count as not found; --preload writes all keys first. With --distribution zipf, key 0 is asked for\n"
+	 "most, and the others as Zipf's law says (exponent 0.99). A cas reads the version first; in a closed loop only the cas\n"
+	 "is measured.\n"
+	 "With -o jsonl and --interval there is a line an interval, with histograms: pairs of least latency (us) and count.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
-		 FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS),
+		 FLAG_BIT(FLAG_MIX) | FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS) | FLAG_BIT(FLAG_KEY_SIZE) |
+		 FLAG_BIT(FLAG_DISTRIBUTION) | FLAG_BIT(FLAG_PRELOAD) | FLAG_BIT(FLAG_RATE) |
+		 FLAG_BIT(FLAG_THREADS) | FLAG_BIT(FLAG_INTERVAL),
 	 DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_bench},
 	{CLUSTER, "status", "", "tell how the cluster is and what it can lose",
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"

@@ -11,6 +11,8 @@ BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libeve
 # What scripts/test needs besides.
 TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps
 	man-db zsh fish chromium"
+# What scripts/bench needs besides: a way to talk to etcd, and Redis, whose server is in its package of tools.
+BENCH_PACKAGES="libnghttp2-dev redis-tools python3"
 
 # What scripts/package needs to build Debian packages, and what the test of them needs besides.
 PACKAGE_PACKAGES="debhelper dpkg-dev fakeroot scdoc"

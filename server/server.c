@@ -29,7 +29,7 @@
 enum { DESCRIPTORS_RESERVED = 1024 }; /* for the engine's files, peers and threads */
 
 /** Raises the limit of open files as far as allowed; tells it, and returns how many client connections fit into it. */
-static uint64_t raise_descriptor_limit(uint64_t wanted, uint64_t *ret_open_files)
+static uint64_t raise_descriptor_limit(uint64_t wanted, _Atomic uint64_t *ret_open_files)
 {
 	struct rlimit limit;
 	*ret_open_files = 0;

@@ -54,7 +54,7 @@ struct server {
 	struct join join;
 	usec_t started_us;
 	_Atomic uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
-	uint64_t open_files_max;          /* that the system allows */
+	_Atomic uint64_t open_files_max;  /* that the system allows */
 	uint32_t shard_count;
 	struct shard **shards;
 	struct server_door client_door, peer_door, http_door; /* http_door.address empty: there is none */
