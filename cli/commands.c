@@ -3,9 +3,10 @@
 
 #include "cli/text.h"
 
-#define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT))
+#define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_CONTEXT) | FLAG_BIT(FLAG_TIMEOUT))
 #define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
-#define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
+#define TRACE   (FLAG_BIT(FLAG_TRACE) | FLAG_BIT(FLAG_TRACEPARENT))
+#define READ    (ASK | TRACE | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
 #define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
 #define IF                                                                                                         \
 	(FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION) |                        \
@@ -20,6 +21,8 @@
 #define DATA    "Data"
 #define CLUSTER "Cluster"
 #define DEV     "Cluster on this machine, for development"
+#define TOOL    "kvctl itself"
+#define HIDDEN  ""
 
 static const struct command table[] = {
 	{DATA, "get", "KEY", "print the value of a key",
@@ -60,6 +63,17 @@ static const struct command table[] = {
 	 "ID is what the write told. committed (exit code 0): it took effect, once. not_applied (3): it did not, and this\n"
 	 "answer makes sure that it never will. expired (8): too long ago to tell.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_outcome},
+	{DATA, "lock", "KEY [COMMAND]...", "hold a key that one holder has at a time",
+	 "Waits until the key is free, then runs COMMAND and gives the key back; the exit code is the command's. Without\n"
+	 "COMMAND the fence is printed and the key is held until Ctrl-C. The key ends --ttl (10s) after its holder is\n"
+	 "gone; while it is held it is renewed. KVCTL_LOCK_FENCE is a number that every later holder has a greater one\n"
+	 "of: give it to kvctl put --fence and the like, and a holder that lost the key without knowing changes nothing.\n"
+	 "If the key is lost COMMAND is sent SIGTERM (exit code 4, as when --within ends the waiting). Flags of COMMAND\n"
+	 "stand behind --. Nothing else may write the key.\n",
+	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_lock},
+	{DATA, "elect", "KEY NAME [COMMAND]...", "lead, if nobody does",
+	 "As kvctl lock, the key's value being NAME while this is the leader: kvctl get KEY -c strong tells who leads.\n",
+	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 2, -1, cmd_elect},
 	{DATA, "mget", "KEY...", "print the values of several keys",
 	 "Each key is read on its own. Exit code 3 if one of them does not exist.\n"
 	 "-o raw prints key TAB value for those that do, escaped as in TSV.\n",
@@ -103,19 +117,39 @@ static const struct command table[] = {
 	 "replicas in step give the same lines, sorted.\n",
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
-	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
+	 "Closed loop: each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one\n"
+	 "is answered. Open loop, with --rate: so many requests a second are due whatever becomes of them, and latency counts\n"
+	 "from the moment a request was due; --inflight bounds what a client has under way (256), the rest waits its turn.\n"
+	 "What is asked is --mix, kinds get, put, del, cas, incr and append with level and share, like\n"
+	 "get@strong=70,get@bounded=2s=20,put=10; or --ratio and --write. Where no level stands -c counts, but cas, incr and\n"
+	 "append are strong, and so are the reads beside --write cas, incr or append.\n"
 	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of\n"
-	 "keys not written yet count as not found. Writes other than put are strong, and so are the reads beside them unless\n"
-	 "-c says otherwise.\n"
-	 "A cas reads the version first; only the cas is measured.\n",
+	 "keys not written yet count as not found; --preload writes all keys first. With --distribution zipf, key 0 is asked for\n"
+	 "most, and the others as Zipf's law says (exponent 0.99). A cas reads the version first; in a closed loop only the cas\n"
+	 "is measured.\n"
+	 "With -o jsonl and --interval there is a line an interval, with histograms: pairs of least latency (us) and count.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
-		 FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS),
+		 FLAG_BIT(FLAG_MIX) | FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS) | FLAG_BIT(FLAG_KEY_SIZE) |
+		 FLAG_BIT(FLAG_DISTRIBUTION) | FLAG_BIT(FLAG_PRELOAD) | FLAG_BIT(FLAG_RATE) |
+		 FLAG_BIT(FLAG_THREADS) | FLAG_BIT(FLAG_INTERVAL),
 	 DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_bench},
 	{CLUSTER, "status", "", "tell how the cluster is and what it can lose",
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
 	 "keys have not, or if there is no cluster or no node answers.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
+	{CLUSTER, "explain", "KEY", "tell what every node holds of a key, and why",
+	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
+	 "the key. MARK: a weak copy came below a promise and counts for no majority. HINTS_FOR: nodes that this one will\n"
+	 "tell of the key. EQUAL: how long ago its partition was the same as the other replicas'. -o json tells more.\n"
+	 "Asks the nodes what they hold; changes nothing. Exit code 3 if no replica has the key, 5 if no majority serves it,\n"
+	 "10 if a record is damaged.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_explain},
+	{CLUSTER, "doctor", "", "look for what is wrong or will be, and tell what to do about it",
+	 "Asks every node twice, a second apart, and applies rules to the answers: nodes, links, clocks, disks, settings,\n"
+	 "hints, repair, moves, deletions. Each finding tells what it is, why it matters and what to do next. Exit code 10 if\n"
+	 "there is something to mend, 0 if there are only hints or nothing.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 5000, 0, 0, cmd_doctor},
 	{CLUSTER, "verify", "", "check that the cluster keeps its promises",
 	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong\n"
 	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are kept,\n"
@@ -157,6 +191,9 @@ static const struct command table[] = {
 	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what will\n"
 	 "is shown. With --replace it takes the place of a dead node, which never comes back then.\n",
 	 ASK | FLAG_BIT(FLAG_REPLACE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_add},
+	{CLUSTER, "node replace", "OLD ADDRESS", "stage an empty node in the place of a dead one",
+	 "As kvctl node add ADDRESS --replace OLD: it gets the partitions of OLD, which never comes back.\n", ASK,
+	 DOCUMENTS, OUTPUT_TABLE, 10000, 2, 2, cmd_node_replace},
 	{CLUSTER, "node remove", "NODE", "stage the removal of a node",
 	 "It gives its partitions away and then leaves: its process ends. With --gone it is dead: nothing is copied from it.\n"
 	 "Nothing moves until kvctl cluster commit; what will is shown. Its identity never comes back.\n",
@@ -180,6 +217,14 @@ static const struct command table[] = {
 	 "A hint is a key that a node must be told about when it is back. A dirty partition had more changes than hints\n"
 	 "could hold.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_hint_ls},
+	{CLUSTER, "upgrade status", "", "tell which version each node has and what the cluster may use",
+	 "final: the cluster uses what every node can do. ready: all nodes can do more. rolling: some can. Exit code 5 if a\n"
+	 "node does not answer.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_upgrade_status},
+	{CLUSTER, "upgrade finalize", "", "let the cluster use what every node can do since an upgrade",
+	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code 11)\n"
+	 "while a node can do less than others.\n",
+	 CONNECT, 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
 	{CLUSTER, "unsafe recover", "", "make a cluster of the nodes that survived, whatever is lost",
 	 "The last resort, when so many nodes are gone for ever that the rest cannot go on. On each survivor, kvd stopped:\n"
 	 "rewrites the cluster map in its data directory. What only the lost nodes had is lost, also if it was acknowledged.\n"
@@ -206,6 +251,34 @@ static const struct command table[] = {
 	 FLAG_BIT(FLAG_DIR), 0, OUTPUT_TABLE, 10000, 1, 1, cmd_dev_remove},
 	{DEV, "dev ls", "", "list the nodes", "", FLAG_BIT(FLAG_DIR) | FLAG_BIT(FLAG_OUTPUT), ALL_OUTPUTS,
 	 OUTPUT_TABLE, 0, 0, 0, cmd_dev_ls},
+	{TOOL, "shell", "", "read commands line by line, over one connection",
+	 "What kvctl without a command does on a terminal. Lines are cut into words as a shell does: \"...\", '...', \\ and\n"
+	 "comments from #. Tab completes commands, flags, keys and nodes. An error ends the line, not the shell; Ctrl-C\n"
+	 "gives up the line; exit, quit or Ctrl-D leave. Flags of kvctl shell hold for all lines that do not say\n"
+	 "otherwise. Lines are kept in ~/.local/state/kvctl/history, but for those that begin with a blank. The exit\n"
+	 "code is that of the last line.\n",
+	 CONNECT | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT), 0, OUTPUT_TABLE, 0, 0,
+	 0, cmd_shell},
+	{TOOL, "ctx add", "NAME", "keep flags under a name, or change them",
+	 "What is given of -e, --zone, -c, --timeout and -o is kept in ~/.config/kvctl/config.yaml and holds for\n"
+	 "commands run with --context NAME, or when NAME is the current context, where neither a flag nor a variable\n"
+	 "says otherwise. The first context is the current one until kvctl ctx use.\n",
+	 FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_TIMEOUT) |
+		 FLAG_BIT(FLAG_CONSISTENCY),
+	 ALL_OUTPUTS, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_add},
+	{TOOL, "ctx use", "NAME", "make a context the current one",
+	 "The context \"default\" is that without any flags.\n", 0, 0, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_use},
+	{TOOL, "ctx ls", "", "list the contexts", "", FLAG_BIT(FLAG_OUTPUT), ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0,
+	 cmd_ctx_ls},
+	{TOOL, "ctx rm", "NAME", "remove a context", "", 0, 0, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_rm},
+	{TOOL, "completion", "SHELL", "write the completion script of bash, zsh or fish",
+	 "Packages install it. To try it: . <(kvctl completion bash), or kvctl completion fish | source.\n", 0, 0,
+	 OUTPUT_TABLE, 0, 1, 1, cmd_completion},
+	{HIDDEN, "complete", "[WORD]...", "tell what may stand in the place of the last word",
+	 "For completion scripts: one a line, a tab, and what it is. The line \":files\" stands for names of files.\n",
+	 0, 0, OUTPUT_TABLE, 0, 0, -1, cmd_complete},
+	{HIDDEN, "man", "PAGE", "write a manual page as scdoc reads it", "For the build.\n", 0, 0, OUTPUT_TABLE, 0,
+	 1, 1, cmd_man},
 };
 
 const struct command *commands_all(size_t *ret_count)
@@ -289,96 +362,4 @@ const struct command *commands_find(int argc, char **argv, int *ret_words, struc
 	else
 		explain_word(argv[0], why);
 	return NULL;
-}
-
-/* ---- Help --------------------------------------------------------------------------------------------------------- */
-
-static void append_padded(struct buf *out, const char *text, size_t width)
-{
-	buf_printf(out, "%-*s", (int)width, text);
-}
-
-static void append_exit_codes(struct buf *out)
-{
-	buf_append_str(
-		out,
-		"Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 4 condition failed, 5 unavailable, 6 deadline,\n"
-		"7 overloaded, 8 in doubt (a write that may or may not have happened), 9 not allowed, 10 check failed,\n"
-		"11 refused for safety, 130 interrupted.\n");
-}
-
-void commands_help(struct buf *out)
-{
-	const char *group = "";
-	buf_append_str(out, "usage: kvctl COMMAND [FLAGS] [OPERANDS]\n");
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		if (strcmp(group, table[i].group) != 0) {
-			group = table[i].group;
-			buf_printf(out, "\n%s\n", group);
-		}
-		char left[64];
-		snprintf(left, sizeof left, "%s %s", table[i].name, table[i].operands);
-		buf_append_str(out, "  ");
-		append_padded(out, left, 30);
-		buf_printf(out, " %s\n", table[i].summary);
-	}
-	buf_append_str(out, "\nkvctl help COMMAND tells more, kvctl --version the version.\n"
-			    "Most flags can be set by a variable too: KVCTL_ENDPOINTS for --endpoints.\n");
-	append_exit_codes(out);
-}
-
-/** The formats of a command, for the line of --output. */
-static void append_outputs(const struct command *command, struct buf *out)
-{
-	static const char *const names[] = {"table", "json", "jsonl", "raw"};
-	const char *separator = "";
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!(command->outputs & 1u << i))
-			continue;
-		buf_printf(out, "%s%s", separator, names[i]);
-		separator = ", ";
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (command->output == 1u << i)
-			buf_printf(out, " (%s)", names[i]);
-	}
-}
-
-static void append_flag(const struct command *command, enum flag flag, struct buf *out)
-{
-	const struct flag_info *info = flag_info(flag);
-	CLEANUP(buf_release) struct buf left = BUF_INIT;
-	if (info->letter)
-		buf_printf(&left, "-%c, ", info->letter);
-	else
-		buf_append_str(&left, "    ");
-	buf_printf(&left, "--%s%s%s", info->name, info->value ? " " : "", info->value ? info->value : "");
-	buf_append_str(out, "  ");
-	append_padded(out, buf_cstr(&left), 26);
-	buf_append_u8(out, ' ');
-	if (flag == FLAG_OUTPUT)
-		append_outputs(command, out);
-	else
-		buf_append_str(out, info->help);
-	if (flag == FLAG_TIMEOUT)
-		buf_printf(out, " (%us)", command->timeout_ms ? command->timeout_ms / 1000 : 1);
-	if (info->environment) {
-		buf_append_str(out, "; ");
-		flag_variable(flag, out);
-	}
-	buf_append_u8(out, '\n');
-}
-
-void command_help(const struct command *command, struct buf *out)
-{
-	buf_printf(out, "usage: kvctl %s [FLAGS]%s%s\n\n", command->name, *command->operands ? " " : "",
-		   command->operands);
-	buf_printf(out, "%c%s.\n", command->summary[0] - 'a' + 'A', command->summary + 1);
-	if (*command->details)
-		buf_printf(out, "\n%s", command->details);
-	buf_append_str(out, "\nFlags\n");
-	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if ((command->flags | FLAG_BIT(FLAG_HELP)) & FLAG_BIT(flag))
-			append_flag(command, (enum flag)flag, out);
-	}
 }

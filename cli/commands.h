@@ -13,12 +13,12 @@
 struct ctl;
 
 struct command {
-	const char *group;              /* heading in the list of commands */
+	const char *group;              /* heading in the list of commands; "": not listed */
 	const char *name;               /* "get", "cluster init" */
 	const char *operands;           /* "KEY" as usage shows it; "" for none */
 	const char *summary;            /* one line, no full stop */
 	const char *details;            /* further lines, each ended; "" for none */
-	uint64_t flags;                 /* set of flags it takes, besides --help */
+	flag_set flags;                 /* that it takes, besides --help */
 	unsigned outputs;               /* set of formats it can write; 0: none */
 	enum output_format output;      /* if none is asked for */
 	uint32_t timeout_ms;            /* if none is asked for; 0: the library's */
@@ -26,7 +26,13 @@ struct command {
 	int (*run)(struct ctl *ctl);    /* gives the exit code */
 };
 
-/** One run of kvctl. */
+/** A client that outlives one command, and where it asks: of a shell. Zeroed before the first. */
+struct ctl_shared {
+	struct kv_client *client; /* NULL: none yet */
+	char *endpoints, *zone;
+};
+
+/** One run of a command. */
 struct ctl {
 	const struct command *command;
 	struct args args;
@@ -34,6 +40,7 @@ struct ctl {
 	int operand_count;
 	struct kv_client *client;   /* NULL until ctl_open */
 	struct kv_session *session; /* of --session-file; NULL without */
+	struct ctl_shared *shared;  /* NULL without a shell */
 	bool strong_write;          /* set by ctl_write_options: what became of it can be asked */
 };
 
@@ -43,14 +50,17 @@ const struct command *commands_all(size_t *ret_count);
 /** Finds the command that argv[0..] names and how many words name it. NULL, with a message in WHY, if there is none. */
 const struct command *commands_find(int argc, char **argv, int *ret_words, struct buf *why);
 
-/** The list of commands, and the text of one. */
-void commands_help(struct buf *out);
-void command_help(const struct command *command, struct buf *out);
-
 /* ---- For the commands --------------------------------------------------------------------------------------------- */
+
+/** A client's configuration by the flags, the caller's to free; NULL after an error, which was told. */
+struct kv_config *ctl_config(struct ctl *ctl);
 
 /** Opens the client once, at ENDPOINTS or, for NULL, where the flags say. False after an error, which it has told. */
 MUST_USE bool ctl_open(struct ctl *ctl, const char *endpoints);
+
+/** Closes the client, unless it is the shared one. */
+void ctl_close(struct ctl *ctl);
+void ctl_shared_release(struct ctl_shared *shared);
 
 /** What the flags ask of each request. Points into CTL. */
 struct kv_options ctl_options(const struct ctl *ctl);
@@ -101,6 +111,8 @@ int cmd_ttl(struct ctl *ctl);
 int cmd_expire(struct ctl *ctl);
 int cmd_ledger_ls(struct ctl *ctl);
 int cmd_ledger_restore(struct ctl *ctl);
+int cmd_lock(struct ctl *ctl);
+int cmd_elect(struct ctl *ctl);
 int cmd_mget(struct ctl *ctl);
 int cmd_mput(struct ctl *ctl);
 int cmd_scan(struct ctl *ctl);
@@ -108,6 +120,10 @@ int cmd_load(struct ctl *ctl);
 int cmd_export(struct ctl *ctl);
 int cmd_bench(struct ctl *ctl);
 int cmd_status(struct ctl *ctl);
+int cmd_explain(struct ctl *ctl);
+int cmd_doctor(struct ctl *ctl);
+int cmd_upgrade_status(struct ctl *ctl);
+int cmd_upgrade_finalize(struct ctl *ctl);
 int cmd_verify(struct ctl *ctl);
 int cmd_cluster_init(struct ctl *ctl);
 int cmd_cluster_plan(struct ctl *ctl);
@@ -117,6 +133,7 @@ int cmd_cluster_pause(struct ctl *ctl);
 int cmd_cluster_resume(struct ctl *ctl);
 int cmd_cluster_token(struct ctl *ctl);
 int cmd_node_add(struct ctl *ctl);
+int cmd_node_replace(struct ctl *ctl);
 int cmd_node_remove(struct ctl *ctl);
 int cmd_move_ls(struct ctl *ctl);
 int cmd_repair_status(struct ctl *ctl);
@@ -126,6 +143,14 @@ int cmd_node_ls(struct ctl *ctl);
 int cmd_partition_ls(struct ctl *ctl);
 int cmd_partition_locate(struct ctl *ctl);
 int cmd_hint_ls(struct ctl *ctl);
+int cmd_ctx_add(struct ctl *ctl);
+int cmd_ctx_use(struct ctl *ctl);
+int cmd_ctx_ls(struct ctl *ctl);
+int cmd_ctx_rm(struct ctl *ctl);
+int cmd_shell(struct ctl *ctl);
+int cmd_completion(struct ctl *ctl);
+int cmd_complete(struct ctl *ctl);
+int cmd_man(struct ctl *ctl);
 int cmd_dev_up(struct ctl *ctl);
 int cmd_dev_down(struct ctl *ctl);
 int cmd_dev_kill(struct ctl *ctl);

@@ -3,25 +3,81 @@
 
 #include <stdarg.h>
 
-bool ctl_open(struct ctl *ctl, const char *endpoints)
+static enum kv_status configure(struct kv_config *config, const char *endpoints, const char *zone,
+				struct kv_error *err)
 {
-	if (ctl->client)
-		return true;
+	enum kv_status status = kv_config_set(config, "endpoints", endpoints, err);
+	if (status == KV_OK)
+		status = kv_config_set(config, "name", "kvctl", err);
+	if (status == KV_OK && *zone)
+		status = kv_config_set(config, "zone", zone, err);
+	return status;
+}
+
+static const char *zone_of(const struct ctl *ctl) { return ctl->args.zone ? ctl->args.zone : ""; }
+
+struct kv_config *ctl_config(struct ctl *ctl)
+{
 	struct kv_error err;
 	struct kv_config *config = kv_config_new();
-	enum kv_status status =
-		kv_config_set(config, "endpoints", endpoints ? endpoints : ctl->args.endpoints, &err);
-	if (status == KV_OK)
-		status = kv_config_set(config, "name", "kvctl", &err);
-	const char *zone = getenv("KVCTL_ZONE");
-	if (status == KV_OK && zone)
-		status = kv_config_set(config, "zone", zone, &err);
-	if (status == KV_OK)
-		status = kv_open(config, &ctl->client, &err);
+	if (configure(config, ctl->args.endpoints, zone_of(ctl), &err) == KV_OK)
+		return config;
+	ctl_fail(ctl, NULL, &err);
 	kv_config_free(config);
-	if (status != KV_OK)
+	return NULL;
+}
+
+static enum kv_status open_client(const char *endpoints, const char *zone, struct kv_client **ret,
+				  struct kv_error *err)
+{
+	struct kv_config *config = kv_config_new();
+	enum kv_status status = configure(config, endpoints, zone, err);
+	if (status == KV_OK)
+		status = kv_open(config, ret, err);
+	kv_config_free(config);
+	return status;
+}
+
+static bool shared_fits(const struct ctl_shared *shared, const char *endpoints, const char *zone)
+{
+	return shared && shared->client && strcmp(shared->endpoints, endpoints) == 0 &&
+	       strcmp(shared->zone, zone) == 0;
+}
+
+bool ctl_open(struct ctl *ctl, const char *endpoints)
+{
+	struct kv_error err;
+	if (ctl->client)
+		return true;
+	if (!endpoints)
+		endpoints = ctl->args.endpoints;
+	const char *zone = zone_of(ctl);
+	if (shared_fits(ctl->shared, endpoints, zone)) {
+		ctl->client = ctl->shared->client;
+		return true;
+	}
+	if (open_client(endpoints, zone, &ctl->client, &err) != KV_OK) {
 		ctl_fail(ctl, NULL, &err);
-	return status == KV_OK;
+		return false;
+	}
+	if (ctl->shared && !ctl->shared->client)
+		*ctl->shared = (struct ctl_shared){ctl->client, xstrdup(endpoints), xstrdup(zone)};
+	return true;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	if (!ctl->shared || ctl->client != ctl->shared->client)
+		kv_close(ctl->client, 0);
+	ctl->client = NULL;
+}
+
+void ctl_shared_release(struct ctl_shared *shared)
+{
+	kv_close(shared->client, 0);
+	free(shared->endpoints);
+	free(shared->zone);
+	*shared = (struct ctl_shared){0};
 }
 
 unsigned ctl_timeout_ms(const struct ctl *ctl)
@@ -36,6 +92,8 @@ struct kv_options ctl_options(const struct ctl *ctl)
 	options.acks = ctl->args.acks;
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	options.receipt = ctl->args.receipt;
+	options.timeline = ctl->args.trace;
+	options.traceparent = ctl->args.traceparent;
 	options.ttl_ms = ctl->args.ttl_ms;
 	options.staleness_ms = ctl->args.staleness_ms;
 	options.session = ctl->session;

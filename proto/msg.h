@@ -151,6 +151,10 @@ enum msg_opcode {
 	OP_CLUSTER_PLAN = 0x0504,   /* what the staged change, or the one under way, moves */
 	OP_MOVE_LIST = 0x0505,
 	OP_REPAIR = 0x0506,
+	OP_EXPLAIN = 0x0507,    /* what the node asked holds and remembers of one key */
+	OP_CONFIG_GET = 0x0508, /* its settings */
+	OP_CONFIG_SET = 0x0509, /* changes one of them while it runs */
+	OP_HOT_KEYS = 0x050A,   /* which keys it is asked for most */
 };
 
 static inline bool opcode_is_client(uint16_t op) { return op >> 8 == 1; }
@@ -185,6 +189,65 @@ struct trace_context {
 	bool sampled;
 };
 
+static inline bool trace_is_none(const struct trace_context *t) { return t->trace_hi == 0 && t->trace_lo == 0; }
+
+/** What a stretch of a request's time was spent on. Numbers never change. */
+enum span_kind {
+	SPAN_REQUEST = 1, /* a client's request, at its coordinator */
+	SPAN_QUEUE = 2,   /* it had arrived and was not taken up */
+	SPAN_BACKOFF = 3, /* a pause before the next try */
+	SPAN_TURN = 4,    /* behind other strong writes of this core on the key */
+	SPAN_READ = 5,    /* and what follows: a round of messages to replicas */
+	SPAN_COPY = 6,
+	SPAN_PREPARE = 7,
+	SPAN_ACCEPT = 8,
+	SPAN_DIRECT = 9,
+	SPAN_PUSH = 10,
+	SPAN_FORWARD = 11, /* to another node, which carried it out */
+	SPAN_SCAN = 12,    /* a page, from this node's disk */
+	SPAN_REPLICA = 13, /* a message to a replica and its answer */
+	SPAN_SERVE = 14,   /* the same, at the replica */
+	SPAN_DISK = 15,    /* the record was read */
+	SPAN_COMMIT = 16,  /* writes of others kept the disk busy */
+	SPAN_SYNC = 17,    /* until it was durable */
+};
+
+/** "request", "queue"; "unknown" for others. Static storage. */
+const char *span_name(enum span_kind kind);
+
+struct timeline_span {
+	enum span_kind kind;
+	uint32_t parent; /* index of an earlier one; of the first: 0 */
+	node_id node;    /* where */
+	node_id peer;    /* REPLICA, FORWARD: who was asked; NODE_NONE */
+	usec_t start_us; /* since the request came to the node that tells */
+	usec_t took_us;
+	bool open;       /* it had not ended when this was told; took_us is until then */
+	uint32_t result; /* REPLICA: enum replica_answer; REQUEST, FORWARD: enum kv_status; only if !open */
+	uint64_t id;     /* W3C span id; stays on the node. 0: told by another node, which has a span of its own */
+};
+
+/** Where the time of one request went, as its coordinator saw it; spans[0] is the whole. Or of one served as a replica. */
+struct msg_timeline {
+	struct trace_context context; /* span: of the parent of spans[0], 0: none. The trace id is never 0 */
+	uint64_t span;                /* id of spans[0] */
+	node_id node;
+	uint16_t opcode;
+	enum msg_level level;
+	uint16_t partition;
+	uint64_t epoch;
+	struct version ballot; /* the last one, or the version put without one */
+	uint32_t rounds;       /* of messages to replicas */
+	enum kv_status status;
+	bool in_doubt;
+	usec_t took_us; /* until the answer */
+	uint32_t span_count;
+	const struct timeline_span *spans;
+	uint32_t left_out; /* events that there was no room for */
+	usec_t arrived_us; /* monotonic; stays on the node */
+	bool slow;         /* it took longer than it should; stays on the node */
+};
+
 /** A client's request: every opcode 0x01xx. */
 struct msg_request {
 	uint32_t bucket; /* 0 = default */
@@ -208,6 +271,7 @@ struct msg_request {
 	int64_t delta;        /* ADD */
 	struct slice session; /* token */
 	struct trace_context trace;
+	bool timeline_wanted;
 	bool receipt_wanted;
 	bool forwarded; /* sent on by a node that is not a replica; never sent on again */
 	/* SCAN; of one partition, on the node asked */
@@ -280,6 +344,7 @@ struct msg_result {
 	struct slice session;
 	bool has_receipt;
 	struct msg_receipt receipt;
+	const struct msg_timeline *timeline; /* NULL: none */
 	/* SCAN, LEDGER */
 	uint32_t item_count;
 	const struct scan_item *items;
@@ -304,6 +369,15 @@ struct msg_replica {
 	uint64_t read_epoch;  /* PUSH: epoch of the row the copy was read under */
 	bool direct;          /* ACCEPT: no ballot was prepared for it */
 	struct version next;  /* ACCEPT: ballot to promise with the store; {0,0} none */
+	struct trace_context trace;
+};
+
+/** Where a replica's time went. */
+struct served_time {
+	uint32_t queue_us;  /* until the request was taken up */
+	uint32_t disk_us;   /* until the record was read */
+	uint32_t commit_us; /* until the disk began to write */
+	uint32_t sync_us;   /* until it was durable */
 };
 
 enum replica_answer {
@@ -329,7 +403,8 @@ struct msg_replica_reply {
 	struct version memory_floor; /* PROMISE */
 	uint32_t carrier_count;
 	const struct carrier *carriers;
-	uint64_t config_epoch; /* EPOCH: epoch of the partition's row here */
+	uint64_t config_epoch;     /* EPOCH: epoch of the partition's row here */
+	struct served_time served; /* zero unless the request has a trace */
 };
 
 /** OP_HEARTBEAT and reply: every PING_INTERVAL_US between cores. */
@@ -376,11 +451,17 @@ struct map_node {
 	struct slice client_address;
 	struct slice zone;
 	uint32_t weight;
-	uint64_t features;
+	uint64_t features; /* bit N - 1: it can do what came with feature level N */
 	bool leave_staged; /* NORMAL or JOINING: a commit makes it LEAVING */
 	bool gone_staged;  /* a commit makes it REMOVED: it is dead, and nothing is copied from it */
 	node_id replaces;  /* STAGED: a commit makes that node REMOVED; NODE_NONE: none */
 };
+
+/** The feature level of a node that can do FEATURES: all up to the first that it lacks. */
+static inline uint32_t feature_level_of(uint64_t features)
+{
+	return features == UINT64_MAX ? 64 : (uint32_t)__builtin_ctzll(~features);
+}
 
 /**
  * A partition between two replica sets: while the map has the move, rows still has the old set, every strong phase needs a
@@ -417,8 +498,8 @@ struct map_desc {
 	node_id voters[VOTERS_MAX]; /* decide on the map after this one */
 	uint32_t token_count;
 	struct map_token tokens[TOKENS_MAX];
-	bool paused; /* no move starts */
-	uint64_t feature_level;
+	bool paused;            /* no move starts */
+	uint64_t feature_level; /* every node can do what came up to it, and may */
 };
 
 /** OP_MAP and its reply, OP_MAP_PUSH, OP_MAP_PULL. map NULL: have_epoch is current. */
@@ -554,9 +635,11 @@ enum change_kind {
 	CHANGE_DISCARD = 5, /* forget it; identities that were to be added are spent */
 	CHANGE_PAUSE = 6,   /* give up the moves under way, begin no more */
 	CHANGE_RESUME = 7,
-	CHANGE_TOKEN = 8,   /* make a join token; the reply's value is its text */
-	CHANGE_ADDRESS = 9, /* `node` is reached at `address`, its clients at `client_address` */
+	CHANGE_TOKEN = 8, /* make a join token; the reply's value is its text */
+	CHANGE_ADDRESS =
+		9, /* `node` is reached at `address`, its clients at `client_address`, and can do `features` */
 	CHANGE_WEIGHT = 10,
+	CHANGE_FINALIZE = 11, /* the cluster may do all that every node can */
 };
 
 /** OP_CLUSTER_CHANGE from kvctl, or from a node about itself; the reply is a msg_result. */
@@ -564,6 +647,7 @@ struct msg_change {
 	enum change_kind kind;
 	node_id node; /* NODE_NONE: none */
 	struct slice address, client_address;
+	uint64_t features; /* ADDRESS: of `node` */
 	uint32_t weight;
 	uint64_t ttl_ms; /* of a token; 0 = TOKEN_TTL_DEFAULT_MS */
 	uint64_t epoch;  /* COMMIT: of the map that was planned on; 0: any */
@@ -644,6 +728,117 @@ struct msg_repair {
 	const struct repair_pair *pairs;
 };
 
+/** OP_EXPLAIN */
+struct msg_explain {
+	uint32_t bucket; /* 0 = default */
+	struct slice key;
+};
+
+/** What is found on a node's disk in the place of a key. Numbers never change. */
+enum explain_disk {
+	EXPLAIN_ABSENT = 1,
+	EXPLAIN_WHOLE = 2,
+	EXPLAIN_DAMAGED = 3,    /* a record that does not match its checksum */
+	EXPLAIN_UNREADABLE = 4, /* the engine cannot read the block it is in */
+};
+
+/* Sets in which a node may be of a partition's replicas. */
+enum { EXPLAIN_PRESENT = 1, EXPLAIN_TO_BE = 2 };
+
+/** What a node keeps to tell TARGET about the key, or about all of its partition. */
+struct explain_hint {
+	node_id target;
+	bool key;           /* a hint of the key: it lacks VER, as was noted at CREATED */
+	bool partition;     /* a mark: anything of the partition may be missing there */
+	struct version ver; /* of the key's hint; {0,0}: whatever it is now */
+	hlc_t created;
+};
+
+/** Reply to OP_EXPLAIN: one replica as it is. */
+struct msg_explanation {
+	enum kv_status status; /* KV_NOT_READY: no map, or its partitions are still being read */
+	struct slice message;
+	uint16_t partition, leaf;
+	uint64_t config_epoch; /* of the row here */
+	uint32_t member;       /* set of EXPLAIN_x; 0: no replica */
+	bool serves;           /* as a replica */
+	enum move_stage stage; /* how far its own joining is or was; 0: was there from the start */
+	enum explain_disk disk;
+	uint32_t stored_size;      /* bytes on disk */
+	bool in_memory;            /* the record below is the one in memory, which the disk has or will have */
+	bool writing;              /* a write of the key is not durable yet */
+	struct record record;      /* without value and lineage; ver 0: none, or it cannot be told */
+	uint32_t lineage;          /* entries */
+	uint32_t memories;         /* strong copies that were overwritten here and are remembered */
+	struct version promised;   /* highest ballot promised on the key; {0,0}: none above what follows */
+	struct version promise;    /* below it nothing is promised or accepted in the partition */
+	struct version memory;     /* copies up to it may have been forgotten */
+	struct version seal, drop; /* floors of the partition */
+	uint32_t tree;             /* its hash tree: 0 not here, 1 being read or built, 2 ready */
+	bool more_hints;           /* than fit */
+	uint32_t hint_count;       /* at most EXPLAIN_HINTS_MAX */
+	const struct explain_hint *hints;
+	uint32_t pair_count; /* since when it was known to hold the same as the other replicas; at most ROW_MAX */
+	const struct repair_pair *pairs;
+};
+
+/** When a setting can be changed. Numbers never change. */
+enum config_scope {
+	CONFIG_STATIC = 1,  /* by a restart */
+	CONFIG_LIVE = 2,    /* while the node runs */
+	CONFIG_CLUSTER = 3, /* never: the cluster was formed with it */
+};
+
+/** Where a setting comes from. Numbers never change. */
+enum config_source {
+	CONFIG_DEFAULT = 1,
+	CONFIG_FILE = 2,
+	CONFIG_ENVIRONMENT = 3,
+	CONFIG_SET = 4, /* by OP_CONFIG_SET: until the node restarts or reads its file again */
+	CONFIG_MAP = 5, /* the cluster map */
+};
+
+struct config_entry {
+	struct slice name;     /* "limits.memory" */
+	struct slice value;    /* as the file would have it */
+	struct slice fallback; /* the default; empty: there is none, or it is empty */
+	enum config_scope scope;
+	enum config_source source;
+	struct slice
+		waits; /* the file says this since it was read again, and a restart is needed for it; empty: no */
+	bool needs_restart;
+};
+
+/** Reply to OP_CONFIG_GET. */
+struct msg_config {
+	enum kv_status status;
+	struct slice file; /* its path; empty: none */
+	uint32_t count;    /* at most CONFIG_ENTRIES_MAX */
+	const struct config_entry *entries;
+};
+
+/** OP_CONFIG_SET; the reply is a msg_result. */
+struct msg_config_set {
+	struct slice name, value;
+};
+
+/** A key and how often clients asked this node for it. */
+struct hot_key {
+	uint32_t bucket;
+	struct slice key;
+	uint64_t reads, writes; /* at least */
+	uint64_t error;         /* and at most so many more in all */
+};
+
+/** Reply to OP_HOT_KEYS. */
+struct msg_hot_keys {
+	enum kv_status status;
+	uint64_t window_ms; /* what is counted happened within it */
+	uint64_t total;     /* requests for keys, of all keys */
+	uint32_t count;     /* most asked for first; at most HOT_KEYS_MAX */
+	const struct hot_key *keys;
+};
+
 struct status_peer {
 	node_id index;
 	uint32_t state; /* 1 up, 2 suspect, 3 down, 4 myself */
@@ -710,8 +905,19 @@ struct msg {
 		struct msg_plan plan;                 /* CLUSTER_PLAN reply; request has no body */
 		struct msg_move_list move_list;       /* MOVE_LIST reply; request has no body */
 		struct msg_repair repair;             /* REPAIR */
+		struct msg_explain explain;           /* EXPLAIN, !reply */
+		struct msg_explanation explanation;   /* EXPLAIN, reply */
+		struct msg_config config;             /* CONFIG_GET reply; request has no body */
+		struct msg_config_set config_set;     /* CONFIG_SET, !reply; the reply is result */
+		struct msg_hot_keys hot_keys;         /* HOT_KEYS reply; request has no body */
 	};
 };
+
+/** "strong", "eventual"; "unknown" for others. Static storage. */
+const char *level_text(enum msg_level level);
+
+/** "record", "ack"; "unknown" for others. Static storage. */
+const char *answer_name(enum replica_answer answer);
 
 /** "PUT", "ACCEPT"; "UNKNOWN" for others. Static storage. */
 const char *opcode_name(uint16_t opcode);

@@ -75,6 +75,17 @@ static enum kv_status check_page(const struct msg_result *r)
 	return KV_OK;
 }
 
+/** Parents come before their children; the first is nobody's. */
+static enum kv_status check_timeline(const struct msg_timeline *t)
+{
+	CHECK(valid(!trace_is_none(&t->context) && t->span_count > 0));
+	CHECK(valid(t->level <= LEVEL_STRONG && t->partition < PARTITIONS_MAX));
+	CHECK(at_most(t->span_count, TIMELINE_SPANS_MAX));
+	for (uint32_t i = 0; i < t->span_count; i++)
+		CHECK(valid(t->spans[i].parent < MAX(i, 1u)));
+	return KV_OK;
+}
+
 static enum kv_status check_result(const struct msg *m)
 {
 	const struct msg_result *r = &m->result;
@@ -85,6 +96,8 @@ static enum kv_status check_result(const struct msg *m)
 		CHECK(valid(r->receipt.asked <= LEVEL_STRONG && r->receipt.achieved <= LEVEL_STRONG));
 		CHECK(at_most(r->receipt.replica_count, ROW_MAX));
 	}
+	if (r->timeline)
+		CHECK(check_timeline(r->timeline));
 	if (opcode_has_page(m->opcode))
 		return check_page(r);
 	CHECK(valid(r->item_count == 0 && r->cursor.size == 0));
@@ -299,7 +312,7 @@ static enum kv_status check_gc(const struct msg *m)
 static enum kv_status check_change(const struct msg *m)
 {
 	const struct msg_change *c = &m->change;
-	CHECK(valid(c->kind >= NODE_ADD && c->kind <= CHANGE_WEIGHT));
+	CHECK(valid(c->kind >= NODE_ADD && c->kind <= CHANGE_FINALIZE));
 	CHECK(valid(c->node == NODE_NONE || c->node < NODES_MAX));
 	CHECK(at_most(c->address.size, ADDRESS_SIZE_MAX));
 	CHECK(at_most(c->client_address.size, ADDRESS_SIZE_MAX));
@@ -348,6 +361,50 @@ static enum kv_status check_repair(const struct msg *m)
 	CHECK(valid(m->repair.pair_count == 0 || m->reply));
 	for (uint32_t i = 0; i < m->repair.pair_count; i++)
 		CHECK(valid(m->repair.pairs[i].partition < PARTITIONS_MAX));
+	return KV_OK;
+}
+
+static enum kv_status check_explanation(const struct msg *m)
+{
+	const struct msg_explanation *e = &m->explanation;
+	CHECK(at_most(e->message.size, MESSAGE_SIZE_MAX));
+	CHECK(valid(e->partition < PARTITIONS_MAX && e->leaf < LEAVES_PER_PARTITION));
+	CHECK(valid(e->member <= (EXPLAIN_PRESENT | EXPLAIN_TO_BE) && e->stage <= MOVE_DONE && e->tree <= 2));
+	CHECK(valid(e->disk <= EXPLAIN_UNREADABLE));
+	CHECK(at_most(e->hint_count, EXPLAIN_HINTS_MAX));
+	CHECK(at_most(e->pair_count, ROW_MAX));
+	for (uint32_t i = 0; i < e->pair_count; i++)
+		CHECK(valid(e->pairs[i].partition < PARTITIONS_MAX));
+	return KV_OK;
+}
+
+static enum kv_status check_config(const struct msg *m)
+{
+	CHECK(at_most(m->config.file.size, CONFIG_VALUE_MAX));
+	CHECK(at_most(m->config.count, CONFIG_ENTRIES_MAX));
+	for (uint32_t i = 0; i < m->config.count; i++) {
+		const struct config_entry *e = &m->config.entries[i];
+		CHECK(valid(e->name.size > 0 && e->scope >= CONFIG_STATIC && e->source >= CONFIG_DEFAULT));
+		CHECK(at_most(e->name.size, NAME_SIZE_MAX));
+		CHECK(at_most(e->value.size, CONFIG_VALUE_MAX));
+		CHECK(at_most(e->fallback.size, CONFIG_VALUE_MAX));
+		CHECK(at_most(e->waits.size, CONFIG_VALUE_MAX));
+	}
+	return KV_OK;
+}
+
+static enum kv_status check_config_set(const struct msg *m)
+{
+	CHECK(valid(m->config_set.name.size > 0));
+	CHECK(at_most(m->config_set.name.size, NAME_SIZE_MAX));
+	return at_most(m->config_set.value.size, CONFIG_VALUE_MAX);
+}
+
+static enum kv_status check_hot_keys(const struct msg *m)
+{
+	CHECK(at_most(m->hot_keys.count, HOT_KEYS_MAX));
+	for (uint32_t i = 0; i < m->hot_keys.count; i++)
+		CHECK(check_key(m->hot_keys.keys[i].key));
 	return KV_OK;
 }
 
@@ -400,6 +457,16 @@ enum kv_status msg_check(const struct msg *m)
 		return check_move_list(m);
 	case BODY_REPAIR:
 		return check_repair(m);
+	case BODY_EXPLAIN:
+		return check_key(m->explain.key);
+	case BODY_EXPLANATION:
+		return check_explanation(m);
+	case BODY_CONFIG:
+		return check_config(m);
+	case BODY_CONFIG_SET:
+		return check_config_set(m);
+	case BODY_HOT_KEYS:
+		return check_hot_keys(m);
 	}
 	KV_UNREACHABLE("message body");
 }

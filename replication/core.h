@@ -19,6 +19,7 @@
 #include "replication/disk_watch.h"
 #include "replication/driver.h"
 #include "replication/exchange.h"
+#include "replication/explain.h"
 #include "replication/gc.h"
 #include "replication/health.h"
 #include "replication/hints.h"
@@ -79,6 +80,7 @@ struct node_core {
 
 	uint64_t write_issued;               /* token of the last ACT_WRITE */
 	uint64_t write_done;                 /* all writes up to it are durable */
+	usec_t write_began_us;               /* the disk began the write told of last then; 0: not known */
 	uint64_t write_bytes;                /* of writes that are not durable */
 	struct write_under_way *write_sizes; /* of each such write, at its token modulo the capacity */
 	size_t write_sizes_capacity;
@@ -115,6 +117,7 @@ struct node_core {
 	struct exchanges exchanges;
 	struct repair repair;
 	struct scrub scrub;
+	struct explains explains;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -146,6 +149,9 @@ struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool 
 
 /** Next message id. */
 uint64_t core_next_id(struct node_core *core);
+
+/** A W3C span id, never 0, for what has the message id ID. */
+uint64_t core_span(const struct node_core *core, uint64_t id);
 
 /** A fresh version of this node, or false while the clock's limit is not durable. */
 MUST_USE bool core_fresh_version(struct node_core *core, struct version *ret);
@@ -193,6 +199,7 @@ enum disk_wait_kind {
 	WAIT_GC_SCAN,
 	WAIT_TREE_KEYS,
 	WAIT_EXCHANGE_SCAN,
+	WAIT_EXPLAIN,
 };
 
 struct disk_wait {
@@ -204,6 +211,8 @@ struct disk_wait {
 
 /** Starts a read or scan for OWNER and returns its token. */
 uint64_t core_read(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key);
+/** As core_read, for telling only: that something cannot be read comes back like other answers. */
+uint64_t core_look(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key);
 uint64_t core_scan(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_scan *scan);
 
 /** Answers a client of this core. */

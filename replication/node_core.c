@@ -34,6 +34,7 @@ static void set_defaults(struct core_config *c)
 	c->gc_grace_ms = c->gc_grace_ms ? c->gc_grace_ms : GC_GRACE_MS;
 	usec_t gc_interval_us = MIN(GC_INTERVAL_US, c->gc_grace_ms * USEC_PER_MSEC / 4);
 	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : gc_interval_us;
+	c->slow_us = c->slow_us ? c->slow_us : TRACE_SLOW_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
 	c->move_stuck_us = c->move_stuck_us ? c->move_stuck_us : MOVE_STUCK_US;
 	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
@@ -77,6 +78,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	map_acceptor_init(core);
 	membership_init(core);
 	gc_member_init(core);
+	explains_init(core);
 	return core;
 }
 
@@ -117,6 +119,7 @@ void node_core_free(struct node_core *core)
 	tree_served_release(core);
 	repair_release(core);
 	scrub_release(core);
+	explains_release(core);
 	trees_release(core);
 	move_source_release(core);
 	move_status_release(core);
@@ -174,6 +177,8 @@ static void stop_removed(struct node_core *core, const struct map_desc *before)
 	const struct map_desc *map = &core->map->desc;
 	bool left = before && core->self < before->node_count && before->nodes[core->self].state == NODE_LEAVING &&
 		    !cluster_map_holds(map, core->self);
+	if (core->map_register.phase == MAP_SAVING)
+		map_spread_push_all(core); /* nobody else knows yet that it is decided */
 	if (left)
 		core_stop(core, KV_OK, "this node has given its partitions away and left the cluster");
 	else
@@ -192,6 +197,12 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	core->self = self ? self->index : NODE_NONE;
 	if (!self || self->state == NODE_REMOVED) {
 		stop_removed(core, before ? &before->desc : NULL);
+		return;
+	}
+	if (desc->feature_level > feature_level_of(core->config.features)) {
+		core_stop(
+			core, KV_VERSION,
+			"the cluster's upgrade was finalized and this version cannot do what others do since: install theirs");
 		return;
 	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
@@ -262,10 +273,20 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret)
 		.peer_address = core->config.peer_address,
 		.map_epoch = node_core_epoch(core),
 		.shards = core->config.shard_count,
+		.features = core->config.features,
 	};
 	if (core->map)
 		ret->cluster = core->map->desc.cluster;
 }
+
+void node_core_set_limits(struct node_core *core, uint32_t ops_max, uint32_t value_size_max)
+{
+	KV_ASSERT(ops_max > 0 && value_size_max > 0 && value_size_max <= VALUE_SIZE_MAX);
+	core->config.ops_max = ops_max;
+	core->config.value_size_max = value_size_max;
+}
+
+uint32_t node_core_replicas(const struct node_core *core) { return core->map ? core->map->desc.replicas : 0; }
 
 uint32_t node_core_partitions(const struct node_core *core) { return core->map ? core->map->desc.partitions : 0; }
 
@@ -473,8 +494,10 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 		hint_push_read_done(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_MAP_VOTE)
 		map_acceptor_loaded(core, ev->read.found, ev->read.value);
+	else if (wait.kind == WAIT_EXPLAIN)
+		explain_read_done(core, wait.owner, ev->read.found, ev->read.unreadable, ev->read.value);
 	else
-		KV_UNREACHABLE("reads are for slots, hints and the vote on the map");
+		KV_UNREACHABLE("reads are for slots, hints, the vote on the map and who asks what is there");
 }
 
 static void on_scan_done(struct node_core *core, const struct node_event *ev)
@@ -508,6 +531,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
+	core->write_began_us = ev->write.began_us;
 	core_written(core, ev->write.token);
 	pace_written(core);
 	clock_written(core);
@@ -586,6 +610,8 @@ void node_core_calm(struct node_core *core)
 	core->config.buggify_seed = 0;
 	core->config.restless = 0;
 }
+
+void node_core_set_slow(struct node_core *core, usec_t slow_us) { core->config.slow_us = slow_us; }
 
 usec_t node_core_deadline_us(const struct node_core *core)
 {
@@ -682,6 +708,8 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		node_id index = core->map->desc.nodes[i].index;
 		ret->hints_pending += hints_pending(core, index);
 		ret->partitions_dirty += hints_dirty(core, index);
+		ret->peer_epochs[ret->peer_count] = core->detector.peers[index].map_epoch;
+		ret->peer_ahead_ms[ret->peer_count] = core->detector.peers[index].clock_ahead_ms;
 		struct status_peer *peer = &ret->peers[ret->peer_count++];
 		detector_tell(core, index, peer);
 		peer->hints_pending = hints_pending(core, index);

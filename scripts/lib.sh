@@ -6,9 +6,17 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
 # Debian 12 names. What kvd and kvctl are built from, cmocka included because the tests are configured with them.
 BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libevent-dev libprotobuf-c-dev
-	protobuf-c-compiler libxxhash-dev libcyaml-dev libyaml-dev libjansson-dev libsmartcols-dev libcmocka-dev"
+	protobuf-c-compiler libxxhash-dev libcyaml-dev libyaml-dev libjansson-dev libsmartcols-dev libedit-dev
+	libcmocka-dev scdoc"
 # What scripts/test needs besides.
-TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps"
+TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps
+	man-db zsh fish chromium"
+# What scripts/bench needs besides: a way to talk to etcd, and Redis, whose server is in its package of tools.
+BENCH_PACKAGES="libnghttp2-dev redis-tools python3"
+
+# What scripts/package needs to build Debian packages, and what the test of them needs besides.
+PACKAGE_PACKAGES="debhelper dpkg-dev fakeroot scdoc"
+PACKAGE_TEST_PACKAGES="debootstrap iproute2 lintian mount pkg-config python3 systemd util-linux"
 
 say() {
 	printf '%s\n' "$*" >&2
@@ -42,9 +50,21 @@ need_packages() {
 	done
 	[ -n "$missing" ] || return 0
 	say "installing:$missing"
-	as_root apt-get update -qq >&2
+	as_root apt-get -o DPkg::Lock::Timeout=600 update -qq >&2
 	# shellcheck disable=SC2086 # one word a package
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends $missing >&2
+}
+
+# Puts Prometheus' promtool into build-test/tools, unless the system has it: from its package, whose service is not wanted.
+# Without dpkg or the archive it does nothing, and tests that need it are skipped.
+need_promtool() {
+	tools=$ROOT/build-test/tools
+	! command -v promtool >/dev/null 2>&1 && ! [ -x "$tools/promtool" ] || return 0
+	command -v apt-get >/dev/null 2>&1 || return 0
+	say "unpacking promtool"
+	mkdir -p "$tools"
+	(cd "$tools" && apt-get download -qq prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool &&
+		mv usr/bin/promtool . && rm -rf usr prometheus_*.deb) >&2 || say "there is no promtool"
 }
 
 # Configures build directory $1 with $COMPILER (gcc by default) and the meson options that follow; again with others applies

@@ -10,12 +10,14 @@
 #ifndef KV_SERVER_COMMIT_H
 #define KV_SERVER_COMMIT_H
 
+#include "base/hist.h"
 #include "server/loop.h"
 #include "storage/store.h"
 
 /** One atomic write. Embedded in the caller's struct, which holds the operations' bytes. */
 struct commit_write {
 	struct loop_item done;      /* public: run is called on OWNER's loop when the write is durable */
+	usec_t began_us;            /* read-only in run: the engine got it then, on the monotonic clock */
 	struct mpsc_node link;      /* private */
 	struct loop *owner;         /* public */
 	const struct store_op *ops; /* public; they and their bytes live until done runs */
@@ -50,5 +52,8 @@ void commit_free(struct commit *c);
 void commit_submit(struct commit *c, struct commit_write *write);
 
 const struct commit_stats *commit_stats(const struct commit *c);
+
+/** How long batches took, sync included; its writer is the commit thread (hist_merge_live). */
+const struct hist *commit_sync_us(const struct commit *c);
 
 #endif

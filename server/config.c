@@ -11,14 +11,16 @@
 #include "server/address.h"
 #include "server/config_yaml.h"
 
-enum { FILE_SIZE_MAX = 1 << 20, SHARDS_MAX = 64 };
+enum { FILE_SIZE_MAX = 1 << 20 };
 
-#define KEY(section_, name_, kind_, fallback_, min_, max_, field_)                                                 \
+#define KEY_(scope_, section_, name_, kind_, fallback_, min_, max_, field_)                                        \
 	{                                                                                                          \
-		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .min = min_,             \
-		.max = max_, .offset = offsetof(struct config, field_)                                             \
+		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .scope = scope_,         \
+		.min = min_, .max = max_, .offset = offsetof(struct config, field_)                                \
 	}
-#define MIB ((uint64_t)1 << 20)
+#define KEY(...)  KEY_(CONFIG_STATIC, __VA_ARGS__)
+#define LIVE(...) KEY_(CONFIG_LIVE, __VA_ARGS__)
+#define MIB       ((uint64_t)1 << 20)
 
 /* Keys of one section stand together. */
 static const struct config_key keys[] = {
@@ -28,24 +30,27 @@ static const struct config_key keys[] = {
 	KEY("node", "weight", CONFIG_COUNT, "100", 1, 10000, node_weight),
 	KEY("listen", "client", CONFIG_ADDRESS, "127.0.0.1:7001", 1, ADDRESS_SIZE_MAX - 1, listen_client),
 	KEY("listen", "peer", CONFIG_ADDRESS, "127.0.0.1:7101", 1, ADDRESS_SIZE_MAX - 1, listen_peer),
+	KEY("listen", "http", CONFIG_DOOR, "127.0.0.1:7201", 0, ADDRESS_SIZE_MAX - 1, listen_http),
 	KEY("advertise", "client", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_client),
 	KEY("advertise", "peer", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_peer),
 	KEY("join", "seeds", CONFIG_ADDRESSES, "", 0, 3072, join_seeds),
 	KEY("join", "token_file", CONFIG_TEXT, "", 0, 3072, join_token_file),
 	KEY("", "shards", CONFIG_COUNT, "0", 0, SHARDS_MAX, shards),
 	KEY("", "insecure", CONFIG_BOOL, "false", 0, 0, insecure),
-	KEY("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
-	KEY("limits", "inflight", CONFIG_COUNT, "256", 1, 65536, limits_inflight),
-	KEY("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations),
-	KEY("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
-	KEY("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
-	KEY("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
+	LIVE("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
+	LIVE("limits", "inflight", CONFIG_COUNT, "256", 1, 65536, limits_inflight),
+	LIVE("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations),
+	LIVE("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
+	LIVE("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
+	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "64MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
 	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),
 	KEY("deletes", "keep", CONFIG_DURATION, "240m", USEC_PER_SEC, 24 * 3600 * USEC_PER_SEC, deletes_keep_us),
-	KEY("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
-	KEY("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
+	LIVE("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
+	LIVE("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
+	LIVE("trace", "slow", CONFIG_DURATION, "100ms", 0, 60 * USEC_PER_SEC, trace_slow_us),
+	KEY("trace", "collector", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, trace_collector),
 	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms),
 	KEY("test", "compare_interval", CONFIG_DURATION, "60s", 100 * USEC_PER_MSEC, 3600 * USEC_PER_SEC,
 	    test_compare_interval_us),
@@ -55,6 +60,7 @@ _Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "tables sized by it");
 _Static_assert(CONNECTIONS_DEFAULT_MAX == 12000 && CONN_INFLIGHT_MAX == 256 && OPS_MAX == 4096, "defaults above");
 _Static_assert(VALUE_SIZE_DEFAULT_MAX == 1 << 20, "defaults above");
 _Static_assert(EXCHANGE_INTERVAL_US == 60 * USEC_PER_SEC, "defaults above");
+_Static_assert(TRACE_SLOW_US == 100 * USEC_PER_MSEC, "defaults above");
 _Static_assert(GC_GRACE_MS == 4 * 3600 * 1000, "defaults above");
 
 const struct config_key *config_keys(size_t *ret_count)
@@ -109,7 +115,7 @@ static void number_format(struct buf *out, uint64_t value, const struct unit *un
 }
 
 /** Says what the key takes, after "...: ". */
-static void explain(const struct config_key *key, struct buf *why)
+static void tell_allowed(const struct config_key *key, struct buf *why)
 {
 	const struct unit *units = no_units;
 	switch (key->kind) {
@@ -123,6 +129,9 @@ static void explain(const struct config_key *key, struct buf *why)
 		return;
 	case CONFIG_ADDRESS:
 		buf_append_str(why, "write host:port, like 127.0.0.1:7001 or [::1]:7001");
+		return;
+	case CONFIG_DOOR:
+		buf_append_str(why, "write host:port, like 127.0.0.1:7201, or off");
 		return;
 	case CONFIG_ADDRESSES:
 		buf_printf(why, "write up to %u host:port, separated by commas", JOIN_SEEDS_MAX);
@@ -197,6 +206,9 @@ static bool text_store(const struct config_key *key, const char *text, char **re
 		return false;
 	if (key->kind == CONFIG_ADDRESS && size > 0 && !address_split(slice_str(text), host, &port))
 		return false;
+	if (key->kind == CONFIG_DOOR && size > 0 && strcmp(text, "off") != 0 &&
+	    !address_split(slice_str(text), host, &port))
+		return false;
 	free(*ret);
 	*ret = xstrdup(text);
 	return true;
@@ -235,6 +247,7 @@ static bool store_value(struct config *c, const struct config_key *key, const ch
 	case CONFIG_TEXT:
 	case CONFIG_NAME:
 	case CONFIG_ADDRESS:
+	case CONFIG_DOOR:
 	case CONFIG_ADDRESSES:
 		return text_store(key, text, field);
 	case CONFIG_COUNT:
@@ -284,18 +297,22 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 	config_key_path(key, &path);
 	environment_name(key, &variable);
 	const char *value = environment_value(environment, buf_cstr(&variable));
+	uint8_t *source = &c->sources[key - keys];
 	if (value) {
+		*source = CONFIG_ENVIRONMENT;
 		if (store_value(c, key, value))
 			return true;
 		buf_printf(why, "%s in the environment: ", buf_cstr(&variable));
 	} else if (text->value) {
 		value = text->value;
+		*source = CONFIG_FILE;
 		if (store_value(c, key, value))
 			return true;
 		buf_printf(why, "%s:%u: %s: ", file, text->line, buf_cstr(&path));
 	} else if (key->fallback) {
 		bool stored = store_value(c, key, key->fallback);
 		KV_ASSERT(stored);
+		*source = CONFIG_DEFAULT;
 		return true;
 	} else {
 		buf_printf(why, "%s: %s is missing; set it there or as %s\n", file, buf_cstr(&path),
@@ -303,7 +320,7 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 		return false;
 	}
 	buf_printf(why, "\"%.60s\" is not allowed; ", value);
-	explain(key, why);
+	tell_allowed(key, why);
 	buf_append_str(why, "\n");
 	return false;
 }
@@ -315,6 +332,11 @@ static unsigned line_of(const struct config_text *texts, size_t offset)
 			return texts[i].line;
 	}
 	KV_UNREACHABLE("no such field");
+}
+
+bool config_http_is_off(const struct config *c)
+{
+	return c->listen_http[0] == '\0' || strcmp(c->listen_http, "off") == 0;
 }
 
 /** Without encryption only loopback is safe; an address the others cannot dial helps nobody, unless they dial ADVERTISED. */
@@ -367,6 +389,10 @@ static bool check_whole(struct config *c, const struct config_text *texts, const
 				  line_of(texts, offsetof(struct config, listen_client)), file, why);
 	good &= check_address(c, "listen.peer", c->listen_peer, c->advertise_peer,
 			      line_of(texts, offsetof(struct config, listen_peer)), file, why);
+	/* Nobody is told to dial it: it may stand for every interface. */
+	if (!config_http_is_off(c))
+		good &= check_address(c, "listen.http", c->listen_http, c->listen_http,
+				      line_of(texts, offsetof(struct config, listen_http)), file, why);
 	good &= check_advertised("advertise.client", c->advertise_client,
 				 line_of(texts, offsetof(struct config, advertise_client)), file, why);
 	good &= check_advertised("advertise.peer", c->advertise_peer,
@@ -465,6 +491,111 @@ enum kv_status config_load(const char *file, const char *const *environment, str
 	return config_parse(buf_slice(&yaml), file ? file : "configuration", environment, ret, why);
 }
 
+/* ---- Single values ---- */
+
+const struct config_key *config_find(struct slice path)
+{
+	CLEANUP(buf_release) struct buf one = BUF_INIT;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		buf_clear(&one);
+		config_key_path(&keys[i], &one);
+		if (slice_equal(buf_slice(&one), path))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+const char *config_nearest(struct slice path)
+{
+	static _Thread_local char nearest[128];
+	CLEANUP(buf_release) struct buf one = BUF_INIT, wanted = BUF_INIT;
+	buf_append_slice(&wanted, path);
+	unsigned least = (unsigned)path.size / 3 + 1;
+	nearest[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		buf_clear(&one);
+		config_key_path(&keys[i], &one);
+		unsigned distance = config_distance(buf_cstr(&wanted), buf_cstr(&one));
+		if (distance > least || one.size >= sizeof nearest)
+			continue;
+		least = distance - (distance > 0);
+		snprintf(nearest, sizeof nearest, "%s", buf_cstr(&one));
+	}
+	return nearest[0] ? nearest : NULL;
+}
+
+void config_value(const struct config *c, const struct config_key *key, struct buf *out)
+{
+	const void *field = (const char *)c + key->offset;
+	static const char *const levels[] = {
+		[LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
+	static const char *const formats[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json"};
+	switch (key->kind) {
+	case CONFIG_TEXT:
+	case CONFIG_NAME:
+	case CONFIG_ADDRESS:
+	case CONFIG_DOOR:
+	case CONFIG_ADDRESSES:
+		buf_append_str(out, *(char *const *)field);
+		return;
+	case CONFIG_COUNT:
+		number_format(out, *(const uint64_t *)field, no_units);
+		return;
+	case CONFIG_SIZE:
+		number_format(out, *(const uint64_t *)field, size_units);
+		return;
+	case CONFIG_DURATION:
+		number_format(out, *(const uint64_t *)field, duration_units);
+		return;
+	case CONFIG_OFFSET:
+		buf_printf(out, "%lld", (long long)*(const int64_t *)field);
+		return;
+	case CONFIG_BOOL:
+		buf_append_str(out, *(const bool *)field ? "true" : "false");
+		return;
+	case CONFIG_LEVEL:
+		buf_append_str(out, levels[*(const enum log_level *)field]);
+		return;
+	case CONFIG_FORMAT:
+		buf_append_str(out, formats[*(const enum log_format *)field]);
+		return;
+	}
+	KV_UNREACHABLE("config kind");
+}
+
+bool config_change(struct config *c, const struct config_key *key, const char *text, enum config_source source,
+		   struct buf *why)
+{
+	if (store_value(c, key, text)) {
+		c->sources[key - keys] = (uint8_t)source;
+		return true;
+	}
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	config_key_path(key, &path);
+	buf_printf(why, "%s: \"%.60s\" is not allowed; ", buf_cstr(&path), text);
+	tell_allowed(key, why);
+	return false;
+}
+
+/** True if the field is a string of its own. */
+static bool is_text(enum config_kind kind)
+{
+	return kind == CONFIG_TEXT || kind == CONFIG_NAME || kind == CONFIG_ADDRESS || kind == CONFIG_DOOR ||
+	       kind == CONFIG_ADDRESSES;
+}
+
+void config_copy(const struct config *from, struct config *ret)
+{
+	struct config c = *from;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		bool owned = is_text(keys[i].kind);
+		char **field = (char **)(void *)((char *)&c + keys[i].offset);
+		if (owned)
+			*field = xstrdup(*field);
+	}
+	*ret = c;
+}
+
 void config_release(struct config *c)
 {
 	free(c->node_name);
@@ -472,9 +603,11 @@ void config_release(struct config *c)
 	free(c->node_zone);
 	free(c->listen_client);
 	free(c->listen_peer);
+	free(c->listen_http);
 	free(c->advertise_client);
 	free(c->advertise_peer);
 	free(c->join_seeds);
 	free(c->join_token_file);
+	free(c->trace_collector);
 	*c = (struct config){0};
 }

@@ -14,6 +14,7 @@
 #include "replication/node_core.h"
 #include "server/commit.h"
 #include "server/loop.h"
+#include "server/opstats.h"
 #include "server/reader.h"
 #include "server/stats.h"
 
@@ -31,6 +32,7 @@ struct node_events {
 	void (*reply)(void *owner, const struct node_origin *origin,
 		      const struct msg *msg); /* msg.id is the request's */
 	void (*peer)(void *owner, node_id index, struct slice address);
+	void (*trace)(void *owner, const struct msg_timeline *timeline);
 	void (*save_map)(void *owner, const struct map_desc *map);
 	void (*stop)(void *owner, enum kv_status status, struct slice why);
 };
@@ -41,6 +43,7 @@ struct node_config {
 	struct commit *commit;
 	struct reader *reader;
 	struct server_stats *stats;
+	struct opstats *opstats;
 	const struct node_events *events;
 	void *owner;
 	const struct core_config *core;

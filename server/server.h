@@ -18,9 +18,13 @@
 #include "server/join.h"
 #include "server/listener.h"
 #include "server/map_log.h"
+#include "server/notify.h"
 #include "server/reader.h"
+#include "server/settings.h"
 #include "server/stats.h"
 
+struct exporter;
+struct insight;
 struct shard;
 struct watchdog;
 
@@ -36,28 +40,35 @@ struct server_door {
 };
 
 struct server {
-	const struct config *config; /* read-only after server_open, and down to shards */
+	const struct config *config; /* as it started: read-only after server_open, and down to shards */
 	struct identity identity;
 	struct store *store;
 	struct commit *commit;
 	struct watchdog *watchdog;
 	struct reader *reader;
+	struct exporter *exporter; /* of traces; NULL: nobody takes them */
 	bool in_cluster; /* when it started; then map is what was stored, which the cores read as they start */
 	struct arena map_arena;
 	struct map_desc map;
 	struct map_log map_log; /* private to shard 0's thread once it runs */
 	struct join join;
 	usec_t started_us;
-	uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
+	_Atomic uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
+	_Atomic uint64_t open_files_max;  /* that the system allows */
 	uint32_t shard_count;
 	struct shard **shards;
-	struct server_door client_door, peer_door;
-	struct budget budget;         /* shared */
-	struct server_stats stats;    /* shared */
-	uint32_t next_shard;          /* private to shard 0's thread */
-	int wake_fd;                  /* of server_run: a shard went quiet, or failed */
-	_Atomic bool failed, refused; /* refused: failed because of its identity */
+	struct server_door client_door, peer_door, http_door; /* http_door.address empty: there is none */
+	struct insight *insight;                              /* the HTTP port, or NULL */
+	struct settings settings;                             /* shared */
+	struct budget budget;                                 /* shared */
+	struct server_stats stats;                            /* shared */
+	uint32_t next_shard;                                  /* private to shard 0's thread */
+	struct notify notify;                                 /* private to server_run */
+	int wake_fd;                                          /* of server_run: a shard went quiet, or failed */
+	_Atomic bool failed, refused; /* refused: failed because of its identity or version */
 	_Atomic bool retired;         /* left the cluster, as it was told to */
+	_Atomic bool draining;        /* on its way down */
+	_Atomic usec_t map_old_us;    /* since when a peer has had a newer map; 0: none has */
 	bool running;
 };
 
@@ -68,6 +79,9 @@ struct server {
  */
 MUST_USE enum kv_status server_open(struct server *s, const struct config *config, bool moved, struct error *err);
 
+/** Where SIGHUP has the configuration read again; as config_load. Between server_open and server_start. */
+void server_set_file(struct server *s, const char *file, const char *const *environment);
+
 /* Exit codes of server_run besides 0. */
 enum { SERVER_FAILED = 1, SERVER_REFUSED = 11 };
 
@@ -75,7 +89,7 @@ enum { SERVER_FAILED = 1, SERVER_REFUSED = 11 };
 void server_start(struct server *s, bool form);
 
 /**
- * Serves until SIGTERM or SIGINT, then drains: no new connections, running requests are answered as long as
+ * Serves until SIGTERM or SIGINT; SIGHUP has the configuration read again. Then drains: no new connections, running requests are answered as long as
  * limits.drain allows (a second signal ends that), all writes are durable. Returns the process's exit code.
  */
 int server_run(struct server *s);
@@ -89,7 +103,7 @@ const char *server_advertised(const struct server *s, enum hello_kind kind);
 /** The node has left its cluster as it was told to: server_run drains and returns 0. Any thread. */
 void server_retire(struct server *s);
 
-/** The node cannot go on: logged here, server_run returns SERVER_FAILED, or SERVER_REFUSED for its identity. Any thread. */
+/** The node cannot go on: logged here, server_run returns SERVER_FAILED, or SERVER_REFUSED for its identity or version. Any thread. */
 void server_fail(struct server *s, enum kv_status status, struct slice why);
 
 #endif

@@ -28,6 +28,54 @@ void shard_status_copy(struct shard *s, struct shard_status *ret)
 	pthread_mutex_unlock(&s->status_mutex);
 }
 
+void shard_told_copy(struct shard *s, enum shard_told what, struct buf *ret)
+{
+	buf_clear(ret);
+	pthread_mutex_lock(&s->status_mutex);
+	buf_append_slice(ret, buf_slice(&s->told[what]));
+	pthread_mutex_unlock(&s->status_mutex);
+}
+
+void shard_tell(struct shard *s, enum shard_told what, struct slice bytes)
+{
+	pthread_mutex_lock(&s->status_mutex);
+	buf_clear(&s->told[what]);
+	buf_append_slice(&s->told[what], bytes);
+	pthread_mutex_unlock(&s->status_mutex);
+}
+
+/** Asks the own core as a client would; the answers are kept by shard_tell. */
+static void ask_core(struct shard *s)
+{
+	const struct node_origin origin = {.shard = s->index};
+	const struct msg repair = {.opcode = OP_REPAIR, .id = 1, .repair = {.shard = s->index}};
+	const struct msg moves = {.opcode = OP_MOVE_LIST, .id = 1};
+	usec_t now_us = clock_mono_us();
+	node_request(&s->node, &origin, &repair, now_us);
+	if (s->index == 0)
+		node_request(&s->node, &origin, &moves, now_us);
+}
+
+void shard_hot_keys(struct shard *s, struct hot_sum *sum)
+{
+	pthread_mutex_lock(&s->status_mutex);
+	hot_sum_add(sum, s->hot_last);
+	pthread_mutex_unlock(&s->status_mutex);
+}
+
+static void turn_window(struct shard *s, usec_t now_us)
+{
+	if (now_us < s->hot_until_us)
+		return;
+	pthread_mutex_lock(&s->status_mutex);
+	struct hot_keys *last = s->hot_last;
+	s->hot_last = s->hot;
+	pthread_mutex_unlock(&s->status_mutex);
+	hot_keys_clear(last);
+	s->hot = last;
+	s->hot_until_us = now_us + HOT_WINDOW_US;
+}
+
 static void tell_if_quiet(struct shard *s)
 {
 	if (!s->draining || atomic_load(&s->quiet) || node_requests_open(&s->node) > 0 ||
@@ -43,9 +91,18 @@ static void on_house(void *data)
 {
 	struct shard *s = data;
 	usec_t now_us = clock_mono_us();
+	if (s->house_us != 0)
+		hist_add(&s->opstats->loop_lag_us, now_us > s->house_us ? now_us - s->house_us : 0);
 	conn_set_check_times(&s->conns, now_us);
+	if (now_us >= s->ask_us) {
+		s->ask_us = now_us + SHARD_ASK_US;
+		ask_core(s);
+	}
 	publish(s);
-	loop_timer_set(&s->house, now_us + SHARD_PUBLISH_US);
+	atomic_fetch_add_explicit(&s->beats, 1, memory_order_relaxed);
+	turn_window(s, now_us);
+	s->house_us = now_us + SHARD_PUBLISH_US;
+	loop_timer_set(&s->house, s->house_us);
 }
 
 static void after_round(void *data)
@@ -64,12 +121,17 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 	s->server = server;
 	s->index = index;
 	s->status.index = NODE_NONE;
+	s->opstats = opstats_new();
 	enum kv_status status = loop_init(&s->loop, err);
 	if (status != KV_OK) {
+		free(s->opstats);
 		free(s);
 		return status;
 	}
 	pthread_mutex_init(&s->status_mutex, NULL);
+	traces_init(&s->traces);
+	s->hot = xcalloc(1, sizeof *s->hot);
+	s->hot_last = xcalloc(1, sizeof *s->hot_last);
 	loop_set_after_round(&s->loop, after_round, s);
 	loop_timer_init(&s->house, &s->loop, on_house, s);
 	conn_set_init(&s->conns,
@@ -91,9 +153,14 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 						  .commit = server->commit,
 						  .reader = server->reader,
 						  .stats = &server->stats,
+						  .opstats = s->opstats,
 						  .events = &shard_node_events,
 						  .owner = s,
 						  .core = core});
+	if (index == 0 && core->map) {
+		status = codec_map_encode(core->map, &s->told[SHARD_MAP]);
+		KV_ASSERT(status == KV_OK); /* it was decoded from what is stored */
+	}
 	*ret = s;
 	return KV_OK;
 }
@@ -130,7 +197,13 @@ void shard_free(struct shard *s)
 	node_release(&s->node);
 	loop_release(&s->loop);
 	arena_release(&s->arena);
+	for (size_t i = 0; i < SHARD_TOLD_COUNT; i++)
+		buf_release(&s->told[i]);
+	free(s->opstats);
 	pthread_mutex_destroy(&s->status_mutex);
+	traces_release(&s->traces);
+	free(s->hot);
+	free(s->hot_last);
 	free(s);
 }
 
@@ -140,7 +213,9 @@ struct order {
 	struct shard *shard;
 	int fd; /* accept */
 	enum hello_kind kind;
-	struct buf bytes; /* map: as stored; request: a whole frame */
+	struct buf bytes;                                      /* map: as stored; request: a whole frame */
+	uint32_t inflight_max, operations_max, value_size_max; /* limits */
+	usec_t slow_us;                                        /* the same */
 };
 
 static struct order *order_new(struct shard *s, void (*run)(struct loop_item *item, bool live))
@@ -209,6 +284,29 @@ static void run_stop(struct loop_item *item, bool live)
 
 void shard_post_stop(struct shard *s) { loop_post(&s->loop, &order_new(s, run_stop)->item); }
 
+static void run_limits(struct loop_item *item, bool live)
+{
+	struct order *order = container_of(item, struct order, item);
+	struct shard *s = order->shard;
+	if (live) {
+		s->conns.config.inflight_max = order->inflight_max;
+		s->conns.config.value_size_max = order->value_size_max;
+		node_core_set_limits(s->node.core, order->operations_max, order->value_size_max);
+		node_core_set_slow(s->node.core, order->slow_us);
+	}
+	order_free(order);
+}
+
+void shard_post_limits(struct shard *s, const struct config *now)
+{
+	struct order *order = order_new(s, run_limits);
+	order->inflight_max = (uint32_t)now->limits_inflight;
+	order->operations_max = (uint32_t)now->limits_operations;
+	order->value_size_max = (uint32_t)now->limits_value_size;
+	order->slow_us = MAX(now->trace_slow_us, (usec_t)1);
+	loop_post(&s->loop, &order->item);
+}
+
 static void run_map(struct loop_item *item, bool live)
 {
 	struct order *order = container_of(item, struct order, item);
@@ -218,8 +316,10 @@ static void run_map(struct loop_item *item, bool live)
 		struct map_desc map;
 		enum kv_status status = codec_map_decode(buf_slice(&order->bytes), &s->arena, &map);
 		KV_ASSERT(status == KV_OK); /* this process encoded it */
-		if (s->index == 0)
+		if (s->index == 0) {
 			map_log_changed(&s->server->map_log, &map);
+			shard_tell(s, SHARD_MAP, buf_slice(&order->bytes));
+		}
 		node_map_saved(&s->node, &map);
 		arena_reset(&s->arena);
 		peer_set_greet_again(&s->peers);

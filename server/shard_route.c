@@ -3,10 +3,14 @@
 #include "base/clock.h"
 #include "base/klog.h"
 #include "proto/codec.h"
+#include "proto/opcode.h"
 #include "server/admin.h"
 #include "server/dispatch.h"
 #include "server/map_store.h"
+#include "server/release.h"
 #include "server/shard.h"
+
+#define REFUSAL_LOG_INTERVAL_US (1 * USEC_PER_SEC) /* whoever is refused may come again at once */
 
 /** A message on its way to another shard's core: the frame it came in, decoded again over there. */
 struct crossing {
@@ -53,6 +57,8 @@ static void cross(struct shard *s, uint32_t to, const struct crossing *about, st
 	loop_post(&x->to->loop, &x->item);
 }
 
+static bool is_read(uint16_t opcode) { return opcode == OP_GET || opcode == OP_WAIT; }
+
 static void take_request(struct shard *s, struct conn *c, const struct frame_header *header, struct slice meta,
 			 struct slice value, const struct msg *msg)
 {
@@ -66,6 +72,8 @@ static void take_request(struct shard *s, struct conn *c, const struct frame_hea
 	uint32_t to = dispatch_shard(msg, node_core_partitions(s->node.core), s->server->shard_count);
 	conn_request_began(c);
 	usec_t now_us = clock_mono_us();
+	if (opcode_needs_key(msg->opcode) && msg->request.attempt == 0)
+		hot_keys_note(s->hot, msg->request.bucket, msg->request.key, is_read(msg->opcode));
 	if (to == s->index)
 		node_request(&s->node, &origin, msg, now_us);
 	else
@@ -101,6 +109,12 @@ static void take_client_message(struct shard *s, struct conn *c, const struct fr
 		conn_send(c, &pong);
 	} else if (msg->opcode == OP_STATUS) {
 		admin_reply_status(s->server, c, msg);
+	} else if (msg->opcode == OP_CONFIG_GET) {
+		admin_reply_config(s, c, msg);
+	} else if (msg->opcode == OP_CONFIG_SET) {
+		admin_change_config(s->server, c, msg);
+	} else if (msg->opcode == OP_HOT_KEYS) {
+		admin_reply_hot_keys(s->server, c, msg);
 	} else if (opcode_is_client(msg->opcode) || msg->opcode >> 8 == 5) {
 		take_request(s, c, header, meta, value, msg);
 	} else if (msg->opcode != OP_ERROR && msg->opcode != OP_GOAWAY) {
@@ -169,11 +183,10 @@ static void fill_hello(struct shard *s, struct msg_hello *ret)
 {
 	node_core_hello(s->node.core, ret);
 	ret->kind = HELLO_PEER;
-	ret->proto_min = PROTO_VERSION_MIN;
-	ret->proto_max = PROTO_VERSION_MAX;
-	ret->frame_size_max =
-		FRAME_HEADER_SIZE + META_SIZE_ADMIN_MAX + (uint32_t)s->server->config->limits_value_size;
-	ret->window = (uint32_t)s->server->config->limits_inflight;
+	ret->proto_min = release.proto_min;
+	ret->proto_max = release.proto_max;
+	ret->frame_size_max = FRAME_HEADER_SIZE + META_SIZE_ADMIN_MAX + s->conns.config.value_size_max;
+	ret->window = s->conns.config.inflight_max;
 	ret->shards = s->server->shard_count;
 }
 
@@ -194,10 +207,10 @@ static enum kv_status judge_client(const struct msg_hello *hello, const struct m
 static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct msg_hello *hello,
 				  const struct msg_hello *own, struct error *err)
 {
-	if (hello->proto_min > PROTO_VERSION_MAX || hello->proto_max < PROTO_VERSION_MIN)
+	if (hello->proto_min > release.proto_max || hello->proto_max < release.proto_min)
 		return error_set(err, KV_VERSION,
 				 "protocol versions %u to %u were offered, this node speaks %u to %u",
-				 hello->proto_min, hello->proto_max, PROTO_VERSION_MIN, PROTO_VERSION_MAX);
+				 hello->proto_min, hello->proto_max, release.proto_min, release.proto_max);
 	if (hello->kind != c->kind)
 		return error_set(err, KV_DENIED,
 				 c->kind == HELLO_PEER ? "this address is for nodes; clients connect to %s"
@@ -210,6 +223,16 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 	return judge_client(hello, own, err);
 }
 
+static void log_refusal(const struct shard *s, const struct msg_hello *hello, enum kv_status status)
+{
+	static struct log_limit limit;
+	uint64_t suppressed;
+	if (log_limit_pass(&limit, clock_mono_us(), REFUSAL_LOG_INTERVAL_US, &suppressed))
+		log_warn("hello.refused", L_STR("status", status_name(status)),
+			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name),
+			 L_U64("suppressed", suppressed));
+}
+
 static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply)
 {
 	struct shard *s = owner;
@@ -220,11 +243,10 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 	answer->status = judge_hello(s, c, hello, answer, &s->hello_error);
 	answer->message = slice_str(s->hello_error.message);
 	if (answer->status != KV_OK) {
-		log_warn("hello.refused", L_STR("status", status_name(answer->status)),
-			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name));
+		log_refusal(s, hello, answer->status);
 		return;
 	}
-	answer->proto_min = MIN(hello->proto_max, PROTO_VERSION_MAX);
+	answer->proto_min = MIN(hello->proto_max, release.proto_max);
 	answer->proto_max = answer->proto_min;
 	if (c->kind == HELLO_PEER)
 		c->peer = hello->index;
@@ -272,9 +294,21 @@ static void encode_answer(const struct msg *msg, struct buf *out)
 	KV_ASSERT(status == KV_OK);
 }
 
-/** The outcome of something the process asked itself at start. */
+/** What the shard asked its core to tell is kept as the frame a client would get. */
+static void keep_answer(struct shard *s, enum shard_told what, const struct msg *msg)
+{
+	CLEANUP(buf_release) struct buf frame = BUF_INIT;
+	encode_answer(msg, &frame);
+	shard_tell(s, what, buf_slice(&frame));
+}
+
+/** The answer to something that the process asked itself: how things stand, or the outcome of its first request. */
 static void take_own_answer(struct shard *s, const struct msg *msg)
 {
+	if (msg->opcode == OP_REPAIR || msg->opcode == OP_MOVE_LIST) {
+		keep_answer(s, msg->opcode == OP_REPAIR ? SHARD_REPAIR : SHARD_MOVES, msg);
+		return;
+	}
 	if (msg->result.status == KV_OK)
 		log_info("request.done", L_STR("opcode", opcode_name(msg->opcode)));
 	else
@@ -328,6 +362,23 @@ static void on_peer(void *owner, node_id index, struct slice address)
 	peer_point(&((struct shard *)owner)->peers, index, address);
 }
 
+static void on_trace(void *owner, const struct msg_timeline *timeline)
+{
+	static struct log_limit limits[2]; /* of requests, and of what is served as a replica */
+	struct shard *s = owner;
+	usec_t ago_us = clock_mono_us() - timeline->arrived_us;
+	usec_t wall_us = clock_wall_us() - ago_us;
+	stats_add(&s->server->stats.traces_kept, 1);
+	traces_keep(&s->traces, timeline, wall_us);
+	if (!timeline->slow)
+		return;
+	struct slow_op slow;
+	stats_add(&s->server->stats.traces_slow, 1);
+	slow_op_tell(timeline, wall_us, &slow);
+	traces_keep_slow(&s->traces, &slow);
+	slow_op_log(&slow, timeline->ballot, &limits[slow.replica]);
+}
+
 static void on_map_stored(void *owner, struct slice stored)
 {
 	struct shard *s = owner;
@@ -354,6 +405,7 @@ const struct node_events shard_node_events = {
 	.send = on_send,
 	.reply = on_reply,
 	.peer = on_peer,
+	.trace = on_trace,
 	.save_map = on_save_map,
 	.stop = on_stop,
 };

@@ -2,7 +2,7 @@
 """docs/kvctl.md holds the help of every command as kvctl prints it.
 
 usage: doc.py KVCTL DOCUMENT           checks, as TAP
-       doc.py KVCTL DOCUMENT --write   writes the texts into the document's fences
+       doc.py KVCTL DOCUMENT --write   writes the texts into the document's fences, and sections for new commands
 """
 
 import os
@@ -21,20 +21,28 @@ def kvctl_help(kvctl, words):
 
 def commands(kvctl):
     """Names of all commands, from the list: one or two words before the operands."""
-    text = kvctl_help(kvctl, 'help')
-    nouns = {'cluster', 'node', 'partition', 'hint', 'ledger', 'move', 'repair', 'unsafe', 'dev'}
-    names = []
-    for line in text.splitlines():
-        if line.startswith('  '):
-            words = line.split()
-            names.append(' '.join(words[:2]) if words[0] in nouns else words[0])
-    return names
+    return re.findall(r'^  ([a-z]+(?: [a-z]+)?) ', kvctl_help(kvctl, 'help'), re.MULTILINE)
+
+
+def with_all_commands(text, names):
+    """The document with a section for each command, in the order of the list."""
+    before = None
+    for name in names:
+        heading = f'\n### {name}\n'
+        if heading not in text:
+            # Behind the section of the command before it.
+            end = text.find('\n### ', text.index(f'\n### {before}\n') + 1) if before else -1
+            end = len(text) if end < 0 else end
+            text = f'{text[:end]}{heading}\n```text kvctl help {name}\n```\n{text[end:]}'
+        before = name
+    return text
 
 
 def main(kvctl, path, write):
     with open(path, encoding='utf-8') as file:
         text = file.read()
     if write:
+        text = with_all_commands(text, commands(kvctl))
         with open(path, 'w', encoding='utf-8') as file:
             file.write(FENCE.sub(lambda m: f'```text kvctl {m[1]}\n{kvctl_help(kvctl, m[1])}```\n', text))
         return 0

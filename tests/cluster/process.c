@@ -57,7 +57,7 @@ static void write_config(const struct process *p)
 	assert_non_null(file);
 	fprintf(file,
 		"node: {name: %s, data_dir: \"%s\"}\n"
-		"listen: {client: \"127.0.0.1:0\", peer: \"%s\"}\n"
+		"listen: {client: \"127.0.0.1:0\", peer: \"%s\", http: \"127.0.0.1:0\"}\n"
 		"shards: %u\n"
 		"storage: {cache_size: 8MiB, write_buffer_size: 8MiB}\n"
 		"test: {wall_offset_ms: %" PRId64 ", compare_interval: %ums}\n"
@@ -122,7 +122,7 @@ void process_spawn(struct process *p)
 	write_config(p);
 	int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	assert_true(log >= 0);
-	const char *kvd = harness_kvd();
+	const char *kvd = p->kvd ? p->kvd : harness_kvd();
 	pid_t parent = getpid();
 	CLEANUP(environment_release) struct environment environment;
 	environment_init(&environment, p);

@@ -3,6 +3,8 @@
 
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/man.h"
 
 #define ALL (FLAG_BIT(FLAG_COUNT) - 1)
 
@@ -27,7 +29,7 @@ static void line_cut(struct line *line, const char *text)
 }
 
 /** Parses TEXT, which begins with the program. Gives the index of the first operand, or 0 and the mistake in WHY. */
-static int parse(struct line *line, const char *text, struct args *args, uint64_t allowed, bool leading,
+static int parse(struct line *line, const char *text, struct args *args, flag_set allowed, bool leading,
 		 struct buf *why)
 {
 	line_cut(line, text);
@@ -195,6 +197,21 @@ static void the_environment_gives_way_to_the_command_line(void **state)
 	unsetenv("KVCTL_TTL");
 }
 
+/* There are more flags than bits in a word of 64. */
+static void a_set_of_flags_holds_all_of_them(void **state)
+{
+	(void)state;
+	flag_set set = 0;
+	for (int flag = 0; flag <= FLAG_COUNT; flag++) {
+		assert_false(flag_set_has(set, (enum flag)flag));
+		set |= FLAG_BIT(flag);
+		assert_true(flag_set_has(set, (enum flag)flag));
+	}
+	assert_true(set == ALL + FLAG_BIT(FLAG_COUNT));
+	assert_true(flag_set_has(FLAG_BIT(100), (enum flag)100));
+	assert_false(flag_set_has(FLAG_BIT(100), (enum flag)36));
+}
+
 static void commands_have_one_or_two_words(void **state)
 {
 	(void)state;
@@ -217,13 +234,47 @@ static void every_command_can_write_its_own_format(void **state)
 	size_t count;
 	const struct command *commands = commands_all(&count);
 	for (size_t i = 0; i < count; i++) {
-		bool has_flag = commands[i].flags & FLAG_BIT(FLAG_OUTPUT);
+		bool has_flag = flag_set_has(commands[i].flags, FLAG_OUTPUT);
 		assert_true(has_flag == (commands[i].outputs != 0));
 		assert_true(!has_flag || (commands[i].outputs & commands[i].output));
 		CLEANUP(buf_release) struct buf help = BUF_INIT;
 		command_help(&commands[i], &help);
 		for (const char *line = buf_cstr(&help); *line; line += strcspn(line, "\n") + 1)
 			assert_in_range(strcspn(line, "\n"), 0, 116);
+	}
+}
+
+static void every_listed_command_has_a_manual_page(void **state)
+{
+	(void)state;
+	size_t count;
+	const struct command *commands = commands_all(&count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_release) struct buf page = BUF_INIT;
+		CLEANUP(buf_release) struct buf heading = BUF_INIT;
+		if (!*commands[i].group)
+			continue;
+		assert_non_null(man_page_of(commands[i].group));
+		assert_true(man_page(man_page_of(commands[i].group), &page));
+		buf_printf(&heading, "## kvctl %s\n", commands[i].name);
+		assert_non_null(strstr(buf_cstr(&page), buf_cstr(&heading)));
+	}
+}
+
+static void the_choices_of_a_flag_are_taken(void **state)
+{
+	(void)state;
+	for (int flag = 0; flag < FLAG_COUNT; flag++) {
+		const char *choices = flag_choices((enum flag)flag);
+		for (const char *at = choices ? choices : ""; *at; at += strspn(at, " ")) {
+			struct args args;
+			char choice[32];
+			size_t size = strcspn(at, " ");
+			snprintf(choice, sizeof choice, "%.*s%s", (int)size, at, at[size - 1] == '=' ? "1s" : "");
+			args_init(&args);
+			assert_null(args_default(&args, (enum flag)flag, choice));
+			at += size;
+		}
 	}
 }
 
@@ -250,8 +301,11 @@ int main(void)
 		cmocka_unit_test(mistakes_are_explained),
 		cmocka_unit_test(a_command_takes_only_its_own_flags),
 		cmocka_unit_test(the_environment_gives_way_to_the_command_line),
+		cmocka_unit_test(a_set_of_flags_holds_all_of_them),
 		cmocka_unit_test(commands_have_one_or_two_words),
 		cmocka_unit_test(every_command_can_write_its_own_format),
+		cmocka_unit_test(every_listed_command_has_a_manual_page),
+		cmocka_unit_test(the_choices_of_a_flag_are_taken),
 		cmocka_unit_test(the_worst_exit_code_wins),
 	};
 	return test_run("args", tests);
