@@ -275,7 +275,14 @@ static void the_document_lists_exactly_the_keys(void **state)
 			buf_append_str(&row, "` | - |");
 		if (!strstr(buf_cstr(&text), buf_cstr(&row)))
 			print_error("docs/configuration.md lacks: %s\n", buf_cstr(&row));
-		assert_non_null(strstr(buf_cstr(&text), buf_cstr(&row)));
+		const char *at = strstr(buf_cstr(&text), buf_cstr(&row));
+		assert_non_null(at);
+		static const char mark[] = "; live |\n";
+		const char *end = strchr(at, '\n') + 1;
+		bool marked = strncmp(end - (sizeof mark - 1), mark, sizeof mark - 1) == 0;
+		if (marked != (keys[i].scope == CONFIG_LIVE))
+			print_error("is it live? %s\n", buf_cstr(&row));
+		assert_int_equal(marked, keys[i].scope == CONFIG_LIVE);
 	}
 	assert_int_equal(rows, count);
 }
