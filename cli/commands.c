@@ -124,9 +124,9 @@ static const struct command table[] = {
 	 "get@strong=70,get@bounded=2s=20,put=10; or --ratio and --write. Where no level stands -c counts, but cas, incr and\n"
 	 "append are strong, and so are the reads beside --write cas, incr or append.\n"
 	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of\n"
-	 "keys not written yet count as not found; --preload writes all keys first. With --distribution zipf, key 0 is asked for\n"
-	 "most, and the others as Zipf's law says (exponent 0.99). A cas reads the version first; in a closed loop only the cas\n"
-	 "is measured.\n"
+	 "keys not written yet count as not found; --preload writes all keys first. With --distribution zipf, key 0 is\n"
+	 "asked for most, and the others as Zipf's law says (exponent 0.99). A cas reads the version first; in a closed loop\n"
+	 "only the cas is measured.\n"
 	 "With -o jsonl and --interval there is a line an interval, with histograms: pairs of least latency (us) and count.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
@@ -233,8 +233,8 @@ static const struct command table[] = {
 	 "node does not answer.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_upgrade_status},
 	{CLUSTER, "upgrade finalize", "", "let the cluster use what every node can do since an upgrade",
-	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code 11)\n"
-	 "while a node can do less than others.\n",
+	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code\n"
+	 "11) while a node can do less than others.\n",
 	 CONNECT, 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
 	{CLUSTER, "config get", "[KEY]", "list the settings the nodes run with",
 	 "CHANGES: live while the node runs, by a restart, or never, because the cluster was formed with it. SOURCE: default,\n"

@@ -166,7 +166,7 @@ def history_is_kept_for_its_owner_alone(ctl):
 def a_context_holds_from_the_next_line_on(ctl):
     with Terminal(ctl) as t:
         t.expect(PROMPT)
-        t.send('ctx add nowhere -e 127.0.0.1:1 --timeout 200ms -o json\r')
+        t.send('ctx add nowhere -e 127.0.0.1:1 --timeout 20s -o json\r')
         t.expect('kvctl nowhere> ')
         ctl.must('put', 'shell/c', 'v', '-c', 'strong')
         # The variable KVCTL_ENDPOINTS goes before the context's endpoints, but nothing before its format.
