@@ -28,8 +28,11 @@ static uint64_t bucket_last(size_t index)
 	return low + (((uint64_t)1 << shift) - 1);
 }
 
-/* The least value that does. */
-static uint64_t bucket_first(size_t index) { return index == 0 ? 0 : bucket_last(index - 1) + 1; }
+uint64_t hist_bucket_first(size_t index)
+{
+	KV_ASSERT(index < HIST_BUCKETS);
+	return index == 0 ? 0 : bucket_last(index - 1) + 1;
+}
 
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
@@ -92,7 +95,7 @@ void hist_since(struct hist *ret, const struct hist *now, const struct hist *bef
 			continue;
 		ret->buckets[i] = count;
 		ret->count += count;
-		ret->min = MIN(ret->min, bucket_first(i));
+		ret->min = MIN(ret->min, hist_bucket_first(i));
 		ret->max = MIN(bucket_last(i), now->max);
 	}
 	ret->sum = now->sum - before->sum;

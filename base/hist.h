@@ -31,6 +31,9 @@ void hist_merge_live(struct hist *into, const struct hist *from);
 /** NOW without what was in BEFORE, an earlier copy of it. Least and greatest are those of the buckets. */
 void hist_since(struct hist *ret, const struct hist *now, const struct hist *before);
 
+/** The least value of bucket INDEX, for export. */
+uint64_t hist_bucket_first(size_t index);
+
 /** Value below which PER_MILLE of the samples lie (500 = median, 999 = p99.9), within 3.2 %. 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, unsigned per_mille);
 

@@ -61,6 +61,17 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_YES] = {"yes", 0, NULL, false, "do it"},
 	[FLAG_WITHIN] = {"within", 0, "TIME", false, "give up if it takes longer (waits for ever)"},
 	[FLAG_DIR] = {"dir", 0, "DIR", true, "where the nodes live (kvd-dev)"},
+	[FLAG_TRACE] = {"trace", 0, NULL, true, "tell where the request's time went"},
+	[FLAG_TRACEPARENT] = {"traceparent", 0, "CONTEXT", true, "W3C trace context that the request belongs to"},
+	[FLAG_MIX] = {"mix", 0, "LIST", false, "kinds of requests with their shares, like get@strong=70,incr=30"},
+	[FLAG_DISTRIBUTION] = {"distribution", 0, "NAME", false,
+			       "of the keys: uniform, zipf or zipf=EXPONENT (uniform)"},
+	[FLAG_KEY_SIZE] = {"key-size", 0, "N", false, "bytes of each key: leading zeros fill it"},
+	[FLAG_PRELOAD] = {"preload", 0, NULL, false, "store every key first, unmeasured"},
+	[FLAG_RATE] = {"rate", 0, "N", false, "requests a second that are due, answered or not"},
+	[FLAG_THREADS] = {"threads", 0, "N", false, "that share the clients (as many as cores)"},
+	[FLAG_INTERVAL] = {"interval", 0, "TIME", false,
+			   "with -o jsonl, tell every so often what was measured since"},
 	[FLAG_HELP] = {"help", 'h', NULL, false, "show this text"},
 	[FLAG_VERSION] = {"version", 0, NULL, false, "show the version"},
 };
@@ -156,6 +167,30 @@ static const char *read_level(const char *text, enum kv_level *ret, uint32_t *re
 	}
 	*ret = (enum kv_level)value;
 	*ret_staleness_ms = (uint32_t)bound_ms;
+	return NULL;
+}
+
+const char *args_read_level(const char *text, struct args *ret)
+{
+	return read_level(text, &ret->level, &ret->staleness_ms);
+}
+
+static const char *read_distribution(const char *text, double *ret_zipf)
+{
+	char *end = NULL;
+	double exponent = 0.99;
+	if (strcmp(text, "uniform") == 0) {
+		*ret_zipf = 0;
+		return NULL;
+	}
+	if (strncmp(text, "zipf", 4) != 0)
+		return "allowed are uniform, zipf and zipf=EXPONENT";
+	if (text[4]) {
+		exponent = text[4] == '=' ? strtod(text + 5, &end) : 0;
+		if (!(exponent >= 0.01 && exponent <= 10) || !end || *end)
+			return "write an exponent from 0.01 to 10, like zipf=0.99";
+	}
+	*ret_zipf = exponent;
 	return NULL;
 }
 
@@ -327,7 +362,7 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 	case FLAG_INFLIGHT:
 		return read_small(text, 1, 4096, "write a number from 1 to 4096", &args->inflight);
 	case FLAG_CLIENTS:
-		return read_small(text, 1, 256, "write a number from 1 to 256", &args->clients);
+		return read_small(text, 1, 20000, "write a number from 1 to 20000", &args->clients);
 	case FLAG_OPS:
 		return read_count(text, &args->ops);
 	case FLAG_SECONDS:
@@ -375,10 +410,28 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return *text ? read_text(text, &args->cluster) : "write a name";
 	case FLAG_YES:
 		return read_switch(text, &args->yes);
+	case FLAG_TRACE:
+		return read_switch(text, &args->trace);
+	case FLAG_TRACEPARENT:
+		return read_text(text, &args->traceparent); /* the library checks it */
 	case FLAG_WITHIN:
 		return read_ttl(text, &args->within_ms);
 	case FLAG_DIR:
 		return *text ? read_text(text, &args->dir) : "write a path";
+	case FLAG_MIX:
+		return read_text(text, &args->mix);
+	case FLAG_DISTRIBUTION:
+		return read_distribution(text, &args->zipf);
+	case FLAG_KEY_SIZE:
+		return read_small(text, 1, 64, "write a number from 1 to 64", &args->key_size);
+	case FLAG_PRELOAD:
+		return read_switch(text, &args->preload);
+	case FLAG_RATE:
+		return text_count(text, 1, 10000000, &args->rate) ? NULL : "write a number from 1 to 10000000";
+	case FLAG_THREADS:
+		return read_small(text, 1, 64, "write a number from 1 to 64", &args->threads);
+	case FLAG_INTERVAL:
+		return read_ttl(text, &args->interval_ms);
 	case FLAG_HELP:
 		return read_switch(text, &args->help);
 	case FLAG_VERSION:

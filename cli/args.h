@@ -66,6 +66,15 @@ enum flag {
 	FLAG_YES,
 	FLAG_WITHIN,
 	FLAG_DIR,
+	FLAG_TRACE,
+	FLAG_TRACEPARENT,
+	FLAG_MIX,
+	FLAG_DISTRIBUTION,
+	FLAG_KEY_SIZE,
+	FLAG_PRELOAD,
+	FLAG_RATE,
+	FLAG_THREADS,
+	FLAG_INTERVAL,
 	FLAG_HELP,
 	FLAG_VERSION,
 	FLAG_COUNT
@@ -153,11 +162,23 @@ struct args {
 	bool yes;
 	uint64_t within_ms; /* 0: for ever */
 	const char *dir;
+	bool trace;
+	const char *traceparent; /* NULL: none */
+	const char *mix;         /* NULL: by ratio and write */
+	double zipf;             /* exponent; 0: all keys alike */
+	uint32_t key_size;       /* 0: not given */
+	bool preload;            /* of kvctl bench */
+	uint64_t rate;           /* a second; 0: closed loop */
+	uint32_t threads;        /* 0: not given */
+	uint64_t interval_ms;    /* 0: not given */
 	bool help, version;
 };
 
 static inline bool args_given(const struct args *args, enum flag flag) { return flag_set_has(args->given, flag); }
 static inline bool args_typed(const struct args *args, enum flag flag) { return flag_set_has(args->typed, flag); }
+
+/** Reads "strong" or "bounded=2s" into RET's level and staleness. NULL, or what is allowed. */
+const char *args_read_level(const char *text, struct args *ret);
 
 /** The defaults, and nothing given. */
 void args_init(struct args *args);

@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "cli/receipt.h"
 #include "cli/text.h"
+#include "cli/trace.h"
 #include "cli/write.h"
 
 enum { TABLE_ROWS = 1000 };
@@ -24,6 +25,7 @@ static json_t *item_row(struct ctl *ctl, struct slice key, bool found, const str
 	if (ctl->args.level == KV_LEVEL_BOUNDED)
 		json_set_number(row, "staleness_ms", item->staleness_ms);
 	receipt_set(ctl, row, item->receipt);
+	trace_set(ctl, row, kv_item_timeline(item));
 	return row;
 }
 
@@ -49,8 +51,10 @@ int cmd_get(struct ctl *ctl)
 		output_one(ctl->args.output, columns, ARRAY_SIZE(columns),
 			   item_row(ctl, slice_str(key), status == KV_OK, &item));
 	}
-	if (!document)
+	if (!document) {
 		receipt_say(ctl, item.receipt);
+		trace_say(ctl, kv_item_timeline(&item));
+	}
 	return status == KV_OK ? 0 : ctl_fail(ctl, key, &err);
 }
 

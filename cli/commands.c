@@ -5,7 +5,8 @@
 
 #define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_CONTEXT) | FLAG_BIT(FLAG_TIMEOUT))
 #define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
-#define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
+#define TRACE   (FLAG_BIT(FLAG_TRACE) | FLAG_BIT(FLAG_TRACEPARENT))
+#define READ    (ASK | TRACE | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
 #define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
 #define IF                                                                                                         \
 	(FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION) |                        \
@@ -116,14 +117,22 @@ static const struct command table[] = {
 	 "replicas in step give the same lines, sorted.\n",
 	 CONNECT | PAGES | FLAG_BIT(FLAG_PREFIX) | FLAG_BIT(FLAG_FORMAT), 0, OUTPUT_JSONL, 10000, 0, 0, cmd_export},
 	{DATA, "bench", "", "measure throughput and latency",
-	 "Each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one is answered.\n"
+	 "Closed loop: each of --clients clients (1) keeps --inflight requests (16) under way and sends the next one when one\n"
+	 "is answered. Open loop, with --rate: so many requests a second are due whatever becomes of them, and latency counts\n"
+	 "from the moment a request was due; --inflight bounds what a client has under way (256), the rest waits its turn.\n"
+	 "What is asked is --mix, kinds get, put, del, cas, incr and append with level and share, like\n"
+	 "get@strong=70,get@bounded=2s=20,put=10; or --ratio and --write. Where no level stands -c counts, but cas, incr and\n"
+	 "append are strong, and so are the reads beside --write cas, incr or append.\n"
 	 "Keys are bench/00000000 and up (--keys 10000), and stay; writes other than put have keys of their own. Reads of\n"
-	 "keys not written yet count as not found. Writes other than put are strong, and so are the reads beside them unless\n"
-	 "-c says otherwise.\n"
-	 "A cas reads the version first; only the cas is measured.\n",
+	 "keys not written yet count as not found; --preload writes all keys first. With --distribution zipf, key 0 is asked for\n"
+	 "most, and the others as Zipf's law says (exponent 0.99). A cas reads the version first; in a closed loop only the cas\n"
+	 "is measured.\n"
+	 "With -o jsonl and --interval there is a line an interval, with histograms: pairs of least latency (us) and count.\n",
 	 ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_CLIENTS) | FLAG_BIT(FLAG_INFLIGHT) |
 		 FLAG_BIT(FLAG_OPS) | FLAG_BIT(FLAG_SECONDS) | FLAG_BIT(FLAG_RATIO) | FLAG_BIT(FLAG_WRITE) |
-		 FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS),
+		 FLAG_BIT(FLAG_MIX) | FLAG_BIT(FLAG_SIZE) | FLAG_BIT(FLAG_KEYS) | FLAG_BIT(FLAG_KEY_SIZE) |
+		 FLAG_BIT(FLAG_DISTRIBUTION) | FLAG_BIT(FLAG_PRELOAD) | FLAG_BIT(FLAG_RATE) |
+		 FLAG_BIT(FLAG_THREADS) | FLAG_BIT(FLAG_INTERVAL),
 	 DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_bench},
 	{CLUSTER, "status", "", "tell how the cluster is and what it can lose",
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
@@ -219,6 +228,14 @@ static const struct command table[] = {
 	 "A hint is a key that a node must be told about when it is back. A dirty partition had more changes than hints\n"
 	 "could hold.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_hint_ls},
+	{CLUSTER, "upgrade status", "", "tell which version each node has and what the cluster may use",
+	 "final: the cluster uses what every node can do. ready: all nodes can do more. rolling: some can. Exit code 5 if a\n"
+	 "node does not answer.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_upgrade_status},
+	{CLUSTER, "upgrade finalize", "", "let the cluster use what every node can do since an upgrade",
+	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code 11)\n"
+	 "while a node can do less than others.\n",
+	 CONNECT, 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
 	{CLUSTER, "config get", "[KEY]", "list the settings the nodes run with",
 	 "CHANGES: live while the node runs, by a restart, or never, because the cluster was formed with it. SOURCE: default,\n"
 	 "file, environment, set (kvctl config set) or cluster. WAITS: what the file says since it was read again, and needs a\n"

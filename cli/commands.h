@@ -52,6 +52,9 @@ const struct command *commands_find(int argc, char **argv, int *ret_words, struc
 
 /* ---- For the commands --------------------------------------------------------------------------------------------- */
 
+/** A client's configuration by the flags, the caller's to free; NULL after an error, which was told. */
+struct kv_config *ctl_config(struct ctl *ctl);
+
 /** Opens the client once, at ENDPOINTS or, for NULL, where the flags say. False after an error, which it has told. */
 MUST_USE bool ctl_open(struct ctl *ctl, const char *endpoints);
 
@@ -119,6 +122,8 @@ int cmd_bench(struct ctl *ctl);
 int cmd_status(struct ctl *ctl);
 int cmd_explain(struct ctl *ctl);
 int cmd_doctor(struct ctl *ctl);
+int cmd_upgrade_status(struct ctl *ctl);
+int cmd_upgrade_finalize(struct ctl *ctl);
 int cmd_health(struct ctl *ctl);
 int cmd_top(struct ctl *ctl);
 int cmd_config_get(struct ctl *ctl);

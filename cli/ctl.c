@@ -3,15 +3,35 @@
 
 #include <stdarg.h>
 
-static enum kv_status open_client(const char *endpoints, const char *zone, struct kv_client **ret,
-				  struct kv_error *err)
+static enum kv_status configure(struct kv_config *config, const char *endpoints, const char *zone,
+				struct kv_error *err)
 {
-	struct kv_config *config = kv_config_new();
 	enum kv_status status = kv_config_set(config, "endpoints", endpoints, err);
 	if (status == KV_OK)
 		status = kv_config_set(config, "name", "kvctl", err);
 	if (status == KV_OK && *zone)
 		status = kv_config_set(config, "zone", zone, err);
+	return status;
+}
+
+static const char *zone_of(const struct ctl *ctl) { return ctl->args.zone ? ctl->args.zone : ""; }
+
+struct kv_config *ctl_config(struct ctl *ctl)
+{
+	struct kv_error err;
+	struct kv_config *config = kv_config_new();
+	if (configure(config, ctl->args.endpoints, zone_of(ctl), &err) == KV_OK)
+		return config;
+	ctl_fail(ctl, NULL, &err);
+	kv_config_free(config);
+	return NULL;
+}
+
+static enum kv_status open_client(const char *endpoints, const char *zone, struct kv_client **ret,
+				  struct kv_error *err)
+{
+	struct kv_config *config = kv_config_new();
+	enum kv_status status = configure(config, endpoints, zone, err);
 	if (status == KV_OK)
 		status = kv_open(config, ret, err);
 	kv_config_free(config);
@@ -31,7 +51,7 @@ bool ctl_open(struct ctl *ctl, const char *endpoints)
 		return true;
 	if (!endpoints)
 		endpoints = ctl->args.endpoints;
-	const char *zone = ctl->args.zone ? ctl->args.zone : "";
+	const char *zone = zone_of(ctl);
 	if (shared_fits(ctl->shared, endpoints, zone)) {
 		ctl->client = ctl->shared->client;
 		return true;
@@ -72,6 +92,8 @@ struct kv_options ctl_options(const struct ctl *ctl)
 	options.acks = ctl->args.acks;
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	options.receipt = ctl->args.receipt;
+	options.timeline = ctl->args.trace;
+	options.traceparent = ctl->args.traceparent;
 	options.ttl_ms = ctl->args.ttl_ms;
 	options.staleness_ms = ctl->args.staleness_ms;
 	options.session = ctl->session;

@@ -34,6 +34,7 @@ void interrupt_defer(void) { deferred = 1; }
 
 void interrupt_begin_line(void)
 {
+	signal(SIGTERM, SIG_DFL);
 	deferred = 1;
 	pending = 0;
 }

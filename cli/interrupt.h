@@ -14,11 +14,11 @@
 void interrupt_init(void);
 void interrupt_defer(void);
 
-/** Forgets what is pending and defers the next: before each line of a shell, which Ctrl-C is not to end. */
+/** Forgets what is pending and defers the next: before each line of a shell, which Ctrl-C is not to end, but SIGTERM is. */
 void interrupt_begin_line(void);
 bool interrupt_pending(void);
 
-/** SIGTERM does what Ctrl-C does. */
+/** SIGTERM does what Ctrl-C does, until the next line. */
 void interrupt_on_terminate(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli/receipt.h"
 
 #include "cli/json.h"
+#include "cli/names.h"
 
 const char *level_name(enum kv_level level)
 {
@@ -18,29 +19,6 @@ const char *level_name(enum kv_level level)
 		return "strong";
 	}
 	return "unknown"; /* of a newer node */
-}
-
-struct names {
-	struct kv_node *nodes;
-	size_t count;
-};
-
-static void names_load(struct ctl *ctl, struct names *names)
-{
-	*names = (struct names){0};
-	if (kv_nodes(ctl->client, &names->nodes, &names->count, NULL) != KV_OK)
-		*names = (struct names){0};
-}
-
-static void names_release(struct names *names) { kv_nodes_free(names->nodes); }
-
-static void name_of(const struct names *names, uint16_t node, char ret[72])
-{
-	snprintf(ret, 72, "#%u", node);
-	for (size_t i = 0; i < names->count; i++) {
-		if (names->nodes[i].index == node)
-			snprintf(ret, 72, "%s", names->nodes[i].name);
-	}
 }
 
 void receipt_set(struct ctl *ctl, json_t *row, const struct kv_receipt *receipt)
@@ -64,9 +42,9 @@ void receipt_set(struct ctl *ctl, json_t *row, const struct kv_receipt *receipt)
 	json_set_bool(object, "repaired", receipt->repaired);
 	for (uint32_t i = 0; i < receipt->replica_count; i++) {
 		const struct kv_receipt_replica *replica = &receipt->replicas[i];
-		char name[72];
+		char name[NODE_NAME_ROOM];
 		json_t *entry = json_object();
-		name_of(&names, replica->node, name);
+		names_node(&names, replica->node, name);
 		kv_version_format(replica->version, text);
 		json_set_text(entry, "node", name);
 		json_set_text(entry, "status", kv_status_name(replica->status));
@@ -93,8 +71,8 @@ void receipt_say(struct ctl *ctl, const struct kv_receipt *receipt)
 	ctl_say(ctl, "held by %u, hinted for %u, %u rounds, sent %u times%s%s", receipt->acks, receipt->hinted,
 		receipt->rounds, receipt->attempts, age, receipt->repaired ? ", repaired" : "");
 	for (uint32_t i = 0; i < receipt->replica_count; i++) {
-		char name[72];
-		name_of(&names, receipt->replicas[i].node, name);
+		char name[NODE_NAME_ROOM];
+		names_node(&names, receipt->replicas[i].node, name);
 		kv_version_format(receipt->replicas[i].version, text);
 		ctl_say(ctl, "  %s: %s, version %s", name, kv_status_name(receipt->replicas[i].status), text);
 	}

@@ -152,10 +152,10 @@ void run_inherit(struct args *args, const struct args *origin)
 
 int run_line(const struct args *base, struct ctl_shared *shared, int argc, char **argv)
 {
-	static const flag_set leading = FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) |
-					FLAG_BIT(FLAG_CONTEXT) | FLAG_BIT(FLAG_TIMEOUT) |
-					FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT) |
-					FLAG_BIT(FLAG_HELP) | FLAG_BIT(FLAG_VERSION);
+	static const flag_set leading =
+		FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_CONTEXT) |
+		FLAG_BIT(FLAG_TIMEOUT) | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT) |
+		FLAG_BIT(FLAG_TRACE) | FLAG_BIT(FLAG_TRACEPARENT) | FLAG_BIT(FLAG_HELP) | FLAG_BIT(FLAG_VERSION);
 	static char *alone[] = {(char *)"shell", NULL};
 	struct ctl ctl = {.args = *base, .shared = shared};
 	CLEANUP(buf_release) struct buf text = BUF_INIT;

@@ -103,6 +103,7 @@ int cmd_shell(struct ctl *ctl)
 		return ctl_usage(ctl, "this is one");
 	struct shell s = {.ctl = ctl};
 	run_inherit(&s.base, &ctl->args);
+	begin_line();
 	if (isatty(STDIN_FILENO) && output_is_terminal()) {
 		s.editor = editor_new(complete, &s);
 		fprintf(stderr, "kvctl %s; help lists the commands, exit leaves\n", KVD_VERSION);

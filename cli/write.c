@@ -5,6 +5,7 @@
 
 #include "cli/json.h"
 #include "cli/receipt.h"
+#include "cli/trace.h"
 
 enum { VALUE_SIZE_MAX = 16 << 20 };
 
@@ -111,6 +112,7 @@ json_t *write_row(struct ctl *ctl, struct slice key, const char *number, const s
 	else if (ctl->strong_write && ctl->args.receipt && item->write.client)
 		set_id(row, &item->write, key);
 	receipt_set(ctl, row, item->receipt);
+	trace_set(ctl, row, kv_item_timeline(item));
 	return row;
 }
 
@@ -150,7 +152,9 @@ int write_finish(struct ctl *ctl, const char *key, const char *number, const str
 	bool document = ctl->args.output == OUTPUT_JSON || ctl->args.output == OUTPUT_JSONL;
 	if (err->status == KV_OK || document)
 		show_row(ctl, number, write_row(ctl, slice_str(key), number, err, item));
-	if (!document)
+	if (!document) {
 		receipt_say(ctl, item->receipt);
+		trace_say(ctl, kv_item_timeline(item));
+	}
 	return err->status == KV_OK ? 0 : write_fail(ctl, key, err, item);
 }

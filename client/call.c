@@ -2,6 +2,7 @@
 #include "client/call.h"
 
 #include "base/hash.h"
+#include "client/trace.h"
 #include "proto/keyhash.h"
 
 /* ---- Waiting ---- */
@@ -61,6 +62,13 @@ enum kv_status call_run_many(struct kv_client *client, struct call *const *calls
 	return KV_OK;
 }
 
+/** There is something to hand to the caller: what was asked for, or at least how long it took. */
+static bool tells_item(const struct request *r)
+{
+	bool timed = r->reply && opcode_is_client(r->reply->msg.opcode) && r->msg.request.timeline_wanted;
+	return r->reply && (status_class(r->error.status) == STATUS_DONE || timed);
+}
+
 enum kv_status call_run(struct kv_client *client, struct call *call, struct kv_error *err)
 {
 	enum kv_status status = call_may_wait(client, err);
@@ -71,7 +79,7 @@ enum kv_status call_run(struct kv_client *client, struct call *call, struct kv_e
 	struct request *r = &call->request;
 	if (err)
 		*err = r->error;
-	if (status_class(r->error.status) != STATUS_DONE) {
+	if (!tells_item(r)) {
 		reply_unref(r->reply);
 		r->reply = NULL;
 	}
@@ -177,6 +185,11 @@ enum kv_status call_prepare(struct kv_client *client, struct request *r, const s
 	m->bucket = options->bucket;
 	m->level = (enum msg_level)options->level;
 	m->receipt_wanted = options->receipt;
+	m->timeline_wanted = options->timeline;
+	if (options->traceparent) {
+		bool parsed = traceparent_parse(options->traceparent, &m->trace);
+		KV_ASSERT(parsed); /* the options are complete */
+	}
 	m->staleness_ms = options->staleness_ms;
 	if (what->opcode == OP_OUTCOME)
 		set_name(r, &what->write);
@@ -195,15 +208,19 @@ void call_abandon(struct request *r)
 struct kv_item call_take_item(struct request *r)
 {
 	struct kv_item item = {0};
-	if (r->reply && status_class(r->error.status) == STATUS_DONE) {
+	if (!r->reply)
+		r->reply = TAKE_PTR(
+			r->timed); /* no answer in the end: how an earlier try fared is better than nothing */
+	if (tells_item(r)) {
 		/* What a newer node tells in another form is not noted. */
 		bool noted = r->session && session_absorb(r->session, r->reply->msg.result.session);
 		(void)noted;
-		item = item_from_reply(TAKE_PTR(r->reply), r->sent_count);
+		item = item_from_reply(TAKE_PTR(r->reply), r->sent_count, r->took_us);
 		item.write = request_write_id(r);
 	}
 	reply_unref(r->reply);
-	r->reply = NULL;
+	reply_unref(r->timed);
+	r->reply = r->timed = NULL;
 	call_abandon(r);
 	return item;
 }

@@ -5,10 +5,11 @@
 
 /* ---- Waiting ---- */
 
-/* An item is told with KV_OK and KV_CONDITION_FAILED; with KV_NOT_FOUND only its receipt is worth it. */
+/* An item is told with KV_OK and KV_CONDITION_FAILED; with KV_NOT_FOUND only its receipt is worth it, with an error its
+ * timeline. */
 static bool tells_item(enum kv_status status, const struct kv_item *item)
 {
-	return status == KV_OK || status == KV_CONDITION_FAILED || item->receipt;
+	return status == KV_OK || status == KV_CONDITION_FAILED || item->receipt || kv_item_timeline(item);
 }
 
 static enum kv_status run_one(struct kv_client *client, const struct call_what *what,

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "client/endpoint.h"
+#include "client/trace.h"
 #include "client/write_id.h"
 #include "proto/msg.h"
 
@@ -237,6 +238,13 @@ static enum kv_status check_ranges(const struct kv_options *o, struct kv_error *
 				    STALENESS_MAX_MS);
 	if (o->if_absent && (o->if_present || o->expected || o->expected_hash))
 		return client_error(err, KV_INVALID, "if_absent excludes if_present, expected and expected_hash");
+	struct trace_context context;
+	if (o->traceparent && !traceparent_parse(o->traceparent, &context))
+		return client_error(
+			err, KV_INVALID,
+			"traceparent \"%.60s\" is not 00-, 32 and 16 hexadecimal digits and flags, like "
+			"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+			o->traceparent);
 	if (o->write && !write_id_is_set(o->write))
 		return client_error(err, KV_INVALID, "the write id is empty: take it from kv_write_id_new");
 	return KV_OK;

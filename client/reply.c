@@ -2,6 +2,7 @@
 #include "client/reply.h"
 
 #include "base/hash.h"
+#include "client/trace.h"
 #include "proto/codec.h"
 
 _Static_assert(KV_ROW_MAX == ROW_MAX, "the public header repeats this limit");
@@ -79,13 +80,15 @@ static struct kv_slice value_out(struct slice value)
 	return kv_slice_of(value.data ? (const void *)value.data : "", value.size);
 }
 
-struct kv_item item_from_reply(struct reply *r, uint32_t attempts)
+struct kv_item item_from_reply(struct reply *r, uint32_t attempts, usec_t took_us)
 {
 	if (!r)
 		return (struct kv_item){0};
 	const struct msg_result *result = &r->msg.result;
 	if (result->has_receipt)
 		receipt_fill(&r->receipt, &result->receipt, attempts);
+	if (result->timeline)
+		r->timeline = timeline_out(result->timeline, took_us, &r->arena);
 	/* An empty value that was told has the hash of one; another hash is that of a value that was not at hand. */
 	bool told = result->value.size > 0 || result->value_hash == hash64(result->value);
 	return (struct kv_item){
@@ -122,6 +125,12 @@ bool kv_item_number(const struct kv_item *item, int64_t *ret_number)
 		return false;
 	*ret_number = number;
 	return true;
+}
+
+const struct kv_timeline *kv_item_timeline(const struct kv_item *item)
+{
+	const struct reply *r = (const struct reply *)item->memory;
+	return r ? r->timeline : NULL;
 }
 
 enum kv_write_outcome kv_item_outcome(const struct kv_item *item)

@@ -19,10 +19,11 @@
 struct reply {
 	atomic_uint refs; /* private; 1 when made */
 	struct frame_header header;
-	struct arena arena;        /* private */
-	struct msg msg;            /* read-only after reply_decode */
-	struct kv_receipt receipt; /* filled by item_from_reply */
-	uint8_t body[];            /* meta, then value */
+	struct arena arena;                 /* private */
+	struct msg msg;                     /* read-only after reply_decode */
+	struct kv_receipt receipt;          /* filled by item_from_reply */
+	const struct kv_timeline *timeline; /* the same; in the arena, or NULL */
+	uint8_t body[];                     /* meta, then value */
 };
 
 /** Room for the body of HEADER, one reference. NULL when out of memory. */
@@ -45,9 +46,9 @@ _Static_assert(KV_WRITE_EXPIRED == (int)OUTCOME_EXPIRED && KV_WRITE_COMMITTED ==
 	       "outcomes are the wire's");
 
 /**
- * The answer to a data request as a caller sees it; takes over the reference to R. ATTEMPTS is what the receipt tells. Sets
- * R's receipt, so before R is shared with another thread. R NULL gives an empty item.
+ * The answer to a data request as a caller sees it; takes over the reference to R. ATTEMPTS is what the receipt tells, TOOK_US what
+ * the timeline does. Sets R's receipt and timeline, so before R is shared with another thread. R NULL gives an empty item.
  */
-struct kv_item item_from_reply(struct reply *r, uint32_t attempts);
+struct kv_item item_from_reply(struct reply *r, uint32_t attempts, usec_t took_us);
 
 #endif

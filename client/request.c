@@ -102,10 +102,17 @@ static void set_error(struct request *r, enum kv_status status, const char *form
 	va_end(args);
 }
 
-/* The outcome is no answer of a node. */
+/* The outcome is not this answer. What it told of its time is kept, for it may be all that is known in the end. */
 static void drop_reply(struct request *r)
 {
-	reply_unref(r->reply);
+	bool timed = r->reply && r->msg.request.timeline_wanted && opcode_is_client(r->msg.opcode) &&
+		     r->reply->msg.opcode == r->msg.opcode && r->reply->msg.result.timeline;
+	if (timed) {
+		reply_unref(r->timed);
+		r->timed = r->reply;
+	} else {
+		reply_unref(r->reply);
+	}
 	r->reply = NULL;
 }
 
@@ -480,7 +487,7 @@ void request_answered(struct request *r, struct reply *reply)
 	KV_ASSERT(r->phase == REQUEST_SENT);
 	struct link *from = TAKE_PTR(r->at);
 	struct engine *e = r->engine;
-	reply_unref(r->reply);
+	drop_reply(r);
 	r->reply = reply;
 	r->took_us = clock_mono_us() - r->sent_us;
 	struct answer a = answer_of(&reply->msg);

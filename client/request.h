@@ -75,6 +75,7 @@ struct request {
 	/* Public: the outcome. */
 	struct kv_error error;
 	struct reply *reply; /* the last answer, with KV_OK always; the submitter's to unref */
+	struct reply *timed; /* the last other answer that had a timeline, or NULL; the submitter's to unref */
 	uint32_t sent_count; /* times it was sent */
 	usec_t took_us;      /* from the last sending to its answer */
 

@@ -56,8 +56,9 @@ static size_t meta_size_max(uint16_t opcode)
 static uint16_t flags_of(const struct msg *m)
 {
 	uint16_t flags = m->reply ? FRAME_REPLY : 0;
-	if (opcode_body(m->opcode, m->reply) == BODY_REQUEST &&
-	    (m->request.trace.trace_hi != 0 || m->request.trace.trace_lo != 0))
+	enum msg_body body = opcode_body(m->opcode, m->reply);
+	if ((body == BODY_REQUEST && !trace_is_none(&m->request.trace)) ||
+	    (body == BODY_REPLICA && !trace_is_none(&m->replica.trace)))
 		flags |= FRAME_TRACE;
 	return flags;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/client.pb-c.h"
 #include "proto/codec_internal.h"
+#include "proto/codec_timeline.h"
 #include "proto/opcode.h"
 
 enum kv_status codec_encode_hello(struct codec_out *out, const struct msg *m)
@@ -86,6 +87,7 @@ enum kv_status codec_encode_request(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, trace_lo, r->trace.trace_lo);
 	CODEC_SET(&pb, span, r->trace.span);
 	CODEC_SET(&pb, sampled, r->trace.sampled);
+	CODEC_SET(&pb, timeline_wanted, r->timeline_wanted);
 	CODEC_SET(&pb, partition, r->partition);
 	CODEC_SET_BYTES(&pb, cursor, r->cursor);
 	CODEC_SET_BYTES(&pb, prefix, r->prefix);
@@ -129,6 +131,7 @@ enum kv_status codec_decode_request(struct codec_in *in, const ProtobufCMessage 
 		.span = pb->span,
 		.sampled = pb->sampled,
 	};
+	r->timeline_wanted = pb->timeline_wanted;
 	r->receipt_wanted = pb->receipt_wanted;
 	r->forwarded = pb->forwarded;
 	r->cursor = codec_get_bytes(&pb->cursor);
@@ -249,6 +252,11 @@ enum kv_status codec_encode_result(struct codec_out *out, const struct msg *m)
 		set_receipt(&r->receipt, &receipt, replicas, pointers);
 		pb.receipt = &receipt;
 	}
+	CLEANUP(codec_timeline_release) struct codec_timeline timeline = {.spans = NULL};
+	if (r->timeline) {
+		codec_timeline_set(r->timeline, &timeline);
+		pb.timeline = &timeline.pb;
+	}
 	if (opcode_has_page(m->opcode))
 		return emit_page(out, r, &pb);
 	return codec_emit(out, &pb.base, r->value);
@@ -315,6 +323,11 @@ enum kv_status codec_decode_result(struct codec_in *in, const ProtobufCMessage *
 	if (pb->receipt) {
 		r->has_receipt = true;
 		enum kv_status status = get_receipt(pb->receipt, &r->receipt);
+		if (status != KV_OK)
+			return status;
+	}
+	if (pb->timeline) {
+		enum kv_status status = codec_timeline_get(in, pb->timeline, &r->timeline);
 		if (status != KV_OK)
 			return status;
 	}

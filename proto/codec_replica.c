@@ -113,6 +113,10 @@ enum kv_status codec_encode_replica(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, read_epoch, r->read_epoch);
 	CODEC_SET(&pb, direct, r->direct);
 	CODEC_SET_VERSION(&pb, next, r->next);
+	CODEC_SET(&pb, trace_hi, r->trace.trace_hi);
+	CODEC_SET(&pb, trace_lo, r->trace.trace_lo);
+	CODEC_SET(&pb, span, r->trace.span);
+	CODEC_SET(&pb, sampled, r->trace.sampled);
 	KV_ASSERT(r->attempt_count <= ATTEMPTS_MAX);
 	for (uint32_t i = 0; i < r->attempt_count; i++) {
 		attempts[2 * i] = r->attempts[i].hlc;
@@ -162,6 +166,12 @@ enum kv_status codec_decode_replica(struct codec_in *in, const ProtobufCMessage 
 	r->read_epoch = pb->read_epoch;
 	r->direct = pb->direct;
 	r->next = CODEC_GET_VERSION(pb, next);
+	r->trace = (struct trace_context){
+		.trace_hi = pb->trace_hi,
+		.trace_lo = pb->trace_lo,
+		.span = pb->span,
+		.sampled = pb->sampled,
+	};
 	enum kv_status status = get_attempts(in, pb, r);
 	if (status == KV_OK && opcode_sends_record(in->msg->opcode) && pb->record)
 		status = get_record(in, pb->record, &r->record);
@@ -192,6 +202,10 @@ enum kv_status codec_encode_answer(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, no_promise, r->no_promise);
 	CODEC_SET(&pb, out, r->out);
 	CODEC_SET_VERSION(&pb, memory_floor, r->memory_floor);
+	CODEC_SET(&pb, queue_us, r->served.queue_us);
+	CODEC_SET(&pb, disk_us, r->served.disk_us);
+	CODEC_SET(&pb, commit_us, r->served.commit_us);
+	CODEC_SET(&pb, sync_us, r->served.sync_us);
 	KV_ASSERT(r->carrier_count <= CARRIERS_MAX);
 	for (uint32_t i = 0; i < r->carrier_count; i++) {
 		kv__carrier__init(&carriers[i]);
@@ -247,6 +261,12 @@ enum kv_status codec_decode_answer(struct codec_in *in, const ProtobufCMessage *
 	r->out = pb->out;
 	r->memory_floor = CODEC_GET_VERSION(pb, memory_floor);
 	r->config_epoch = pb->config_epoch;
+	r->served = (struct served_time){
+		.queue_us = pb->queue_us,
+		.disk_us = pb->disk_us,
+		.commit_us = pb->commit_us,
+		.sync_us = pb->sync_us,
+	};
 	enum kv_status status = get_carriers(in, pb, r);
 	if (status == KV_OK && answer_has_record(r->answer) && pb->record)
 		status = get_record(in, pb->record, &r->record);

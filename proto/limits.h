@@ -41,6 +41,7 @@
 #define NAME_SIZE_MAX        64u
 #define VOTERS_MAX           5u
 #define TOKENS_MAX           16u /* join tokens at a time */
+#define SHARDS_MAX           64u /* of a node */
 
 /* The register. Times as in `docs/consistency.md`. */
 #define LIN_MAX            128u   /* lineage entries in a record */
@@ -94,6 +95,11 @@
 	(200 * USEC_PER_MSEC) /* the slowest hundredth of commits: above it for DISK_SLOW_FOR_US is degraded */
 #define DISK_SLOW_FOR_US (10 * USEC_PER_SEC)
 #define DISK_STUCK_US    (20 * USEC_PER_SEC) /* a commit that takes so long ends the process */
+
+/* Traces. */
+#define TRACE_SLOW_US      (100 * USEC_PER_MSEC) /* an operation that takes so long is told of */
+#define TIMELINE_MARKS_MAX 64u                   /* events remembered of one operation */
+#define TIMELINE_SPANS_MAX 160u                  /* of a timeline on the wire */
 
 #define OVERLOAD_RETRY_MS 20u /* what a refused client is told to wait */
 

@@ -189,6 +189,65 @@ struct trace_context {
 	bool sampled;
 };
 
+static inline bool trace_is_none(const struct trace_context *t) { return t->trace_hi == 0 && t->trace_lo == 0; }
+
+/** What a stretch of a request's time was spent on. Numbers never change. */
+enum span_kind {
+	SPAN_REQUEST = 1, /* a client's request, at its coordinator */
+	SPAN_QUEUE = 2,   /* it had arrived and was not taken up */
+	SPAN_BACKOFF = 3, /* a pause before the next try */
+	SPAN_TURN = 4,    /* behind other strong writes of this core on the key */
+	SPAN_READ = 5,    /* and what follows: a round of messages to replicas */
+	SPAN_COPY = 6,
+	SPAN_PREPARE = 7,
+	SPAN_ACCEPT = 8,
+	SPAN_DIRECT = 9,
+	SPAN_PUSH = 10,
+	SPAN_FORWARD = 11, /* to another node, which carried it out */
+	SPAN_SCAN = 12,    /* a page, from this node's disk */
+	SPAN_REPLICA = 13, /* a message to a replica and its answer */
+	SPAN_SERVE = 14,   /* the same, at the replica */
+	SPAN_DISK = 15,    /* the record was read */
+	SPAN_COMMIT = 16,  /* writes of others kept the disk busy */
+	SPAN_SYNC = 17,    /* until it was durable */
+};
+
+/** "request", "queue"; "unknown" for others. Static storage. */
+const char *span_name(enum span_kind kind);
+
+struct timeline_span {
+	enum span_kind kind;
+	uint32_t parent; /* index of an earlier one; of the first: 0 */
+	node_id node;    /* where */
+	node_id peer;    /* REPLICA, FORWARD: who was asked; NODE_NONE */
+	usec_t start_us; /* since the request came to the node that tells */
+	usec_t took_us;
+	bool open;       /* it had not ended when this was told; took_us is until then */
+	uint32_t result; /* REPLICA: enum replica_answer; REQUEST, FORWARD: enum kv_status; only if !open */
+	uint64_t id;     /* W3C span id; stays on the node. 0: told by another node, which has a span of its own */
+};
+
+/** Where the time of one request went, as its coordinator saw it; spans[0] is the whole. Or of one served as a replica. */
+struct msg_timeline {
+	struct trace_context context; /* span: of the parent of spans[0], 0: none. The trace id is never 0 */
+	uint64_t span;                /* id of spans[0] */
+	node_id node;
+	uint16_t opcode;
+	enum msg_level level;
+	uint16_t partition;
+	uint64_t epoch;
+	struct version ballot; /* the last one, or the version put without one */
+	uint32_t rounds;       /* of messages to replicas */
+	enum kv_status status;
+	bool in_doubt;
+	usec_t took_us; /* until the answer */
+	uint32_t span_count;
+	const struct timeline_span *spans;
+	uint32_t left_out; /* events that there was no room for */
+	usec_t arrived_us; /* monotonic; stays on the node */
+	bool slow;         /* it took longer than it should; stays on the node */
+};
+
 /** A client's request: every opcode 0x01xx. */
 struct msg_request {
 	uint32_t bucket; /* 0 = default */
@@ -212,6 +271,7 @@ struct msg_request {
 	int64_t delta;        /* ADD */
 	struct slice session; /* token */
 	struct trace_context trace;
+	bool timeline_wanted;
 	bool receipt_wanted;
 	bool forwarded; /* sent on by a node that is not a replica; never sent on again */
 	/* SCAN; of one partition, on the node asked */
@@ -284,6 +344,7 @@ struct msg_result {
 	struct slice session;
 	bool has_receipt;
 	struct msg_receipt receipt;
+	const struct msg_timeline *timeline; /* NULL: none */
 	/* SCAN, LEDGER */
 	uint32_t item_count;
 	const struct scan_item *items;
@@ -308,6 +369,15 @@ struct msg_replica {
 	uint64_t read_epoch;  /* PUSH: epoch of the row the copy was read under */
 	bool direct;          /* ACCEPT: no ballot was prepared for it */
 	struct version next;  /* ACCEPT: ballot to promise with the store; {0,0} none */
+	struct trace_context trace;
+};
+
+/** Where a replica's time went. */
+struct served_time {
+	uint32_t queue_us;  /* until the request was taken up */
+	uint32_t disk_us;   /* until the record was read */
+	uint32_t commit_us; /* until the disk began to write */
+	uint32_t sync_us;   /* until it was durable */
 };
 
 enum replica_answer {
@@ -333,7 +403,8 @@ struct msg_replica_reply {
 	struct version memory_floor; /* PROMISE */
 	uint32_t carrier_count;
 	const struct carrier *carriers;
-	uint64_t config_epoch; /* EPOCH: epoch of the partition's row here */
+	uint64_t config_epoch;     /* EPOCH: epoch of the partition's row here */
+	struct served_time served; /* zero unless the request has a trace */
 };
 
 /** OP_HEARTBEAT and reply: every PING_INTERVAL_US between cores. */
@@ -380,11 +451,17 @@ struct map_node {
 	struct slice client_address;
 	struct slice zone;
 	uint32_t weight;
-	uint64_t features;
+	uint64_t features; /* bit N - 1: it can do what came with feature level N */
 	bool leave_staged; /* NORMAL or JOINING: a commit makes it LEAVING */
 	bool gone_staged;  /* a commit makes it REMOVED: it is dead, and nothing is copied from it */
 	node_id replaces;  /* STAGED: a commit makes that node REMOVED; NODE_NONE: none */
 };
+
+/** The feature level of a node that can do FEATURES: all up to the first that it lacks. */
+static inline uint32_t feature_level_of(uint64_t features)
+{
+	return features == UINT64_MAX ? 64 : (uint32_t)__builtin_ctzll(~features);
+}
 
 /**
  * A partition between two replica sets: while the map has the move, rows still has the old set, every strong phase needs a
@@ -421,8 +498,8 @@ struct map_desc {
 	node_id voters[VOTERS_MAX]; /* decide on the map after this one */
 	uint32_t token_count;
 	struct map_token tokens[TOKENS_MAX];
-	bool paused; /* no move starts */
-	uint64_t feature_level;
+	bool paused;            /* no move starts */
+	uint64_t feature_level; /* every node can do what came up to it, and may */
 };
 
 /** OP_MAP and its reply, OP_MAP_PUSH, OP_MAP_PULL. map NULL: have_epoch is current. */
@@ -558,9 +635,11 @@ enum change_kind {
 	CHANGE_DISCARD = 5, /* forget it; identities that were to be added are spent */
 	CHANGE_PAUSE = 6,   /* give up the moves under way, begin no more */
 	CHANGE_RESUME = 7,
-	CHANGE_TOKEN = 8,   /* make a join token; the reply's value is its text */
-	CHANGE_ADDRESS = 9, /* `node` is reached at `address`, its clients at `client_address` */
+	CHANGE_TOKEN = 8, /* make a join token; the reply's value is its text */
+	CHANGE_ADDRESS =
+		9, /* `node` is reached at `address`, its clients at `client_address`, and can do `features` */
 	CHANGE_WEIGHT = 10,
+	CHANGE_FINALIZE = 11, /* the cluster may do all that every node can */
 };
 
 /** OP_CLUSTER_CHANGE from kvctl, or from a node about itself; the reply is a msg_result. */
@@ -568,6 +647,7 @@ struct msg_change {
 	enum change_kind kind;
 	node_id node; /* NODE_NONE: none */
 	struct slice address, client_address;
+	uint64_t features; /* ADDRESS: of `node` */
 	uint32_t weight;
 	uint64_t ttl_ms; /* of a token; 0 = TOKEN_TTL_DEFAULT_MS */
 	uint64_t epoch;  /* COMMIT: of the map that was planned on; 0: any */
@@ -832,6 +912,12 @@ struct msg {
 		struct msg_hot_keys hot_keys;         /* HOT_KEYS reply; request has no body */
 	};
 };
+
+/** "strong", "eventual"; "unknown" for others. Static storage. */
+const char *level_text(enum msg_level level);
+
+/** "record", "ack"; "unknown" for others. Static storage. */
+const char *answer_name(enum replica_answer answer);
 
 /** "PUT", "ACCEPT"; "UNKNOWN" for others. Static storage. */
 const char *opcode_name(uint16_t opcode);

@@ -75,6 +75,17 @@ static enum kv_status check_page(const struct msg_result *r)
 	return KV_OK;
 }
 
+/** Parents come before their children; the first is nobody's. */
+static enum kv_status check_timeline(const struct msg_timeline *t)
+{
+	CHECK(valid(!trace_is_none(&t->context) && t->span_count > 0));
+	CHECK(valid(t->level <= LEVEL_STRONG && t->partition < PARTITIONS_MAX));
+	CHECK(at_most(t->span_count, TIMELINE_SPANS_MAX));
+	for (uint32_t i = 0; i < t->span_count; i++)
+		CHECK(valid(t->spans[i].parent < MAX(i, 1u)));
+	return KV_OK;
+}
+
 static enum kv_status check_result(const struct msg *m)
 {
 	const struct msg_result *r = &m->result;
@@ -85,6 +96,8 @@ static enum kv_status check_result(const struct msg *m)
 		CHECK(valid(r->receipt.asked <= LEVEL_STRONG && r->receipt.achieved <= LEVEL_STRONG));
 		CHECK(at_most(r->receipt.replica_count, ROW_MAX));
 	}
+	if (r->timeline)
+		CHECK(check_timeline(r->timeline));
 	if (opcode_has_page(m->opcode))
 		return check_page(r);
 	CHECK(valid(r->item_count == 0 && r->cursor.size == 0));
@@ -299,7 +312,7 @@ static enum kv_status check_gc(const struct msg *m)
 static enum kv_status check_change(const struct msg *m)
 {
 	const struct msg_change *c = &m->change;
-	CHECK(valid(c->kind >= NODE_ADD && c->kind <= CHANGE_WEIGHT));
+	CHECK(valid(c->kind >= NODE_ADD && c->kind <= CHANGE_FINALIZE));
 	CHECK(valid(c->node == NODE_NONE || c->node < NODES_MAX));
 	CHECK(at_most(c->address.size, ADDRESS_SIZE_MAX));
 	CHECK(at_most(c->client_address.size, ADDRESS_SIZE_MAX));

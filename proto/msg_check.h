@@ -15,6 +15,7 @@
  *   PUSH carry a record that is not absent, and its value unless it is a tombstone. PREPARE has a ballot.
  * - A map has an epoch, a cluster, nodes[i].index == i, partitions a power of two in range, rows of distinct nodes
  *   that exist, one config epoch a partition.
+ * - A timeline has a trace id and at least one span; parents of spans come before them.
  * - A vote names an epoch and, if it asks, a ballot; MAP_ACCEPT proposes a map of that epoch, MAP_PREPARE none.
  * - JOIN names who asks by uuid. CLUSTER_CHANGE names an address to add, and a node to be removed, reached elsewhere or
  *   given another weight. MOVE_REPORT tells a stage. Roots are only in TREE_ROOTS.

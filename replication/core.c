@@ -5,6 +5,11 @@
 
 uint64_t core_next_id(struct node_core *core) { return ++core->id_last; }
 
+uint64_t core_span(const struct node_core *core, uint64_t id)
+{
+	return hash_u64(core->config.boot_nonce ^ hash_u64(id ^ (uint64_t)core->config.shard << 56)) | 1;
+}
+
 hlc_t core_clock(const struct node_core *core) { return hlc_peek(&core->clock, core->now.wall_us); }
 
 bool core_yields(const struct node_core *core)

@@ -80,6 +80,7 @@ struct node_core {
 
 	uint64_t write_issued;               /* token of the last ACT_WRITE */
 	uint64_t write_done;                 /* all writes up to it are durable */
+	usec_t write_began_us;               /* the disk began the write told of last then; 0: not known */
 	uint64_t write_bytes;                /* of writes that are not durable */
 	struct write_under_way *write_sizes; /* of each such write, at its token modulo the capacity */
 	size_t write_sizes_capacity;
@@ -148,6 +149,9 @@ struct msg *core_msg(struct node_core *core, uint16_t opcode, uint64_t id, bool 
 
 /** Next message id. */
 uint64_t core_next_id(struct node_core *core);
+
+/** A W3C span id, never 0, for what has the message id ID. */
+uint64_t core_span(const struct node_core *core, uint64_t id);
 
 /** A fresh version of this node, or false while the clock's limit is not durable. */
 MUST_USE bool core_fresh_version(struct node_core *core, struct version *ret);

@@ -34,6 +34,7 @@ static void set_defaults(struct core_config *c)
 	c->gc_grace_ms = c->gc_grace_ms ? c->gc_grace_ms : GC_GRACE_MS;
 	usec_t gc_interval_us = MIN(GC_INTERVAL_US, c->gc_grace_ms * USEC_PER_MSEC / 4);
 	c->gc_interval_us = c->gc_interval_us ? c->gc_interval_us : gc_interval_us;
+	c->slow_us = c->slow_us ? c->slow_us : TRACE_SLOW_US;
 	c->tick_us = c->tick_us ? c->tick_us : TICK_US;
 	c->move_stuck_us = c->move_stuck_us ? c->move_stuck_us : MOVE_STUCK_US;
 	c->exchange_interval_us = c->exchange_interval_us ? c->exchange_interval_us : EXCHANGE_INTERVAL_US;
@@ -198,6 +199,12 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		stop_removed(core, before ? &before->desc : NULL);
 		return;
 	}
+	if (desc->feature_level > feature_level_of(core->config.features)) {
+		core_stop(
+			core, KV_VERSION,
+			"the cluster's upgrade was finalized and this version cannot do what others do since: install theirs");
+		return;
+	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
 	partitions_set_map(core, before);
 	map_spread_map_changed(core, before ? &before->desc : NULL);
@@ -266,6 +273,7 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret)
 		.peer_address = core->config.peer_address,
 		.map_epoch = node_core_epoch(core),
 		.shards = core->config.shard_count,
+		.features = core->config.features,
 	};
 	if (core->map)
 		ret->cluster = core->map->desc.cluster;
@@ -523,6 +531,7 @@ static void on_scan_done(struct node_core *core, const struct node_event *ev)
 
 static void on_write_done(struct node_core *core, const struct node_event *ev)
 {
+	core->write_began_us = ev->write.began_us;
 	core_written(core, ev->write.token);
 	pace_written(core);
 	clock_written(core);
@@ -601,6 +610,8 @@ void node_core_calm(struct node_core *core)
 	core->config.buggify_seed = 0;
 	core->config.restless = 0;
 }
+
+void node_core_set_slow(struct node_core *core, usec_t slow_us) { core->config.slow_us = slow_us; }
 
 usec_t node_core_deadline_us(const struct node_core *core)
 {

@@ -25,6 +25,7 @@ struct core_config {
 	uint64_t boot_nonce;  /* random at each start */
 	struct slice name, peer_address, client_address, zone; /* offered when a cluster is formed */
 	uint32_t weight;
+	uint64_t features; /* what it can do, as a map's node has it */
 	struct slice
 		join_token; /* a node without a map asks SEEDS to be admitted with it; empty: it waits to be added */
 	uint32_t seed_count;                /* at most JOIN_SEEDS_MAX */
@@ -43,6 +44,7 @@ struct core_config {
 	usec_t exchange_interval_us; /* between two comparisons with a node; 0 = EXCHANGE_INTERVAL_US */
 	usec_t exchange_settle_us;   /* 0 = EXCHANGE_SETTLE_US */
 	uint32_t gc_grace_ms;        /* least age of what is collected; 0 = GC_GRACE_MS */
+	usec_t slow_us;              /* operations that take so long are told of; 0 = TRACE_SLOW_US */
 	usec_t gc_interval_us; /* between two looks at a partition's tombstones; 0 = GC_INTERVAL_US or a quarter of it, if less */
 	uint64_t buggify_seed; /* simulations only: unlikely paths are taken now and then; 0 = never */
 	uint64_t restless;     /* simulations only: partitions below 64, by bit, whose rows change without need */
@@ -63,6 +65,9 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 
 /** No more unlikely paths than chance brings. */
 void node_core_calm(struct node_core *core);
+
+/** From now on operations that take at least SLOW_US are told of. */
+void node_core_set_slow(struct node_core *core, usec_t slow_us);
 
 /** Monotonic time by which the next EV_TICK is due. */
 usec_t node_core_deadline_us(const struct node_core *core);

@@ -6,6 +6,7 @@
 #include "replication/hint_push.h"
 #include "replication/level.h"
 #include "replication/map_spread.h"
+#include "replication/op_trace.h"
 #include "replication/receipt.h"
 
 static usec_t op_deadline(const struct msg_request *r, usec_t arrived_us)
@@ -45,7 +46,7 @@ static void op_rekey(struct node_core *core, struct op *op)
 struct op *op_new(struct node_core *core, const struct op_class *class, const struct msg *m, usec_t arrived_us)
 {
 	const struct msg_request *r = &m->request;
-	struct op *op = calloc(1, sizeof *op);
+	struct op *op = malloc(sizeof *op);
 	struct blob *key = blob_new(r->key);
 	bool has_value = m->opcode == OP_PUT || m->opcode == OP_CAS || m->opcode == OP_APPEND;
 	struct blob *value = has_value ? blob_new(r->value) : NULL;
@@ -55,6 +56,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 		blob_unref(value);
 		return NULL;
 	}
+	memset(op, 0, offsetof(struct op, timeline.marks));
 	op->class = class;
 	op->opcode = m->opcode;
 	op->level = op_level(m);
@@ -89,6 +91,7 @@ struct op *op_new(struct node_core *core, const struct op_class *class, const st
 	op->leaf = place.leaf;
 	op_take_row(core, op, &place.row);
 	op_rekey(core, op);
+	op_trace_begin(core, op, m, arrived_us);
 	core->op_count++;
 	core->op_bytes += value ? value->size : 0;
 	core->stats.ops_started++;
@@ -124,6 +127,7 @@ void op_free(struct node_core *core, struct op *op)
 {
 	KV_ASSERT(op->answered);
 	KV_ASSERT(!op->turn);
+	op_trace_ended(core, op);
 	op_forget_replies(core, op);
 	hmap_remove(&core->ops, &op->node);
 	if (iheap_contains(&op->timer))
@@ -148,6 +152,7 @@ void op_begin(struct node_core *core, struct op *op, enum op_phase phase, struct
 	op->phase = phase;
 	op->phase_us = core->now.mono_us;
 	op->rounds++;
+	op_trace_phase(core, op);
 	op->asked = 0;
 	op->asked_hlc = core_clock(core);
 	quorum_init(&op->quorum, &op->row, need);
@@ -180,6 +185,7 @@ void op_send(struct node_core *core, struct op *op, uint32_t position, struct ms
 {
 	KV_ASSERT(position < op->row.count);
 	op->asked |= 1u << position;
+	op_trace_sent(core, op, op->row.nodes[position], m);
 	core_send(core, op->row.nodes[position], m);
 }
 
@@ -195,6 +201,7 @@ void op_pause(struct node_core *core, struct op *op, enum op_phase phase, usec_t
 {
 	op_rekey(core, op);
 	op->phase = phase;
+	op_trace_phase(core, op);
 	op_set_timer(core, op, at_us);
 }
 
@@ -302,6 +309,7 @@ void op_answer(struct node_core *core, struct op *op, struct msg *m)
 	level_answer(core, op, &m->result);
 	if (op->receipt_wanted)
 		receipt_fill(core, op, &m->result);
+	op_trace_answered(core, op, m->result.timeline, m);
 	core->stats.ops_unavailable += m->result.status == KV_UNAVAILABLE;
 	core->stats.ops_deadline += m->result.status == KV_DEADLINE;
 	core->stats.ops_in_doubt += m->result.in_doubt;
@@ -479,6 +487,7 @@ void op_replica_answer(struct node_core *core, node_id from, const struct msg *m
 	int position = row_position(&op->row, from);
 	if (position < 0)
 		return;
+	op_trace_replied(core, op, from, m);
 	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);
 	/* The replicas have changed, and that replica knows it first: with the map the operation begins anew. */
 	if (m->answer.answer == ANSWER_EPOCH && m->answer.config_epoch > op->row.config_epoch) {
@@ -495,6 +504,7 @@ void op_forward_answer(struct node_core *core, node_id from, const struct msg *m
 	struct op *op = op_find(core, m->id);
 	if (!op || op->phase != PHASE_FORWARDING || op->opcode != m->opcode || op->forward_to != from)
 		return;
+	op_trace_replied(core, op, from, m);
 	bool plain_read = m->opcode == OP_GET && op->level != LEVEL_STRONG;
 	detector_request_answered(core, from, plain_read, core->now.mono_us - op->phase_us);
 	op->class->answer(core, op, 0, m);

@@ -13,6 +13,7 @@
 #include "replication/core.h"
 #include "replication/quorum.h"
 #include "replication/session.h"
+#include "replication/timeline.h"
 
 struct turn;
 
@@ -176,6 +177,8 @@ struct op {
 	struct ilink turn_link;
 	struct version next;   /* ballot asked for with the present accept; none if not */
 	uint32_t next_holders; /* bits: replicas that have promised it */
+
+	struct timeline timeline; /* last: most of it is not initialised */
 };
 
 /** The level a request is carried out at: what it says, or strong where it must be and nothing is said. */

@@ -3,7 +3,7 @@
  * A request for a key of which this node is no replica: sent on once, to a replica that answers in our place.
  */
 #include "replication/nearest.h"
-#include "replication/op.h"
+#include "replication/op_trace.h"
 
 /** A read goes to the nearest replica, all else to the one that most others send it to as well. */
 static int choose(struct node_core *core, const struct op *op)
@@ -19,6 +19,7 @@ void op_forward_start(struct node_core *core, struct op *op, const struct msg *m
 {
 	op->phase = PHASE_FORWARDING;
 	op->phase_us = core->now.mono_us;
+	op_trace_phase(core, op);
 	int position = choose(core, op);
 	if (position < 0) {
 		op_fail(core, op, KV_UNAVAILABLE, /* in_doubt= */ false,
@@ -34,6 +35,7 @@ void op_forward_start(struct node_core *core, struct op *op, const struct msg *m
 	sent->request.deadline_ms = (uint32_t)MAX(left_us / USEC_PER_MSEC, (usec_t)1);
 	core->stats.ops_forwarded++;
 	op->forward_to = op->row.nodes[position];
+	op_trace_sent(core, op, op->forward_to, sent);
 	core_send(core, op->forward_to, sent);
 	op_set_timer(core, op, op->deadline_us);
 }

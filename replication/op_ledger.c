@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "proto/keyhash.h"
 #include "replication/ledger_row.h"
-#include "replication/op.h"
+#include "replication/op_trace.h"
 
 enum { CURSOR_PREFIX_SIZE = 6 };
 _Static_assert(CURSOR_PREFIX_SIZE + KEY_SIZE_MAX + LEDGER_KEY_SUFFIX_SIZE <= CURSOR_SIZE_MAX,
@@ -46,6 +46,7 @@ void op_ledger_start(struct node_core *core, struct op *op, const struct msg *m)
 {
 	const struct msg_request *r = &m->request;
 	op->phase = PHASE_SCANNING;
+	op_trace_phase(core, op);
 	struct disk_scan scan = {.table = DISK_LEDGER,
 				 .partition = op->partition,
 				 .rows_max = r->limit ? MIN(r->limit, SCAN_ITEMS_MAX) : SCAN_ITEMS_MAX,

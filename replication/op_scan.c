@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One page of one partition as this node has it: no quorum, no order but the disk's. */
-#include "replication/op.h"
+#include "replication/op_trace.h"
 #include "replication/page.h"
 
 /** What the page needs of the request; lives in op->value. */
@@ -26,6 +26,7 @@ void op_scan_start(struct node_core *core, struct op *op, const struct msg *m)
 {
 	const struct msg_request *r = &m->request;
 	op->phase = PHASE_SCANNING;
+	op_trace_phase(core, op);
 	struct disk_scan scan = {.table = DISK_DATA, .partition = op->partition, .bytes_max = SCAN_SIZE_MAX};
 	if (!page_seek(r->cursor, &scan)) {
 		op_fail(core, op, KV_INVALID, false, "the cursor is not one that a scan of this partition gave");

@@ -3,12 +3,14 @@
 
 #include "base/mutant.h"
 #include "proto/keyhash.h"
+#include "replication/served.h"
 
 /** An answer that waits until a write is durable. */
 struct held_reply {
 	struct ilink link;
 	uint64_t token;
 	node_id to;
+	struct served served;
 	struct msg msg;
 	struct blob *bytes; /* what msg.answer.record points into */
 	struct carrier carriers[];
@@ -25,12 +27,14 @@ static void answer_plain(struct node_core *core, node_id to, const struct msg *r
 	core_send(core, to, m);
 }
 
-static void answer_now(struct node_core *core, node_id to, const struct msg *m, struct blob *bytes)
+static void answer_now(struct node_core *core, node_id to, const struct served *served, const struct msg *m,
+		       struct blob *bytes)
 {
 	struct msg *copy = actions_copy(core->out, m, sizeof *m);
 	copy->answer.carriers =
 		actions_copy(core->out, m->answer.carriers, m->answer.carrier_count * sizeof m->answer.carriers[0]);
 	actions_hold(core->out, bytes);
+	served_answer(core, served, to, copy);
 	core_send(core, to, copy);
 }
 
@@ -43,11 +47,12 @@ static void hold_in_order(struct node_core *core, struct held_reply *held)
 	ilist_insert_after(before, &held->link);
 }
 
-static void answer_held(struct node_core *core, node_id to, const struct msg *m, struct slot *slot)
+static void answer_held(struct node_core *core, node_id to, const struct served *served, const struct msg *m,
+			struct slot *slot)
 {
 	size_t carriers_size = m->answer.carrier_count * sizeof m->answer.carriers[0];
 	struct held_reply *held = xmalloc(sizeof *held + carriers_size);
-	*held = (struct held_reply){.token = slot->write_token, .to = to, .msg = *m};
+	*held = (struct held_reply){.token = slot->write_token, .to = to, .served = *served, .msg = *m};
 	held->bytes = slot->bytes ? blob_ref(slot->bytes) : NULL;
 	if (carriers_size > 0)
 		memcpy(held->carriers, m->answer.carriers, carriers_size);
@@ -56,12 +61,13 @@ static void answer_held(struct node_core *core, node_id to, const struct msg *m,
 }
 
 /** Sends the answer now, or when the key's last write is durable. */
-static void answer(struct node_core *core, node_id to, const struct msg *m, struct slot *slot)
+static void answer(struct node_core *core, node_id to, const struct served *served, const struct msg *m,
+		   struct slot *slot)
 {
 	if (COVER_IF(slot->write_token > core->write_done, answer_held))
-		answer_held(core, to, m, slot);
+		answer_held(core, to, served, m, slot);
 	else
-		answer_now(core, to, m, slot->bytes);
+		answer_now(core, to, served, m, slot->bytes);
 }
 
 /** The write of the slot's key that was started last. */
@@ -206,7 +212,8 @@ static void trim_value(const struct msg_replica *req, struct msg_replica_reply *
 	ret->record.value = slice_of(NULL, 0);
 }
 
-static void serve_loaded(struct node_core *core, struct slot *slot, node_id from, const struct msg *req)
+static void serve_loaded(struct node_core *core, struct slot *slot, node_id from, const struct msg *req,
+			 usec_t arrived_us, usec_t taken_us)
 {
 	KV_ASSERT(slot->state == SLOT_READY);
 	struct carrier carriers[CARRIERS_MAX];
@@ -226,7 +233,12 @@ static void serve_loaded(struct node_core *core, struct slot *slot, node_id from
 		ledger_pushed_late(core, slot, &req->replica);
 	trim_value(&req->replica, &m.answer);
 	core->stats.replica_rejects += m.answer.answer == ANSWER_REJECT;
-	answer(core, from, &m, slot);
+	const struct served times = {.arrived_us = MIN(arrived_us, taken_us),
+				     .taken_us = taken_us,
+				     .ready_us = core->now.mono_us,
+				     .trace = req->replica.trace,
+				     .awaited = req->replica.deadline_ms != 0};
+	answer(core, from, &times, &m, slot);
 }
 
 static bool is_expired(const struct node_core *core, const struct msg *req, usec_t arrived_us)
@@ -298,6 +310,7 @@ static void park(struct node_core *core, struct slot *slot, node_id from, const 
 		answer_plain(core, from, req, ANSWER_BUSY);
 		return;
 	}
+	p->taken_us = core->now.mono_us;
 	slots_park(&core->slots, slot, p);
 	if (slot->state == SLOT_LOADING)
 		return;
@@ -344,7 +357,7 @@ void replica_request(struct node_core *core, node_id from, const struct msg *m, 
 			slots_settle(&core->slots, slot);
 		return;
 	}
-	serve_loaded(core, slot, from, m);
+	serve_loaded(core, slot, from, m, arrived_us, core->now.mono_us);
 	slots_settle(&core->slots, slot);
 }
 
@@ -359,7 +372,7 @@ static void serve_parked(struct node_core *core, struct slot *slot, const struct
 	if (refusal)
 		answer_plain(core, p->from, &p->msg, refusal);
 	else
-		serve_loaded(core, slot, p->from, &p->msg);
+		serve_loaded(core, slot, p->from, &p->msg, p->arrived_us, p->taken_us);
 }
 
 void replica_loaded(struct node_core *core, struct slot *slot, bool found, struct slice bytes)
@@ -395,7 +408,7 @@ void replica_written(struct node_core *core)
 		if (held->token > core->write_done)
 			break;
 		ilist_remove(link);
-		answer_now(core, held->to, &held->msg, held->bytes);
+		answer_now(core, held->to, &held->served, &held->msg, held->bytes);
 		blob_unref(held->bytes);
 		free(held);
 	}

@@ -3,7 +3,7 @@
 
 #include "replication/form.h"
 #include "replication/level.h"
-#include "replication/op.h"
+#include "replication/op_trace.h"
 #include "replication/prediction.h"
 #include "replication/recent.h"
 
@@ -26,7 +26,7 @@ bool request_is_forwardable(uint16_t opcode)
 }
 
 static void answer_error(struct node_core *core, const struct node_event *ev, node_id from, const struct msg *req,
-			 enum kv_status status, const char *text)
+			 usec_t arrived_us, enum kv_status status, const char *text)
 {
 	KV_ASSERT(opcode_is_client(req->opcode) && req->opcode != OP_MAP); /* whose answer is a result */
 	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
@@ -34,6 +34,7 @@ static void answer_error(struct node_core *core, const struct node_event *ev, no
 	m->result.status = status;
 	m->result.message = slice_str(text);
 	m->result.retry_after_ms = status_class(status) == STATUS_RETRY ? OVERLOAD_RETRY_MS : 0;
+	op_trace_refused(core, req, arrived_us, m);
 	if (ev)
 		core_reply(core, ev->request.client, m);
 	else
@@ -194,7 +195,7 @@ static void handle_request(struct node_core *core, const struct node_event *ev, 
 	}
 	if (status != KV_OK) {
 		core->stats.ops_overloaded += status == KV_OVERLOADED;
-		answer_error(core, ev, from, m, status, text);
+		answer_error(core, ev, from, m, arrived_us, status, text);
 		return;
 	}
 	if (ev)

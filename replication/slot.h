@@ -44,7 +44,7 @@ struct slot {
 struct parked {
 	struct ilink link;
 	node_id from;
-	usec_t arrived_us;
+	usec_t arrived_us, taken_us;
 	size_t size; /* of the allocation */
 	struct msg msg;
 };

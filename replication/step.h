@@ -94,6 +94,7 @@ struct node_event {
 		} read;
 		struct {
 			uint64_t token;
+			usec_t began_us; /* monotonic: the disk began to write it; 0: not known */
 		} write;
 		struct {
 			uint64_t token;
@@ -118,7 +119,8 @@ enum action_kind {
 	ACT_DROP, /* a write that removes all DATA, TREE and LEDGER rows of a partition; a crash may leave some of them */
 	ACT_SCAN,     /* ends in EV_SCAN_DONE */
 	ACT_SAVE_MAP, /* make the map durable, then EV_MAP_SAVED to every core of the node */
-	ACT_PEER, /* node `index`, or NODE_GUEST, is reached at `address` from now on; empty address: forget it */
+	ACT_PEER,  /* node `index`, or NODE_GUEST, is reached at `address` from now on; empty address: forget it */
+	ACT_TRACE, /* what an operation took its time for, if somebody is to know; may be ignored */
 	ACT_STOP, /* stop the process, saying why: the identity may not go on, or, with KV_OK, has left the cluster as asked */
 };
 
@@ -158,6 +160,9 @@ struct action {
 			node_id index;
 			struct slice address;
 		} peer;
+		struct {
+			const struct msg_timeline *timeline;
+		} trace;
 		struct {
 			enum kv_status status;
 			struct slice why;

@@ -85,6 +85,7 @@ static enum kv_status look_for_rows(struct commit *c, const struct store_op *op,
  */
 static void commit_drop(struct commit *c, struct commit_write *write)
 {
+	usec_t start_us = clock_mono_us();
 	for (size_t i = 0; i < write->count; i++) {
 		const struct store_op *op = &write->ops[i];
 		bool any;
@@ -95,6 +96,7 @@ static void commit_drop(struct commit *c, struct commit_write *write)
 			fatal_store("commit.failed", status);
 	}
 	count(&c->stats.writes, 1);
+	write->began_us = start_us;
 	loop_post(write->owner, &write->done);
 }
 
@@ -140,6 +142,7 @@ static void commit_group(struct commit *c, struct mpsc_node **pending)
 	while (node != end) {
 		struct commit_write *write = container_of(node, struct commit_write, link);
 		node = node->next; /* its owner may free it as soon as it is posted */
+		write->began_us = start_us;
 		loop_post(write->owner, &write->done);
 	}
 	*pending = end;

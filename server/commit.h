@@ -17,6 +17,7 @@
 /** One atomic write. Embedded in the caller's struct, which holds the operations' bytes. */
 struct commit_write {
 	struct loop_item done;      /* public: run is called on OWNER's loop when the write is durable */
+	usec_t began_us;            /* read-only in run: the engine got it then, on the monotonic clock */
 	struct mpsc_node link;      /* private */
 	struct loop *owner;         /* public */
 	const struct store_op *ops; /* public; they and their bytes live until done runs */

@@ -11,7 +11,7 @@
 #include "server/address.h"
 #include "server/config_yaml.h"
 
-enum { FILE_SIZE_MAX = 1 << 20, SHARDS_MAX = 64 };
+enum { FILE_SIZE_MAX = 1 << 20 };
 
 #define KEY_(scope_, section_, name_, kind_, fallback_, min_, max_, field_)                                        \
 	{                                                                                                          \
@@ -49,6 +49,8 @@ static const struct config_key keys[] = {
 	KEY("deletes", "keep", CONFIG_DURATION, "240m", USEC_PER_SEC, 24 * 3600 * USEC_PER_SEC, deletes_keep_us),
 	LIVE("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
 	LIVE("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
+	LIVE("trace", "slow", CONFIG_DURATION, "100ms", 0, 60 * USEC_PER_SEC, trace_slow_us),
+	KEY("trace", "collector", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, trace_collector),
 	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms),
 	KEY("test", "compare_interval", CONFIG_DURATION, "60s", 100 * USEC_PER_MSEC, 3600 * USEC_PER_SEC,
 	    test_compare_interval_us),
@@ -58,6 +60,7 @@ _Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "tables sized by it");
 _Static_assert(CONNECTIONS_DEFAULT_MAX == 12000 && CONN_INFLIGHT_MAX == 256 && OPS_MAX == 4096, "defaults above");
 _Static_assert(VALUE_SIZE_DEFAULT_MAX == 1 << 20, "defaults above");
 _Static_assert(EXCHANGE_INTERVAL_US == 60 * USEC_PER_SEC, "defaults above");
+_Static_assert(TRACE_SLOW_US == 100 * USEC_PER_MSEC, "defaults above");
 _Static_assert(GC_GRACE_MS == 4 * 3600 * 1000, "defaults above");
 
 const struct config_key *config_keys(size_t *ret_count)
@@ -605,5 +608,6 @@ void config_release(struct config *c)
 	free(c->advertise_peer);
 	free(c->join_seeds);
 	free(c->join_token_file);
+	free(c->trace_collector);
 	*c = (struct config){0};
 }

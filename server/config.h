@@ -50,6 +50,9 @@ struct config {
 	/* log */
 	enum log_level log_level;
 	enum log_format log_format;
+	/* trace */
+	usec_t trace_slow_us;  /* operations that take so long are kept and logged */
+	char *trace_collector; /* host:port for OTLP over HTTP, or empty */
 	/* test */
 	int64_t test_wall_offset_ms;
 	usec_t test_compare_interval_us; /* between two comparisons with another node */

@@ -3,12 +3,15 @@
 
 #include <stdarg.h>
 
+#include "base/clock.h"
 #include "base/klog.h"
 #include "proto/codec.h"
 #include "proto/opcode.h"
 
 /* Unsent output from which on a connection is not read, and beyond which it is closed when memory is short. */
 enum { OUTPUT_PAUSE = 1 << 20, OUTPUT_FAIR = 64 << 10 };
+
+#define UNENCODABLE_LOG_INTERVAL_US (10 * USEC_PER_SEC)
 
 bool conn_is_paused(const struct conn *c)
 {
@@ -78,9 +81,12 @@ static void output_added(struct conn *c, size_t size)
 /** An answer that keeps no limit (a page too large) becomes an error, so that the request is not left open. */
 static void send_unencodable(struct conn *c, const struct msg *msg, enum kv_status status)
 {
+	static struct log_limit limit;
+	uint64_t suppressed;
 	KV_ASSERT(msg->opcode != OP_ERROR);
-	log_error("message.unencodable", L_STR("opcode", opcode_name(msg->opcode)),
-		  L_STR("status", status_name(status)));
+	if (log_limit_pass(&limit, clock_mono_us(), UNENCODABLE_LOG_INTERVAL_US, &suppressed))
+		log_error("answer.unencodable", L_STR("opcode", opcode_name(msg->opcode)),
+			  L_STR("status", status_name(status)), L_U64("suppressed", suppressed));
 	if (c->state != CONN_DEAD)
 		conn_send_error(c, 0, msg->id, status, "the answer to %s cannot be sent: %s",
 				opcode_name(msg->opcode), status_text(status));

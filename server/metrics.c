@@ -194,6 +194,10 @@ static const struct metric metrics[] = {
 	PARTS("kvd_reads_total", METRIC_COUNTER, "from",
 	      "Reads answered from memory at once, and by reader threads",
 	      PART("from=\"memory\"", NUMBER(reads_cached)), PART("from=\"disk\"", NUMBER(reads_pooled))),
+	PARTS("kvd_traces_total", METRIC_COUNTER, "what",
+	      "Operations that were sampled, failed or slow: all, those slow, and what the collector took and did not",
+	      PART("what=\"kept\"", NUMBER(traces_kept)), PART("what=\"slow\"", NUMBER(traces_slow)),
+	      PART("what=\"exported\"", NUMBER(traces_exported)), PART("what=\"dropped\"", NUMBER(traces_dropped))),
 	/* Loops and network. */
 	WRITTEN("kvd_event_loop_lag_seconds", METRIC_HISTOGRAM, NULL, metric_lag,
 		"How late shards' loops come to a timer, ten times a second"),

@@ -108,6 +108,9 @@ static void carry_out(struct node *n, const struct action *action)
 	case ACT_PEER:
 		events->peer(owner, action->peer.index, action->peer.address);
 		return;
+	case ACT_TRACE:
+		events->trace(owner, action->trace.timeline);
+		return;
 	case ACT_STOP:
 		events->stop(owner, action->stop.status, action->stop.why);
 		return;

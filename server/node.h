@@ -32,6 +32,7 @@ struct node_events {
 	void (*reply)(void *owner, const struct node_origin *origin,
 		      const struct msg *msg); /* msg.id is the request's */
 	void (*peer)(void *owner, node_id index, struct slice address);
+	void (*trace)(void *owner, const struct msg_timeline *timeline);
 	void (*save_map)(void *owner, const struct map_desc *map);
 	void (*stop)(void *owner, enum kv_status status, struct slice why);
 };

@@ -131,7 +131,8 @@ static void write_done(struct loop_item *item, bool live)
 {
 	struct node_write *w = container_of(item, struct node_write, write.done);
 	if (live) {
-		struct node_event event = {.kind = EV_WRITE_DONE, .write = {.token = w->token}};
+		struct node_event event = {.kind = EV_WRITE_DONE,
+					   .write = {.token = w->token, .began_us = w->write.began_us}};
 		node_step(w->node, &event);
 	}
 	buf_release(&w->bytes);

@@ -439,8 +439,12 @@ void peer_send(struct peer_set *set, node_id index, const struct msg *msg)
 	outq_close(queue);
 	if (status != KV_OK) {
 		stats_add(&set->config.stats->peer_messages_dropped, 1);
-		log_error("message.unencodable", L_STR("opcode", opcode_name(msg->opcode)),
-			  L_STR("status", status_name(status)), L_U64("node", index));
+		static struct log_limit limit;
+		uint64_t suppressed;
+		if (log_limit_pass(&limit, clock_mono_us(), WARN_INTERVAL_US, &suppressed))
+			log_error("message.unencodable", L_STR("opcode", opcode_name(msg->opcode)),
+				  L_STR("status", status_name(status)), L_U64("node", index),
+				  L_U64("suppressed", suppressed));
 		return;
 	}
 	stats_add(&set->config.stats->frames_sent, 1);

@@ -108,6 +108,7 @@ static void on_house(void *data)
 		ask_core(s);
 	}
 	publish(s);
+	atomic_fetch_add_explicit(&s->beats, 1, memory_order_relaxed);
 	turn_window(s, now_us);
 	s->house_us = now_us + SHARD_PUBLISH_US;
 	loop_timer_set(&s->house, s->house_us);
@@ -140,6 +141,7 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 		return status;
 	}
 	pthread_mutex_init(&s->status_mutex, NULL);
+	traces_init(&s->traces);
 	s->hot = xcalloc(1, sizeof *s->hot);
 	s->hot_last = xcalloc(1, sizeof *s->hot_last);
 	loop_set_after_round(&s->loop, after_round, s);
@@ -211,6 +213,7 @@ void shard_free(struct shard *s)
 		buf_release(&s->told[i]);
 	free(s->opstats);
 	pthread_mutex_destroy(&s->status_mutex);
+	traces_release(&s->traces);
 	free(s->hot);
 	free(s->hot_last);
 	free(s);
@@ -224,6 +227,7 @@ struct order {
 	enum hello_kind kind;
 	struct buf bytes;                                      /* map: as stored; request: a whole frame */
 	uint32_t inflight_max, operations_max, value_size_max; /* limits */
+	usec_t slow_us;                                        /* the same */
 };
 
 static struct order *order_new(struct shard *s, void (*run)(struct loop_item *item, bool live))
@@ -300,6 +304,7 @@ static void run_limits(struct loop_item *item, bool live)
 		s->conns.config.inflight_max = order->inflight_max;
 		s->conns.config.value_size_max = order->value_size_max;
 		node_core_set_limits(s->node.core, order->operations_max, order->value_size_max);
+		node_core_set_slow(s->node.core, order->slow_us);
 	}
 	order_free(order);
 }
@@ -310,6 +315,7 @@ void shard_post_limits(struct shard *s, const struct config *now)
 	order->inflight_max = (uint32_t)now->limits_inflight;
 	order->operations_max = (uint32_t)now->limits_operations;
 	order->value_size_max = (uint32_t)now->limits_value_size;
+	order->slow_us = MAX(now->trace_slow_us, (usec_t)1);
 	loop_post(&s->loop, &order->item);
 }
 

@@ -19,6 +19,7 @@
 #include "server/node.h"
 #include "server/peer.h"
 #include "server/server.h"
+#include "server/traces.h"
 
 /** What a shard tells the others about itself, every SHARD_PUBLISH_US. */
 struct shard_status {
@@ -57,8 +58,10 @@ struct shard {
 	usec_t window_until_us;
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
+	struct traces traces;     /* any thread, by its own calls */
 	bool draining;
-	_Atomic bool quiet; /* draining, and nobody waits for an answer */
+	_Atomic bool quiet;     /* draining, and nobody waits for an answer */
+	_Atomic uint64_t beats; /* rises every SHARD_PUBLISH_US while the loop turns */
 	pthread_mutex_t status_mutex;
 	struct shard_status status; /* under the mutex, and told */
 	struct buf told[SHARD_TOLD_COUNT];

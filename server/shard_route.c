@@ -7,7 +7,10 @@
 #include "server/admin.h"
 #include "server/dispatch.h"
 #include "server/map_store.h"
+#include "server/release.h"
 #include "server/shard.h"
+
+#define REFUSAL_LOG_INTERVAL_US (1 * USEC_PER_SEC) /* whoever is refused may come again at once */
 
 /** A message on its way to another shard's core: the frame it came in, decoded again over there. */
 struct crossing {
@@ -188,8 +191,8 @@ static void fill_hello(struct shard *s, struct msg_hello *ret)
 {
 	node_core_hello(s->node.core, ret);
 	ret->kind = HELLO_PEER;
-	ret->proto_min = PROTO_VERSION_MIN;
-	ret->proto_max = PROTO_VERSION_MAX;
+	ret->proto_min = release.proto_min;
+	ret->proto_max = release.proto_max;
 	ret->frame_size_max = FRAME_HEADER_SIZE + META_SIZE_ADMIN_MAX + s->conns.config.value_size_max;
 	ret->window = s->conns.config.inflight_max;
 	ret->shards = s->server->shard_count;
@@ -212,10 +215,10 @@ static enum kv_status judge_client(const struct msg_hello *hello, const struct m
 static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct msg_hello *hello,
 				  const struct msg_hello *own, struct error *err)
 {
-	if (hello->proto_min > PROTO_VERSION_MAX || hello->proto_max < PROTO_VERSION_MIN)
+	if (hello->proto_min > release.proto_max || hello->proto_max < release.proto_min)
 		return error_set(err, KV_VERSION,
 				 "protocol versions %u to %u were offered, this node speaks %u to %u",
-				 hello->proto_min, hello->proto_max, PROTO_VERSION_MIN, PROTO_VERSION_MAX);
+				 hello->proto_min, hello->proto_max, release.proto_min, release.proto_max);
 	if (hello->kind != c->kind)
 		return error_set(err, KV_DENIED,
 				 c->kind == HELLO_PEER ? "this address is for nodes; clients connect to %s"
@@ -228,6 +231,16 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 	return judge_client(hello, own, err);
 }
 
+static void log_refusal(const struct shard *s, const struct msg_hello *hello, enum kv_status status)
+{
+	static struct log_limit limit;
+	uint64_t suppressed;
+	if (log_limit_pass(&limit, clock_mono_us(), REFUSAL_LOG_INTERVAL_US, &suppressed))
+		log_warn("hello.refused", L_STR("status", status_name(status)),
+			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name),
+			 L_U64("suppressed", suppressed));
+}
+
 static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply)
 {
 	struct shard *s = owner;
@@ -238,11 +251,10 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 	answer->status = judge_hello(s, c, hello, answer, &s->hello_error);
 	answer->message = slice_str(s->hello_error.message);
 	if (answer->status != KV_OK) {
-		log_warn("hello.refused", L_STR("status", status_name(answer->status)),
-			 L_STR("reason", s->hello_error.message), L_BYTES("name", hello->name));
+		log_refusal(s, hello, answer->status);
 		return;
 	}
-	answer->proto_min = MIN(hello->proto_max, PROTO_VERSION_MAX);
+	answer->proto_min = MIN(hello->proto_max, release.proto_max);
 	answer->proto_max = answer->proto_min;
 	if (c->kind == HELLO_PEER)
 		c->peer = hello->index;
@@ -358,6 +370,23 @@ static void on_peer(void *owner, node_id index, struct slice address)
 	peer_point(&((struct shard *)owner)->peers, index, address);
 }
 
+static void on_trace(void *owner, const struct msg_timeline *timeline)
+{
+	static struct log_limit limits[2]; /* of requests, and of what is served as a replica */
+	struct shard *s = owner;
+	usec_t ago_us = clock_mono_us() - timeline->arrived_us;
+	usec_t wall_us = clock_wall_us() - ago_us;
+	stats_add(&s->server->stats.traces_kept, 1);
+	traces_keep(&s->traces, timeline, wall_us);
+	if (!timeline->slow)
+		return;
+	struct slow_op slow;
+	stats_add(&s->server->stats.traces_slow, 1);
+	slow_op_tell(timeline, wall_us, &slow);
+	traces_keep_slow(&s->traces, &slow);
+	slow_op_log(&slow, timeline->ballot, &limits[slow.replica]);
+}
+
 static void on_map_stored(void *owner, struct slice stored)
 {
 	struct shard *s = owner;
@@ -384,6 +413,7 @@ const struct node_events shard_node_events = {
 	.send = on_send,
 	.reply = on_reply,
 	.peer = on_peer,
+	.trace = on_trace,
 	.save_map = on_save_map,
 	.stop = on_stop,
 };

@@ -29,7 +29,11 @@
 	X(peer_messages_sent)                                                                                      \
 	X(peer_messages_dropped) /* to nodes that cannot be reached or do not take them fast enough */             \
 	X(reads_cached)          /* answered from memory on the loop */                                            \
-	X(reads_pooled)          /* handed to the reader threads */
+	X(reads_pooled)          /* handed to the reader threads */                                                \
+	X(traces_kept)           /* of operations that were sampled, failed or slow */                             \
+	X(traces_slow)           /* of them slow */                                                                \
+	X(traces_exported)       /* taken by the collector */                                                      \
+	X(traces_dropped)        /* the collector did not take them, or not fast enough */
 
 struct server_stats {
 #define SERVER_COUNTER_FIELD_(name) _Atomic uint64_t name;

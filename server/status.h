@@ -18,6 +18,8 @@ enum { STATUS_PEER_UP = 1, STATUS_PEER_SUSPECT, STATUS_PEER_DOWN, STATUS_PEER_MY
 
 #define STATUS_PAIRS_MAX 16u /* pairs of replicas that are named because they were compared longest ago */
 
+#define STATUS_SLOW_MAX 20u /* slow operations that are named */
+
 /** Numbers around the cores, each with the name it has in STATUS. */
 #define STATUS_SERVER_NUMBERS(X)                                                                                   \
 	SERVER_COUNTERS(X)                                                                                         \
@@ -80,6 +82,10 @@ struct status {
 	struct repair_pair pairs[STATUS_PAIRS_MAX]; /* compared longest ago, the oldest first */
 	uint32_t pair_count;
 	struct verdict verdict;
+
+	/* What took long, newest first, by status_collect only. */
+	uint32_t slow_count;
+	struct slow_op slow[STATUS_SLOW_MAX];
 };
 
 #define STATUS_MAP_LAG_US (5 * USEC_PER_SEC)

@@ -300,6 +300,31 @@ static void put_history(struct jsonw *w, const struct trend *t)
 	jsonw_object_end(w);
 }
 
+static void put_slow(struct jsonw *w, const struct status *s)
+{
+	char trace[33];
+	jsonw_array(w, "slow");
+	for (uint32_t i = 0; i < s->slow_count; i++) {
+		const struct slow_op *op = &s->slow[i];
+		snprintf(trace, sizeof trace, "%016llx%016llx", (unsigned long long)op->trace_hi,
+			 (unsigned long long)op->trace_lo);
+		jsonw_object(w, NULL);
+		jsonw_u64(w, "at_ms", op->wall_us / USEC_PER_MSEC);
+		jsonw_str(w, "op", opcode_name(op->opcode));
+		jsonw_str(w, "role", op->replica ? "replica" : "coordinator");
+		jsonw_str(w, "level", op->replica ? "replica" : level_text(op->level));
+		jsonw_str(w, "result", op->replica ? "answered" : status_name(op->status));
+		jsonw_u64(w, "took_us", op->took_us);
+		jsonw_u64(w, "queue_us", op->queue_us);
+		jsonw_u64(w, "partition", op->partition);
+		jsonw_u64(w, "epoch", op->epoch);
+		jsonw_str(w, "trace", trace);
+		jsonw_str(w, "phases", op->timeline);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+}
+
 void status_json(const struct metrics_view *view, const struct trend *trend, usec_t now_us, struct buf *out)
 {
 	struct jsonw w = JSONW_INIT(out);
@@ -311,6 +336,7 @@ void status_json(const struct metrics_view *view, const struct trend *trend, use
 	put_requests(&w, view);
 	put_counters(&w, view->now);
 	put_history(&w, trend);
+	put_slow(&w, view->now);
 	jsonw_object_end(&w);
 	buf_append_str(out, "\n");
 }

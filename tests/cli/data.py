@@ -57,8 +57,11 @@ def json_field_names_are_stable(c):
     equal(sorted(c.json('partition', 'locate', 'k')), ['hash', 'key', 'leaf', 'map_epoch', 'nodes', 'partition', 'replicas'])
     equal(len(c.json('partition', 'ls')), 16)
     equal(sorted(c.json('hint', 'ls')[0]), ['hints_pending', 'node', 'partitions_dirty', 'target', 'target_state'])
-    equal(sorted(c.json('bench', '--ops', '20')), ['clients', 'consistency', 'inflight', 'operations', 'per_second', 'seconds',
-                                                  'statuses', 'value_size'])
+    bench = c.json('bench', '--ops', '20')
+    equal(sorted(bench), ['clients', 'consistency', 'inflight', 'keys', 'operations', 'per_second', 'rate', 'seconds',
+                          'statuses', 'threads', 'unsent', 'value_size', 'zipf'])
+    equal(sorted(bench['operations'][0]), ['consistency', 'count', 'max_us', 'mean_us', 'operation', 'p50_us', 'p999_us',
+                                           'p99_us', 'per_second'])
 
 
 def exit_codes_tell_what_happened(c):

@@ -113,6 +113,27 @@ def every_kind_of_write_can_be_measured(c):
         equal([row['operation'] for row in result['operations']], [kind, 'get'])
 
 
+def a_mixed_load_is_measured_kind_by_kind(c):
+    result = c.json('bench', '--mix', 'get@strong=2,put=1,incr=1', '--preload', '--keys', '30', '--ops', '200', '--clients', '2',
+                    '--inflight', '4', '--distribution', 'zipf', '--key-size', '16', '--timeout', '20s')
+    equal([(row['operation'], row['consistency']) for row in result['operations']],
+          [('get', 'strong'), ('put', 'eventual'), ('incr', 'strong')])
+    equal(result['statuses'], {'OK': 200})
+    equal(sum(row['count'] for row in result['operations']), 200)
+    equal(len(c.must('get', 'bench/0000000029', '-o', 'raw')), 100)
+
+
+def an_open_loop_keeps_its_rate_and_tells_each_interval(c):
+    out = c.must('bench', '--rate', '200', '--seconds', '1', '--interval', '250ms', '--keys', '30', '--timeout', '20s', '-o', 'jsonl')
+    rows = [json.loads(line) for line in out.splitlines()]
+    *intervals, total = rows
+    equal([row['interval'] for row in intervals], list(range(len(intervals))))
+    told = sum(row['count'] for row in total['operations'])
+    equal(told + total['unsent'], 200)
+    equal(sum(pair[1] for row in intervals for kind in row['operations'] for pair in kind['histogram']) <= told, True)
+    equal(c.run('bench', '--interval', '1s', '--ops', '1')[0], 2)
+
+
 def a_higher_fence_shuts_lower_ones_out(c):
     c.must('put', 'f/1', 'five', '--fence', '5')
     code, _, talk = c.run('put', 'f/1', 'four', '--fence', '4')
@@ -243,7 +264,8 @@ def a_time_to_live_is_told_and_changed(c):
 def main():
     tests = [a_put_happens_only_if_its_condition_holds, each_key_of_a_del_has_the_condition, cas_tells_what_is_there_instead,
              numbers_are_added_to, values_grow_at_their_end, what_many_add_at_once_is_added_once,
-             every_kind_of_write_can_be_measured, a_higher_fence_shuts_lower_ones_out, what_became_of_a_write_is_told,
+             every_kind_of_write_can_be_measured, a_mixed_load_is_measured_kind_by_kind,
+             an_open_loop_keeps_its_rate_and_tells_each_interval, a_higher_fence_shuts_lower_ones_out, what_became_of_a_write_is_told,
              a_session_never_sees_less_than_it_wrote, a_bounded_read_says_how_old_it_may_be,
              receipts_say_how_each_level_was_kept, a_value_that_lost_is_listed_and_restored,
              a_time_to_live_is_told_and_changed, a_strong_write_in_doubt_tells_its_id]

@@ -33,6 +33,8 @@ def mistakes_end_with_2_and_say_what_was_meant(ctl):
                         (['expire', 'k', '5'], 'with its unit'), (['outcome', 'k'], 'no id of a write'),
                         (['ledger'], 'ledger ls, ledger restore'), (['ledger', 'restore', 'k', '7'], 'no version'),
                         (['bench', '--write', 'del'], 'put, cas, incr, append'),
+                        (['bench', '--mix', 'get'], 'KIND[@LEVEL]=SHARE'), (['bench', '--distribution', 'zipf=0'], 'exponent'),
+                        (['bench', '--mix', 'get=1', '--ratio', '1:1'], 'all that'), (['bench', '--key-size', '4'], '--key-size'),
                         (['status', '-o', 'raw'], 'does not write that output format'),
                         (['scan', '--cursor', '!'], '--cursor'), (['export', '--raw', '--format', 'tsv'], 'JSON lines only'),
                         (['cluster', 'init', 'a:1', '--replicas', '3'], 'as many nodes'),

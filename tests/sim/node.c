@@ -115,6 +115,8 @@ static void node_act(struct sim_node *n, uint32_t core, const struct action *a)
 	case ACT_PEER:
 		links_point(n, a->peer.index, a->peer.address);
 		return;
+	case ACT_TRACE:
+		return;
 	case ACT_STOP:
 		sim_node_stop(n, a->stop.status, a->stop.why);
 		return;

@@ -26,6 +26,15 @@ static const char *differ_hello(const struct msg_hello *a, const struct msg_hell
 	return NULL;
 }
 
+static const char *differ_trace(const struct trace_context *a, const struct trace_context *b)
+{
+	SAME(trace_hi);
+	SAME(trace_lo);
+	SAME(span);
+	SAME(sampled);
+	return NULL;
+}
+
 static const char *differ_request(const struct msg_request *a, const struct msg_request *b)
 {
 	SAME(bucket);
@@ -49,10 +58,8 @@ static const char *differ_request(const struct msg_request *a, const struct msg_
 	SAME(if_present);
 	SAME(delta);
 	SAME_BYTES(session);
-	SAME(trace.trace_hi);
-	SAME(trace.trace_lo);
-	SAME(trace.span);
-	SAME(trace.sampled);
+	SAME_PART(differ_trace(&a->trace, &b->trace));
+	SAME(timeline_wanted);
 	SAME(receipt_wanted);
 	SAME(forwarded);
 	SAME(partition);
@@ -83,6 +90,35 @@ static const char *differ_receipt(const struct msg_receipt *a, const struct msg_
 	return NULL;
 }
 
+static const char *differ_timeline(const struct msg_timeline *a, const struct msg_timeline *b)
+{
+	SAME_PART(differ_trace(&a->context, &b->context));
+	SAME(span);
+	SAME(node);
+	SAME(opcode);
+	SAME(level);
+	SAME(partition);
+	SAME(epoch);
+	SAME_VERSION(ballot);
+	SAME(rounds);
+	SAME(status);
+	SAME(in_doubt);
+	SAME(took_us);
+	SAME(left_out);
+	SAME(span_count);
+	for (uint32_t i = 0; i < a->span_count; i++) {
+		SAME(spans[i].kind);
+		SAME(spans[i].parent);
+		SAME(spans[i].node);
+		SAME(spans[i].peer);
+		SAME(spans[i].start_us);
+		SAME(spans[i].took_us);
+		SAME(spans[i].open);
+		SAME(spans[i].result);
+	}
+	return NULL;
+}
+
 static const char *differ_result(const struct msg_result *a, const struct msg_result *b)
 {
 	SAME(status);
@@ -103,6 +139,9 @@ static const char *differ_result(const struct msg_result *a, const struct msg_re
 	SAME(has_receipt);
 	if (a->has_receipt)
 		SAME_PART(differ_receipt(&a->receipt, &b->receipt));
+	DIFFER_UNLESS(!a->timeline == !b->timeline, "timeline");
+	if (a->timeline)
+		SAME_PART(differ_timeline(a->timeline, b->timeline));
 	SAME(item_count);
 	for (uint32_t i = 0; i < a->item_count; i++) {
 		SAME_BYTES(items[i].key);
@@ -164,6 +203,7 @@ static const char *differ_replica(const struct msg_replica *a, const struct msg_
 	SAME(read_epoch);
 	SAME(direct);
 	SAME_VERSION(next);
+	SAME_PART(differ_trace(&a->trace, &b->trace));
 	return differ_record(&a->record, &b->record);
 }
 
@@ -185,6 +225,10 @@ static const char *differ_answer(const struct msg_replica_reply *a, const struct
 		SAME(carriers[i].result);
 	}
 	SAME(config_epoch);
+	SAME(served.queue_us);
+	SAME(served.disk_us);
+	SAME(served.commit_us);
+	SAME(served.sync_us);
 	return differ_record(&a->record, &b->record);
 }
 

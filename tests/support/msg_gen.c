@@ -126,6 +126,16 @@ static void gen_hello(struct rng *rng, struct arena *arena, struct msg_hello *h)
 	h->message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX);
 }
 
+static struct trace_context trace(struct rng *rng)
+{
+	return (struct trace_context){
+		.trace_hi = number(rng, 64),
+		.trace_lo = number(rng, 64),
+		.span = number(rng, 64),
+		.sampled = coin(rng),
+	};
+}
+
 static void gen_request(struct rng *rng, struct arena *arena, uint16_t opcode, struct msg_request *r)
 {
 	r->bucket = number32(rng);
@@ -150,12 +160,8 @@ static void gen_request(struct rng *rng, struct arena *arena, uint16_t opcode, s
 	r->if_present = coin(rng);
 	r->delta = (int64_t)number(rng, 64);
 	r->session = bytes(rng, arena, 0, SESSION_TOKEN_SIZE_MAX);
-	r->trace = (struct trace_context){
-		.trace_hi = number(rng, 64),
-		.trace_lo = number(rng, 64),
-		.span = number(rng, 64),
-		.sampled = coin(rng),
-	};
+	r->trace = trace(rng);
+	r->timeline_wanted = coin(rng);
 	r->receipt_wanted = coin(rng);
 	r->forwarded = coin(rng);
 	r->partition = (uint16_t)rng_below(rng, PARTITIONS_MAX);
@@ -182,6 +188,42 @@ static void gen_receipt(struct rng *rng, struct msg_receipt *r)
 		r->replicas[i].ver = version(rng);
 		r->replicas[i].status = status(rng);
 	}
+}
+
+static void gen_timeline(struct rng *rng, struct arena *arena, struct msg_timeline *t)
+{
+	t->context = (struct trace_context){
+		.trace_hi = number(rng, 64),
+		.trace_lo = number(rng, 64) | 1,
+		.span = number(rng, 64),
+	};
+	t->span = number(rng, 64);
+	t->node = node(rng);
+	t->opcode = (uint16_t)number(rng, 16);
+	t->level = (enum msg_level)rng_between(rng, LEVEL_DEFAULT, LEVEL_STRONG);
+	t->partition = (uint16_t)rng_below(rng, PARTITIONS_MAX);
+	t->epoch = number(rng, 64);
+	t->ballot = version(rng);
+	t->rounds = number32(rng);
+	t->status = status(rng);
+	t->in_doubt = coin(rng);
+	t->took_us = number(rng, 64);
+	t->left_out = number32(rng);
+	t->span_count = length(rng, 1, TIMELINE_SPANS_MAX);
+	struct timeline_span *spans = allocate(arena, t->span_count * sizeof *spans);
+	for (uint32_t i = 0; i < t->span_count; i++) {
+		spans[i] = (struct timeline_span){
+			.kind = (enum span_kind)number32(rng),
+			.parent = (uint32_t)rng_below(rng, MAX(i, 1u)),
+			.node = node(rng),
+			.peer = node(rng),
+			.start_us = number(rng, 64),
+			.took_us = number(rng, 64),
+			.open = coin(rng),
+			.result = number32(rng),
+		};
+	}
+	t->spans = spans;
 }
 
 static void gen_page(struct rng *rng, struct arena *arena, struct msg_result *r)
@@ -225,6 +267,11 @@ static void gen_result(struct rng *rng, struct arena *arena, uint16_t opcode, st
 	r->has_receipt = coin(rng);
 	if (r->has_receipt)
 		gen_receipt(rng, &r->receipt);
+	if (rng_chance(rng, 200000)) {
+		struct msg_timeline *timeline = allocate(arena, sizeof *timeline);
+		gen_timeline(rng, arena, timeline);
+		r->timeline = timeline;
+	}
 	if (opcode_has_page(opcode))
 		gen_page(rng, arena, r);
 	else if (opcode_is_client(opcode) || opcode == OP_PING)
@@ -286,6 +333,7 @@ static void gen_replica(struct rng *rng, struct arena *arena, uint16_t opcode, s
 	r->read_epoch = number(rng, 64);
 	r->direct = coin(rng);
 	r->next = version(rng);
+	r->trace = trace(rng);
 }
 
 static void gen_answer(struct rng *rng, struct arena *arena, struct msg_replica_reply *r)
@@ -311,6 +359,12 @@ static void gen_answer(struct rng *rng, struct arena *arena, struct msg_replica_
 		};
 	r->carriers = carriers;
 	r->config_epoch = number(rng, 64);
+	r->served = (struct served_time){
+		.queue_us = number32(rng),
+		.disk_us = number32(rng),
+		.commit_us = number32(rng),
+		.sync_us = number32(rng),
+	};
 }
 
 static void gen_map(struct rng *rng, struct arena *arena, struct msg_map *m)

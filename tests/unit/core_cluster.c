@@ -167,7 +167,16 @@ static void frame_free(struct frame *f)
 	free(f);
 }
 
-static void note_answer(struct cluster *c, const struct msg *m)
+static void note_timeline(struct told *to, node_id node, const struct msg_timeline *t)
+{
+	KV_ASSERT(t->span_count <= ARRAY_SIZE(to->spans));
+	to->node = node;
+	to->timeline = *t;
+	memcpy(to->spans, t->spans, t->span_count * sizeof t->spans[0]);
+	to->timeline.spans = to->spans;
+}
+
+static void note_answer(struct cluster *c, node_id node, const struct msg *m)
 {
 	c->answers++;
 	if (m->opcode == OP_EXPLAIN) {
@@ -178,6 +187,9 @@ static void note_answer(struct cluster *c, const struct msg *m)
 		       m->explanation.pair_count * sizeof c->explained_pairs[0]);
 		return;
 	}
+	c->told_client.timeline.span_count = 0;
+	if (opcode_is_client(m->opcode) && m->opcode != OP_MAP && m->result.timeline)
+		note_timeline(&c->told_client, node, m->result.timeline);
 	c->result = m->result;
 	buf_clear(&c->value);
 	buf_append_slice(&c->value, m->result.value);
@@ -193,7 +205,9 @@ static void carry_out(struct cluster *c, node_id i)
 		if (a->kind == ACT_SEND)
 			frame_send(c, i, a->send.to, a->send.msg);
 		else if (a->kind == ACT_REPLY)
-			note_answer(c, a->reply.msg);
+			note_answer(c, i, a->reply.msg);
+		else if (a->kind == ACT_TRACE && c->trace_count < TRACES)
+			note_timeline(&c->traces[c->trace_count++], i, a->trace.timeline);
 		else if (a->kind == ACT_READ || a->kind == ACT_WRITE || a->kind == ACT_DROP || a->kind == ACT_SCAN)
 			job_add(n, a);
 		else if (a->kind == ACT_SAVE_MAP && c->save_maps && !n->saved)
@@ -421,6 +435,7 @@ void start_node(struct cluster *c, node_id i, const struct map_desc *map)
 				     .weight = 1,
 				     .hlc_limit = stored_limit(n),
 				     .hints_max = c->hints_max,
+				     .slow_us = c->slow_us,
 				     .gc_grace_ms = c->gc_grace_ms,
 				     .gc_interval_us = c->gc_interval_us,
 				     .map = map};

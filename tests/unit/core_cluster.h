@@ -16,7 +16,7 @@
 #include "replication/node_core.h"
 #include "replication/record.h"
 
-enum { NODES = 6, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7 };
+enum { NODES = 6, PARTITIONS = 16, REPLICAS = 3, RULES = 8, CLIENT = 7, TRACES = 16 };
 
 #define START_MONO_US (10 * USEC_PER_SEC)
 #define START_WALL_US (1700000000 * USEC_PER_SEC)
@@ -72,6 +72,13 @@ struct rule {
 	bool keep;
 };
 
+/** A timeline that a core told. */
+struct told {
+	node_id node;
+	struct msg_timeline timeline;
+	struct timeline_span spans[TIMELINE_SPANS_MAX];
+};
+
 struct cluster {
 	struct node nodes[NODES];
 	uint32_t node_count;
@@ -93,10 +100,14 @@ struct cluster {
 	uint32_t answers;
 	struct msg_result result; /* of the last; message, value, token and items are gone but for these: */
 	struct buf value, token;
+	struct told told_client; /* with it; no spans: none */
 	struct msg_explanation explained; /* the last one */
 	struct explain_hint explained_hints[EXPLAIN_HINTS_MAX];
 	struct repair_pair explained_pairs[ROW_MAX];
 	uint32_t saves;
+	usec_t slow_us; /* 0: the default */
+	uint32_t trace_count;
+	struct told traces[TRACES]; /* the first ones, as ACT_TRACE told them */
 };
 
 static const struct msg_request strong = {.level = LEVEL_STRONG};

@@ -47,6 +47,12 @@ enum kv_status kv_changes_discard(struct kv_client *client, unsigned timeout_ms,
 /** PAUSE: gives up the moves under way and begins no more, until it is called without. */
 enum kv_status kv_moves_pause(struct kv_client *client, bool pause, unsigned timeout_ms, struct kv_error *err);
 
+/**
+ * Ends a rolling upgrade: the cluster may use all that every node can do, and no node goes back to an older version. KV_REFUSED: a node
+ * can do less than others, the message says which. Does nothing if there is nothing to raise.
+ */
+enum kv_status kv_upgrade_finalize(struct kv_client *client, unsigned timeout_ms, struct kv_error *err);
+
 #define KV_TOKEN_SIZE 129
 
 /** A token that admits one node, which asks by itself (join.seeds), within TTL_MS (0: an hour). */

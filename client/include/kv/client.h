@@ -232,12 +232,17 @@ struct kv_options {
 	/* Writes of one key: be this write, tried again if its attempt is not 0. Key, value and conditions must be those of
 	 * the first try. NULL: a new one. Borrowed. */
 	const struct kv_write_id *write;
+	/* The caller's W3C trace context, "00-<32 digits>-<16 digits>-01" as a traceparent header has it: the spans of the nodes
+	 * that carry the request out belong to that trace, below that span; with the flag 01 they are kept and exported. KV_INVALID
+	 * for anything else. NULL: none. Borrowed */
+	const char *traceparent;
+	bool timeline; /* ask for a timeline with the answer: kv_item_timeline; the request is traced then in any case */
 };
 
 #define KV_OPTIONS_INIT                                                                                            \
 	{                                                                                                          \
 		sizeof(struct kv_options), KV_LEVEL_DEFAULT, KV_ACKS_DEFAULT, 0, 0, 0, 0, NULL, false, false,      \
-			false, NULL, 0, NULL, NULL                                                                 \
+			false, NULL, 0, NULL, NULL, NULL, false                                                    \
 	}
 
 /* ---- Answers ---------------------------------------------------------------------------------------------------- */
@@ -269,6 +274,42 @@ struct kv_receipt {
 	struct kv_receipt_replica replicas[KV_ROW_MAX];
 };
 
+/** "No node" in a span. */
+#define KV_SPAN_NODE_NONE 0xFFFFu
+
+/** A stretch of the time that a request took. Names may be added with later versions. */
+struct kv_span {
+	const char
+		*name; /* request, queue, backoff, turn, read, copy, prepare, accept, direct, push, forward, scan,
+			     replica, serve, disk, commit, sync: docs/tracing.md. Static storage */
+	const char *result; /* of a message: ack, reject, ..., "unanswered"; of a request: its status. NULL: none */
+	uint32_t parent;    /* index of an earlier span; the first is nobody's child */
+	uint16_t node;      /* index of where it was spent */
+	uint16_t peer;      /* of who was asked; KV_SPAN_NODE_NONE: nobody */
+	bool open;          /* it had not ended when it was told */
+	uint64_t start_us;  /* since the request came to the node that tells */
+	uint64_t took_us;
+};
+
+/** Where the time of a request went, as the node that coordinated it tells. */
+struct kv_timeline {
+	char trace_id[33];     /* 32 hexadecimal digits */
+	const char *operation; /* "PUT". Static storage */
+	uint16_t node;         /* who tells */
+	uint16_t partition;
+	enum kv_level level;
+	uint64_t epoch;           /* of the cluster map */
+	struct kv_version ballot; /* the last one; {0, 0}: none */
+	uint32_t rounds;          /* of messages to replicas */
+	enum kv_status status;
+	bool in_doubt;
+	uint64_t took_us;   /* at the node */
+	uint64_t client_us; /* here, from the last sending to its answer */
+	uint32_t left_out;  /* events that there was no room for */
+	uint32_t span_count;
+	const struct kv_span *spans; /* the first is the whole; parents come before children */
+};
+
 struct kv_memory;
 
 /**
@@ -292,6 +333,9 @@ void kv_item_release(struct kv_item *item);
 /** A second item on the same memory, released on its own: to keep what a callback was shown. Any thread. */
 struct kv_item kv_item_ref(const struct kv_item *item);
 
+/** The timeline that came with the answer, as long as ITEM lives. NULL: none was asked for, or the node knows of none. */
+const struct kv_timeline *kv_item_timeline(const struct kv_item *item);
+
 /** The number in an answer to kv_add (the sum), kv_append (the size) or kv_outcome of one. False if there is none. */
 bool kv_item_number(const struct kv_item *item, int64_t *ret_number);
 
@@ -300,7 +344,9 @@ bool kv_item_number(const struct kv_item *item, int64_t *ret_number);
  *
  * RET_ITEM is the caller's to release, and may be NULL for writes. It is filled with KV_OK (writes: version and write id) and
  * with KV_CONDITION_FAILED (present version, {0, 0} if the key is absent; the value where value.data is not NULL); with a
- * receipt wanted KV_NOT_FOUND fills it too. After any other error it is cleared. */
+ * receipt wanted KV_NOT_FOUND fills it too; with a timeline wanted every error does that a node answered, to the last
+ * try or an earlier one, for kv_item_timeline alone.
+ * After any other error it is cleared. */
 
 /** KV_NOT_FOUND: no such key. */
 enum kv_status kv_get(struct kv_client *client, const struct kv_options *options, struct kv_slice key,
@@ -597,8 +643,8 @@ struct kv_cluster_info {
 	uint32_t node_count;
 	uint32_t move_count; /* partitions on the way to other nodes */
 	uint32_t voter_count;
-	uint16_t voters[5]; /* nodes that keep the map */
-	uint64_t feature_level;
+	uint16_t voters[5];     /* nodes that keep the map */
+	uint64_t feature_level; /* what came up to it is in use; see kv_upgrade_finalize */
 };
 
 /** The cluster as its map tells. KV_NOT_READY: the nodes are not part of a cluster yet. */
@@ -622,9 +668,10 @@ struct kv_node {
 	char zone[65];
 	char client_address[257]; /* host:port */
 	char peer_address[257];
-	bool leave_staged; /* a commit makes it leave */
-	bool gone_staged;  /* a commit removes it at once */
-	uint16_t replaces; /* STAGED: whose place it takes at the commit; KV_NODE_NONE */
+	bool leave_staged;      /* a commit makes it leave */
+	bool gone_staged;       /* a commit removes it at once */
+	uint16_t replaces;      /* STAGED: whose place it takes at the commit; KV_NODE_NONE */
+	uint32_t feature_level; /* greatest that its version can do */
 };
 
 /** All nodes of the map, by index. *ret_nodes is freed with kv_nodes_free. KV_NOT_READY as in kv_cluster_info. */
