@@ -77,6 +77,7 @@ BAD_INCLUDES = [
     ('verify/check_linear.c', '#include "tests/sim/sim.h"'),
     ('replication/op_get.c', '#include "verify/history.h"'),
     # tests and examples
+    ('cli/output.c', '#include <histedit.h>'),
     ('tests/sim/sim.c', '#include "server/node.h"'),
     ('tests/cluster/plant.c', '#include "server/node.h"'),
     ('tests/cluster/plant_record.c', '#include "replication/core.h"'),
