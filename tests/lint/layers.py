@@ -34,6 +34,7 @@ PROJECT = {
                   'server/dispatch.h', 'verify/*', 'tests/support/*', 'tests/sim/*'],
     'tests/cluster': ['base/*', 'verify/*', 'kv/*', 'tests/support/*', 'tests/cluster/*'],
     # Puts records below a node that is down; the tests themselves know what clients know.
+    'tests/cluster/plant_record.c': ['base/*', 'storage/keyspace.h', 'storage/store_rocks.h'],
     'tests/cluster/plant.c': ['base/*', 'replication/record.h', 'storage/keyspace.h', 'storage/store_rocks.h',
                               'tests/cluster/*'],
     # What the next release can do, linked in the place of server/release.c.

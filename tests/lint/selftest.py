@@ -77,8 +77,10 @@ BAD_INCLUDES = [
     ('verify/check_linear.c', '#include "tests/sim/sim.h"'),
     ('replication/op_get.c', '#include "verify/history.h"'),
     # tests and examples
+    ('cli/output.c', '#include <histedit.h>'),
     ('tests/sim/sim.c', '#include "server/node.h"'),
     ('tests/cluster/plant.c', '#include "server/node.h"'),
+    ('tests/cluster/plant_record.c', '#include "replication/core.h"'),
     ('tests/cluster/release_next.c', '#include "server/node.h"'),
     ('tests/sim/sim.c', '#include "storage/store_rocks.h"'),
     ('tests/sim/sim.c', '#include "storage/rocks_options.h"'),
@@ -151,6 +153,7 @@ GOOD_INCLUDES = [
     ('storage/store_rocks.c', '#include "base/buf.h"'),
     ('server/node.c', '#include "replication/step.h"'),
     ('tests/cluster/plant.c', '#include "storage/store_rocks.h"'),
+    ('tests/cluster/plant_record.c', '#include "storage/store_rocks.h"'),
     ('tests/cluster/release_next.c', '#include "server/release.h"'),
     ('server/node.c', '#include "storage/store.h"'),
     ('server/loop.c', '#include <event2/event.h>'),
