@@ -71,6 +71,11 @@ enum kv_status kv_moves_pause(struct kv_client *client, bool pause, unsigned tim
 		      timeout_ms, err);
 }
 
+enum kv_status kv_upgrade_finalize(struct kv_client *client, unsigned timeout_ms, struct kv_error *err)
+{
+	return change(client, (struct msg_change){.kind = CHANGE_FINALIZE, .node = NODE_NONE}, timeout_ms, err);
+}
+
 enum kv_status kv_join_token(struct kv_client *client, uint64_t ttl_ms, char ret_token[KV_TOKEN_SIZE],
 			     unsigned timeout_ms, struct kv_error *err)
 {

@@ -45,6 +45,7 @@ static void node_fill(struct kv_node *to, const struct map_node *from)
 	to->leave_staged = from->leave_staged;
 	to->gone_staged = from->gone_staged;
 	to->replaces = from->state == NODE_STAGED ? from->replaces : NODE_NONE;
+	to->feature_level = feature_level_of(from->features);
 	uuid_format(&from->uuid, to->uuid);
 	call_copy_text(to->name, sizeof to->name, from->name);
 	call_copy_text(to->zone, sizeof to->zone, from->zone);

@@ -16,6 +16,7 @@ enum kv_status codec_encode_change(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, ttl_ms, c->ttl_ms);
 	CODEC_SET(&pb, planned, c->epoch);
 	CODEC_SET(&pb, deadline_ms, c->deadline_ms);
+	CODEC_SET(&pb, features, c->features);
 	return codec_emit(out, &pb.base, slice_of(NULL, 0));
 }
 
@@ -33,6 +34,7 @@ enum kv_status codec_decode_change(struct codec_in *in, const ProtobufCMessage *
 	c->ttl_ms = pb->ttl_ms;
 	c->epoch = pb->planned;
 	c->deadline_ms = pb->deadline_ms;
+	c->features = pb->features;
 	return KV_OK;
 }
 

@@ -451,11 +451,17 @@ struct map_node {
 	struct slice client_address;
 	struct slice zone;
 	uint32_t weight;
-	uint64_t features;
+	uint64_t features; /* bit N - 1: it can do what came with feature level N */
 	bool leave_staged; /* NORMAL or JOINING: a commit makes it LEAVING */
 	bool gone_staged;  /* a commit makes it REMOVED: it is dead, and nothing is copied from it */
 	node_id replaces;  /* STAGED: a commit makes that node REMOVED; NODE_NONE: none */
 };
+
+/** The feature level of a node that can do FEATURES: all up to the first that it lacks. */
+static inline uint32_t feature_level_of(uint64_t features)
+{
+	return features == UINT64_MAX ? 64 : (uint32_t)__builtin_ctzll(~features);
+}
 
 /**
  * A partition between two replica sets: while the map has the move, rows still has the old set, every strong phase needs a
@@ -492,8 +498,8 @@ struct map_desc {
 	node_id voters[VOTERS_MAX]; /* decide on the map after this one */
 	uint32_t token_count;
 	struct map_token tokens[TOKENS_MAX];
-	bool paused; /* no move starts */
-	uint64_t feature_level;
+	bool paused;            /* no move starts */
+	uint64_t feature_level; /* every node can do what came up to it, and may */
 };
 
 /** OP_MAP and its reply, OP_MAP_PUSH, OP_MAP_PULL. map NULL: have_epoch is current. */
@@ -629,9 +635,11 @@ enum change_kind {
 	CHANGE_DISCARD = 5, /* forget it; identities that were to be added are spent */
 	CHANGE_PAUSE = 6,   /* give up the moves under way, begin no more */
 	CHANGE_RESUME = 7,
-	CHANGE_TOKEN = 8,   /* make a join token; the reply's value is its text */
-	CHANGE_ADDRESS = 9, /* `node` is reached at `address`, its clients at `client_address` */
+	CHANGE_TOKEN = 8, /* make a join token; the reply's value is its text */
+	CHANGE_ADDRESS =
+		9, /* `node` is reached at `address`, its clients at `client_address`, and can do `features` */
 	CHANGE_WEIGHT = 10,
+	CHANGE_FINALIZE = 11, /* the cluster may do all that every node can */
 };
 
 /** OP_CLUSTER_CHANGE from kvctl, or from a node about itself; the reply is a msg_result. */
@@ -639,6 +647,7 @@ struct msg_change {
 	enum change_kind kind;
 	node_id node; /* NODE_NONE: none */
 	struct slice address, client_address;
+	uint64_t features; /* ADDRESS: of `node` */
 	uint32_t weight;
 	uint64_t ttl_ms; /* of a token; 0 = TOKEN_TTL_DEFAULT_MS */
 	uint64_t epoch;  /* COMMIT: of the map that was planned on; 0: any */
@@ -765,7 +774,7 @@ struct msg_explanation {
 	struct version promise;    /* below it nothing is promised or accepted in the partition */
 	struct version memory;     /* copies up to it may have been forgotten */
 	struct version seal, drop; /* floors of the partition */
-	uint32_t tree;             /* its hash tree: 0 not here, 1 being read or built, 2 ready */
+	uint32_t tree;             /* its hash tree: 0 not here, 1 being built, 2 ready, 3 and saved */
 	bool more_hints;           /* than fit */
 	uint32_t hint_count;       /* at most EXPLAIN_HINTS_MAX */
 	const struct explain_hint *hints;

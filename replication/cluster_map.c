@@ -184,6 +184,8 @@ enum kv_status cluster_map_check_next(const struct map_desc *present, const stru
 		return error_set(err, KV_WRONG_CLUSTER, "the map is of another cluster");
 	if (present->partitions != next->partitions || present->replicas != next->replicas)
 		return error_set(err, KV_INVALID, "partitions and replicas of a cluster never change");
+	if (next->feature_level < present->feature_level)
+		return error_set(err, KV_INVALID, "the feature level never goes back");
 	for (uint32_t i = 0; i < present->node_count; i++) {
 		enum kv_status status = check_next_node(&present->nodes[i], desc_node(next, (node_id)i), err);
 		if (status != KV_OK)

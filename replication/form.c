@@ -123,7 +123,8 @@ struct map_node form_describe_self(const struct node_core *core, node_id index)
 				 .peer_address = core->config.peer_address,
 				 .client_address = core->config.client_address,
 				 .zone = core->config.zone,
-				 .weight = core->config.weight};
+				 .weight = core->config.weight,
+				 .features = core->config.features};
 }
 
 static void form_check_complete(struct node_core *core);
@@ -202,6 +203,15 @@ void form_reserve(struct node_core *core, const struct msg *m)
 	a->send.msg = reply;
 }
 
+/** What every node can do. */
+static uint32_t common_level(const struct form *f)
+{
+	uint64_t common = UINT64_MAX;
+	for (node_id i = 0; i < f->count; i++)
+		common &= f->nodes[i].features;
+	return feature_level_of(common);
+}
+
 static void form_save(struct node_core *core)
 {
 	struct form *f = core->form;
@@ -224,7 +234,8 @@ static void form_save(struct node_core *core)
 				.node_count = f->count,
 				.nodes = f->nodes,
 				.rows = rows,
-				.config_epochs = epochs};
+				.config_epochs = epochs,
+				.feature_level = common_level(f)};
 	desc.voter_count = voters_choose(&desc, NULL, desc.voters);
 	if (cluster_map_check(&desc, &err) != KV_OK) {
 		form_end(core, KV_REFUSED, false, err.message);

@@ -328,6 +328,7 @@ void membership_change(struct node_core *core, uint64_t client, const struct msg
 	c->order.node = in->node;
 	c->order.address = keep(c, in->address);
 	c->order.client_address = keep(c, in->client_address);
+	c->order.features = in->features;
 	c->order.weight = in->weight;
 	c->order.epoch = in->epoch;
 	if (in->kind == CHANGE_TOKEN)
@@ -379,7 +380,7 @@ void membership_told(struct node_core *core, node_id from, const struct msg *m)
 		if (in->address.size > 0)
 			core_peer(core, from, in->address);
 	}
-	if (relocation_is_known(node, in->address, in->client_address))
+	if (relocation_is_known(node, in->address, in->client_address, in->features))
 		return; /* only this node's link was wrong */
 	for (struct ilink *l = ilist_first(&core->membership.changes); l;
 	     l = ilist_next(&core->membership.changes, l)) {
@@ -395,6 +396,7 @@ void membership_told(struct node_core *core, node_id from, const struct msg *m)
 	c->was = keep(c, node->peer_address);
 	c->order.node = from;
 	c->order.address = keep(c, in->address);
+	c->order.features = in->features;
 	c->order.client_address = keep(c, in->client_address);
 	propose_first(core);
 }

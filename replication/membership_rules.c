@@ -191,6 +191,13 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 		const struct map_node *other = node_at(map, o->self.peer_address, o->node);
 		if (other)
 			return refuse_node(err, KV_REFUSED, other->index, "already has that address");
+		if (feature_level_of(o->self.features) < map->feature_level) {
+			(void)!error_set(
+				err, KV_REFUSED,
+				"the cluster is at feature level %llu and that node can do %u: install a newer version there",
+				(unsigned long long)map->feature_level, feature_level_of(o->self.features));
+			return CHANGE_REFUSED;
+		}
 		struct map_node node = o->self;
 		node.index = (node_id)map->node_count;
 		node.state = NODE_STAGED;
@@ -313,12 +320,43 @@ static enum change_effect set_address(struct map_draft *d, const struct change_o
 	const struct map_node *node = &d->nodes[o->node];
 	struct slice peer = o->address.size > 0 ? o->address : node->peer_address;
 	struct slice client = o->client_address.size > 0 ? o->client_address : node->client_address;
-	if (slice_equal(peer, node->peer_address) && slice_equal(client, node->client_address))
+	bool same = slice_equal(peer, node->peer_address) && slice_equal(client, node->client_address);
+	if (same && node->features == o->features)
 		return CHANGE_NOTHING;
-	const struct map_node *other = node_at(&d->desc, peer, o->node);
+	const struct map_node *other = same ? NULL : node_at(&d->desc, peer, o->node);
 	if (other)
 		return refuse_node(err, KV_REFUSED, other->index, "already has that address");
 	map_draft_address(d, o->node, peer, client);
+	d->nodes[o->node].features = o->features;
+	return CHANGE_DRAFTED;
+}
+
+/** Only upwards: what a level brought may be on disk from then on. Nodes that are still to come are asked too. */
+static enum change_effect finalize(struct map_draft *d, struct error *err)
+{
+	uint32_t lowest = 64, highest = 0;
+	node_id behind = NODE_NONE;
+	for (uint32_t i = 0; i < d->desc.node_count; i++) {
+		const struct map_node *node = &d->nodes[i];
+		if (node->state == NODE_REMOVED)
+			continue;
+		uint32_t level = feature_level_of(node->features);
+		highest = MAX(highest, level);
+		if (level < lowest) {
+			lowest = level;
+			behind = node->index;
+		}
+	}
+	if (lowest < highest) {
+		const struct map_node *node = &d->nodes[behind];
+		(void)!error_set(err, KV_REFUSED,
+				 "node %.*s can do feature level %u, others %u: upgrade every node first",
+				 (int)MIN(node->name.size, 64u), (const char *)node->name.data, lowest, highest);
+		return CHANGE_REFUSED;
+	}
+	if (lowest <= d->desc.feature_level)
+		return CHANGE_NOTHING;
+	d->desc.feature_level = lowest;
 	return CHANGE_DRAFTED;
 }
 
@@ -359,6 +397,8 @@ static enum change_effect apply(struct map_draft *draft, const struct change_ord
 		return set_address(draft, order, err);
 	case CHANGE_WEIGHT:
 		return set_weight(draft, order, err);
+	case CHANGE_FINALIZE:
+		return finalize(draft, err);
 	}
 	return refuse(err, KV_UNSUPPORTED, "this version does not know that change; upgrade the node");
 }

@@ -14,6 +14,7 @@ struct change_order {
 	node_id node;         /* NODE_NONE: none. ADD: whom it replaces */
 	struct map_node self; /* ADD: the node, without index and state */
 	struct slice address, client_address; /* ADDRESS */
+	uint64_t features;                    /* ADDRESS: of the node */
 	uint32_t weight;
 	uint64_t token_hash;    /* TOKEN, ADD by token */
 	uint64_t expires_ms;    /* TOKEN */

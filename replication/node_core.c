@@ -199,6 +199,12 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 		stop_removed(core, before ? &before->desc : NULL);
 		return;
 	}
+	if (desc->feature_level > feature_level_of(core->config.features)) {
+		core_stop(
+			core, KV_VERSION,
+			"the cluster's upgrade was finalized and this version cannot do what others do since: install theirs");
+		return;
+	}
 	slots_set_partitions(&core->slots, desc->partitions, version_floor(core->boot_limit));
 	partitions_set_map(core, before);
 	map_spread_map_changed(core, before ? &before->desc : NULL);
@@ -267,6 +273,7 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret)
 		.peer_address = core->config.peer_address,
 		.map_epoch = node_core_epoch(core),
 		.shards = core->config.shard_count,
+		.features = core->config.features,
 	};
 	if (core->map)
 		ret->cluster = core->map->desc.cluster;

@@ -25,6 +25,7 @@ struct core_config {
 	uint64_t boot_nonce;  /* random at each start */
 	struct slice name, peer_address, client_address, zone; /* offered when a cluster is formed */
 	uint32_t weight;
+	uint64_t features; /* what it can do, as a map's node has it */
 	struct slice
 		join_token; /* a node without a map asks SEEDS to be admitted with it; empty: it waits to be added */
 	uint32_t seed_count;                /* at most JOIN_SEEDS_MAX */

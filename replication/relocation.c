@@ -3,9 +3,9 @@
 
 #include "replication/core.h"
 
-bool relocation_is_known(const struct map_node *node, struct slice peer, struct slice client)
+bool relocation_is_known(const struct map_node *node, struct slice peer, struct slice client, uint64_t features)
 {
-	return (peer.size == 0 || slice_equal(peer, node->peer_address)) &&
+	return node->features == features && (peer.size == 0 || slice_equal(peer, node->peer_address)) &&
 	       (client.size == 0 || slice_equal(client, node->client_address));
 }
 
@@ -15,7 +15,8 @@ static void tell_one(struct node_core *core, node_id to)
 	m->change = (struct msg_change){.kind = CHANGE_ADDRESS,
 					.node = core->self,
 					.address = core->config.peer_address,
-					.client_address = core->config.client_address};
+					.client_address = core->config.client_address,
+					.features = core->config.features};
 	core_send(core, to, m);
 }
 
@@ -57,7 +58,7 @@ void relocation_tick(struct node_core *core)
 	const struct map_node *self = cluster_map_node(core->map, core->self);
 	if (!self || self->state == NODE_REMOVED || core->now.mono_us < r->next_us)
 		return;
-	bool told = relocation_is_known(self, c->peer_address, c->client_address);
+	bool told = relocation_is_known(self, c->peer_address, c->client_address, c->features);
 	node_id to = next_to_tell(core, r->peer, /* any= */ !told);
 	if (told && (to == core->self || c->peer_address.size == 0))
 		return;

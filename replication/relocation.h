@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * A node that is reached elsewhere than others believe tells them.
+ * A node that is reached elsewhere than others believe tells them; so does one that can do other things since it was upgraded.
  *
  * One that was started with other addresses than the map has asks one peer after the other to put them there: until the map has
  * them, only peers that were asked reach it. One that a peer does not answer tells that peer too, whatever the map here says:
@@ -23,8 +23,8 @@ struct relocation {
 	uint32_t seed;  /* which seed is next */
 };
 
-/** True if the map's NODE has these addresses; empty ones are not compared. */
-bool relocation_is_known(const struct map_node *node, struct slice peer, struct slice client);
+/** True if the map's NODE has these addresses, empty ones not compared, and these features. */
+bool relocation_is_known(const struct map_node *node, struct slice peer, struct slice client, uint64_t features);
 
 /** Time passes. */
 void relocation_tick(struct node_core *core);

@@ -14,6 +14,10 @@ TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
 # What scripts/bench needs besides: a way to talk to etcd, and Redis, whose server is in its package of tools.
 BENCH_PACKAGES="libnghttp2-dev redis-tools python3"
 
+# What scripts/package needs to build Debian packages, and what the test of them needs besides.
+PACKAGE_PACKAGES="debhelper dpkg-dev fakeroot scdoc"
+PACKAGE_TEST_PACKAGES="debootstrap iproute2 lintian mount pkg-config python3 systemd util-linux"
+
 say() {
 	printf '%s\n' "$*" >&2
 }
@@ -46,9 +50,9 @@ need_packages() {
 	done
 	[ -n "$missing" ] || return 0
 	say "installing:$missing"
-	as_root apt-get update -qq >&2
+	as_root apt-get -o DPkg::Lock::Timeout=600 update -qq >&2
 	# shellcheck disable=SC2086 # one word a package
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends $missing >&2
 }
 
 # Puts Prometheus' promtool into build-test/tools, unless the system has it: from its package, whose service is not wanted.

@@ -11,7 +11,7 @@
 #include "server/address.h"
 #include "server/config_yaml.h"
 
-enum { FILE_SIZE_MAX = 1 << 20, SHARDS_MAX = 64 };
+enum { FILE_SIZE_MAX = 1 << 20 };
 
 #define KEY_(scope_, section_, name_, kind_, fallback_, min_, max_, field_)                                        \
 	{                                                                                                          \

@@ -12,6 +12,7 @@
 #include "base/mutant.h"
 #include "server/config.h"
 #include "server/recovery.h"
+#include "server/release.h"
 #include "server/server.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 11 };
@@ -109,7 +110,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
 			ret->recovery.confirmed = true;
 			break;
 		case OPT_VERSION:
-			printf("kvd %s\n", KVD_VERSION);
+			printf("kvd %s\n", release.version);
 			return 0;
 		case 'h':
 			fputs(usage, stdout);

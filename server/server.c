@@ -18,6 +18,7 @@
 #include "server/files.h"
 #include "server/insight.h"
 #include "server/map_store.h"
+#include "server/release.h"
 #include "server/shard.h"
 #include "server/watchdog.h"
 #include "storage/keyspace.h"
@@ -28,7 +29,7 @@
 enum { DESCRIPTORS_RESERVED = 1024 }; /* for the engine's files, peers and threads */
 
 /** Raises the limit of open files as far as allowed; tells it, and returns how many client connections fit into it. */
-static uint64_t raise_descriptor_limit(uint64_t wanted, uint64_t *ret_open_files)
+static uint64_t raise_descriptor_limit(uint64_t wanted, _Atomic uint64_t *ret_open_files)
 {
 	struct rlimit limit;
 	*ret_open_files = 0;
@@ -188,6 +189,7 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.client_address = slice_str(server_advertised(s, HELLO_CLIENT)),
 		.zone = slice_str(config->node_zone),
 		.weight = (uint32_t)config->node_weight,
+		.features = release_features(),
 		.seed_count = s->join.seed_count,
 		.join_token = slice_str(s->join.token),
 		.hlc_limit = hlc_limit,
@@ -210,6 +212,17 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 	return KV_OK;
 }
 
+/** What a higher feature level brought may be on this disk. */
+static enum kv_status check_level(const struct map_desc *map, struct error *err)
+{
+	if (map->feature_level <= release.feature_level)
+		return KV_OK;
+	return error_set(
+		err, KV_REFUSED,
+		"the cluster was finalized at feature level %llu, kvd %s can do %u: install the version that the node had",
+		(unsigned long long)map->feature_level, release.version, release.feature_level);
+}
+
 static enum kv_status open_steps(struct server *s, bool moved, struct error *err)
 {
 	enum kv_status status = open_store(s, err);
@@ -221,7 +234,7 @@ static enum kv_status open_steps(struct server *s, bool moved, struct error *err
 	s->in_cluster = status == KV_OK;
 	if (status != KV_OK && status != KV_NOT_FOUND)
 		return status;
-	status = s->in_cluster ? KV_OK : join_load(s->config, &s->join, err);
+	status = s->in_cluster ? check_level(&s->map, err) : join_load(s->config, &s->join, err);
 	if (status != KV_OK)
 		return status;
 	if (s->in_cluster)
@@ -318,7 +331,7 @@ static void start_exporter(struct server *s)
 		traces[i] = &s->shards[i]->traces;
 	s->exporter = exporter_new(
 		&(struct exporter_config){.collector = s->config->trace_collector,
-					  .source = {.name = s->config->node_name, .version = KVD_VERSION},
+					  .source = {.name = s->config->node_name, .version = release.version},
 					  .traces = traces,
 					  .count = s->shard_count,
 					  .stats = &s->stats});
@@ -357,7 +370,7 @@ void server_start(struct server *s, bool form)
 	start_http(s);
 	char id[UUID_TEXT_SIZE];
 	uuid_format(&s->identity.node, id);
-	log_info("server.started", L_STR("version", KVD_VERSION), L_STR("name", s->config->node_name),
+	log_info("server.started", L_STR("version", release.version), L_STR("name", s->config->node_name),
 		 L_STR("node", id), L_U64("incarnation", s->identity.incarnation),
 		 L_STR("client", s->client_door.address), L_STR("peer", s->peer_door.address),
 		 L_STR("http", s->http_door.address[0] ? s->http_door.address : "off"),
@@ -377,7 +390,7 @@ static void wake(struct server *s)
 void server_fail(struct server *s, enum kv_status status, struct slice why)
 {
 	log_error("server.failed", L_STR("status", status_name(status)), L_BYTES("reason", why));
-	atomic_store(&s->refused, status == KV_IDENTITY);
+	atomic_store(&s->refused, status == KV_IDENTITY || status == KV_VERSION);
 	atomic_store(&s->failed, true);
 	wake(s);
 }
@@ -390,9 +403,20 @@ void server_retire(struct server *s)
 	wake(s);
 }
 
-/** Waits for a signal (true) or a word from a shard, until UNTIL_US. */
+/** Tells the service manager that the loops turn, if it is time to. */
+static void watch_loops(struct server *s)
+{
+	uint64_t beats[SHARDS_MAX];
+	for (uint32_t i = 0; i < s->shard_count; i++)
+		beats[i] = atomic_load_explicit(&s->shards[i]->beats, memory_order_relaxed);
+	notify_watch(&s->notify, beats);
+}
+
+/** Waits for a signal (true) or a word from a shard, until UNTIL_US or something is to be told to the service manager. */
 static bool wait_for_signal(struct server *s, int signal_fd, usec_t until_us)
 {
+	watch_loops(s);
+	until_us = MIN(until_us, s->notify.next_us);
 	usec_t now_us = clock_mono_us();
 	int timeout_ms = until_us == USEC_NEVER ? -1
 			 : until_us > now_us    ? (int)((until_us - now_us) / USEC_PER_MSEC + 1)
@@ -407,11 +431,27 @@ static bool wait_for_signal(struct server *s, int signal_fd, usec_t until_us)
 	if (!fds[0].revents || read(signal_fd, &info, sizeof info) != sizeof info)
 		return false;
 	if (info.ssi_signo == SIGHUP) {
+		notify_reloading(&s->notify);
 		settings_reload(&s->settings);
+		notify_reloaded(&s->notify);
 		return false;
 	}
 	log_info("server.signalled", L_STR("signal", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"));
 	return true;
+}
+
+/** A node serves once all its shards do; one that is in no cluster does what it can do at once. */
+static void tell_if_ready(struct server *s)
+{
+	if (s->notify.ready)
+		return;
+	for (uint32_t i = 0; s->in_cluster && i < s->shard_count; i++) {
+		struct shard_status status;
+		shard_status_copy(s->shards[i], &status);
+		if (!status.ready)
+			return;
+	}
+	notify_ready(&s->notify, s->in_cluster ? "serving" : "waiting to become part of a cluster");
 }
 
 static bool all_quiet(const struct server *s)
@@ -446,12 +486,18 @@ int server_run(struct server *s)
 	sigaddset(&signals, SIGHUP);
 	int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	KV_ASSERT(signal_fd >= 0);
+	notify_init(&s->notify, s->shard_count);
 	bool signalled = false;
-	while (!signalled && !atomic_load(&s->failed) && !atomic_load(&s->retired))
-		signalled = wait_for_signal(s, signal_fd, USEC_NEVER);
+	while (!signalled && !atomic_load(&s->failed) && !atomic_load(&s->retired)) {
+		tell_if_ready(s);
+		signalled = wait_for_signal(s, signal_fd,
+					    s->notify.ready ? USEC_NEVER : clock_mono_us() + SHARD_PUBLISH_US);
+	}
+	notify_stopping(&s->notify);
 	if (!atomic_load(&s->failed))
 		drain(s, signal_fd);
 	close(signal_fd);
+	notify_release(&s->notify);
 	return !atomic_load(&s->failed) ? 0 : atomic_load(&s->refused) ? SERVER_REFUSED : SERVER_FAILED;
 }
 

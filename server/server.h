@@ -18,6 +18,7 @@
 #include "server/join.h"
 #include "server/listener.h"
 #include "server/map_log.h"
+#include "server/notify.h"
 #include "server/reader.h"
 #include "server/settings.h"
 #include "server/stats.h"
@@ -53,7 +54,7 @@ struct server {
 	struct join join;
 	usec_t started_us;
 	_Atomic uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
-	uint64_t open_files_max;          /* that the system allows */
+	_Atomic uint64_t open_files_max;  /* that the system allows */
 	uint32_t shard_count;
 	struct shard **shards;
 	struct server_door client_door, peer_door, http_door; /* http_door.address empty: there is none */
@@ -62,11 +63,12 @@ struct server {
 	struct budget budget;                                 /* shared */
 	struct server_stats stats;                            /* shared */
 	uint32_t next_shard;                                  /* private to shard 0's thread */
+	struct notify notify;                                 /* private to server_run */
 	int wake_fd;                                          /* of server_run: a shard went quiet, or failed */
-	_Atomic bool failed, refused;                         /* refused: failed because of its identity */
-	_Atomic bool retired;                                 /* left the cluster, as it was told to */
-	_Atomic bool draining;                                /* on its way down */
-	_Atomic usec_t map_old_us; /* since when a peer has had a newer map; 0: none has */
+	_Atomic bool failed, refused; /* refused: failed because of its identity or version */
+	_Atomic bool retired;         /* left the cluster, as it was told to */
+	_Atomic bool draining;        /* on its way down */
+	_Atomic usec_t map_old_us;    /* since when a peer has had a newer map; 0: none has */
 	bool running;
 };
 
@@ -101,7 +103,7 @@ const char *server_advertised(const struct server *s, enum hello_kind kind);
 /** The node has left its cluster as it was told to: server_run drains and returns 0. Any thread. */
 void server_retire(struct server *s);
 
-/** The node cannot go on: logged here, server_run returns SERVER_FAILED, or SERVER_REFUSED for its identity. Any thread. */
+/** The node cannot go on: logged here, server_run returns SERVER_FAILED, or SERVER_REFUSED for its identity or version. Any thread. */
 void server_fail(struct server *s, enum kv_status status, struct slice why);
 
 #endif

@@ -7,6 +7,7 @@
 #include "server/admin.h"
 #include "server/dispatch.h"
 #include "server/map_store.h"
+#include "server/release.h"
 #include "server/shard.h"
 
 #define REFUSAL_LOG_INTERVAL_US (1 * USEC_PER_SEC) /* whoever is refused may come again at once */
@@ -58,6 +59,14 @@ static void cross(struct shard *s, uint32_t to, const struct crossing *about, st
 
 static bool is_read(uint16_t opcode) { return opcode == OP_GET || opcode == OP_WAIT; }
 
+static void note_request(struct shard *s, const struct msg *msg)
+{
+	bool read = is_read(msg->opcode);
+	stats_add(read ? &s->server->stats.requests_read : &s->server->stats.requests_write, 1);
+	if (msg->request.attempt == 0)
+		hot_keys_note(s->hot, msg->request.bucket, msg->request.key, read);
+}
+
 static void take_request(struct shard *s, struct conn *c, const struct frame_header *header, struct slice meta,
 			 struct slice value, const struct msg *msg)
 {
@@ -71,8 +80,8 @@ static void take_request(struct shard *s, struct conn *c, const struct frame_hea
 	uint32_t to = dispatch_shard(msg, node_core_partitions(s->node.core), s->server->shard_count);
 	conn_request_began(c);
 	usec_t now_us = clock_mono_us();
-	if (opcode_needs_key(msg->opcode) && msg->request.attempt == 0)
-		hot_keys_note(s->hot, msg->request.bucket, msg->request.key, is_read(msg->opcode));
+	if (opcode_needs_key(msg->opcode))
+		note_request(s, msg);
 	if (to == s->index)
 		node_request(&s->node, &origin, msg, now_us);
 	else
@@ -182,8 +191,8 @@ static void fill_hello(struct shard *s, struct msg_hello *ret)
 {
 	node_core_hello(s->node.core, ret);
 	ret->kind = HELLO_PEER;
-	ret->proto_min = PROTO_VERSION_MIN;
-	ret->proto_max = PROTO_VERSION_MAX;
+	ret->proto_min = release.proto_min;
+	ret->proto_max = release.proto_max;
 	ret->frame_size_max = FRAME_HEADER_SIZE + META_SIZE_ADMIN_MAX + s->conns.config.value_size_max;
 	ret->window = s->conns.config.inflight_max;
 	ret->shards = s->server->shard_count;
@@ -206,10 +215,10 @@ static enum kv_status judge_client(const struct msg_hello *hello, const struct m
 static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct msg_hello *hello,
 				  const struct msg_hello *own, struct error *err)
 {
-	if (hello->proto_min > PROTO_VERSION_MAX || hello->proto_max < PROTO_VERSION_MIN)
+	if (hello->proto_min > release.proto_max || hello->proto_max < release.proto_min)
 		return error_set(err, KV_VERSION,
 				 "protocol versions %u to %u were offered, this node speaks %u to %u",
-				 hello->proto_min, hello->proto_max, PROTO_VERSION_MIN, PROTO_VERSION_MAX);
+				 hello->proto_min, hello->proto_max, release.proto_min, release.proto_max);
 	if (hello->kind != c->kind)
 		return error_set(err, KV_DENIED,
 				 c->kind == HELLO_PEER ? "this address is for nodes; clients connect to %s"
@@ -245,7 +254,7 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 		log_refusal(s, hello, answer->status);
 		return;
 	}
-	answer->proto_min = MIN(hello->proto_max, PROTO_VERSION_MAX);
+	answer->proto_min = MIN(hello->proto_max, release.proto_max);
 	answer->proto_max = answer->proto_min;
 	if (c->kind == HELLO_PEER)
 		c->peer = hello->index;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/status.h"
 
+#include "server/release.h"
+
 #include "base/clock.h"
 #include "proto/codec.h"
 
@@ -96,7 +98,7 @@ static void fill_who(const struct server *server, struct status *s)
 	s->incarnation = server->identity.incarnation;
 	s->uptime_us = clock_mono_us() - server->started_us;
 	s->shards = server->shard_count;
-	s->version = slice_str(KVD_VERSION);
+	s->version = slice_str(release.version);
 	s->name = slice_str(server->config->node_name);
 	s->zone = slice_str(server->config->node_zone);
 	s->client_address = slice_str(server_advertised(server, HELLO_CLIENT));

@@ -46,7 +46,7 @@ void verdict_judge(const struct map_desc *map, const struct verdict_node *nodes,
 	*ret = (struct verdict){.state = VERDICT_NO_CLUSTER};
 	if (!map)
 		return;
-	bool quiet = map->move_count == 0;
+	bool quiet = true;
 	ret->partitions = map->partitions;
 	ret->moving = map->move_count;
 	ret->losable = UINT32_MAX;
@@ -57,8 +57,7 @@ void verdict_judge(const struct map_desc *map, const struct verdict_node *nodes,
 		ret->members_up += nodes[i].serves;
 		ret->hints_pending += nodes[i].hints_pending;
 		ret->partitions_dirty += nodes[i].partitions_dirty;
-		quiet = quiet && nodes[i].serves && !nodes[i].link_bad && !nodes[i].degraded &&
-			nodes[i].hints_pending == 0 && nodes[i].partitions_dirty == 0;
+		quiet = quiet && nodes[i].serves && nodes[i].hints_pending == 0 && nodes[i].partitions_dirty == 0;
 	}
 	for (uint32_t p = 0; p < map->partitions; p++)
 		judge_partition(map, p, nodes, ret);

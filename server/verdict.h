@@ -2,7 +2,8 @@
 /**
  * How the cluster is, as one node can tell: what works, what does not, what can still be lost. Pure.
  *
- * A node knows of the others what its heartbeats tell. kvctl status, which asks every node, judges by more than that.
+ * A node knows of the others what its heartbeats tell. kvctl status, which asks every node, judges by more than that; the states mean
+ * the same. Slow disks, bad links and moves are said and are no reason to call a cluster degraded.
  */
 #ifndef KV_SERVER_VERDICT_H
 #define KV_SERVER_VERDICT_H
@@ -12,7 +13,7 @@
 
 enum verdict_state {
 	VERDICT_HEALTHY,
-	VERDICT_DEGRADED,    /* every key has a majority; something is down, behind, slow or on the move */
+	VERDICT_DEGRADED,    /* every key has a majority; something is down or behind */
 	VERDICT_QUORUM_LOST, /* some keys have none */
 	VERDICT_NO_CLUSTER,
 };

@@ -1,6 +1,7 @@
 /* What /status.json says, put on the page every two seconds. */
 'use strict';
 
+const SLOW_SHOWN = 12, MOVES_SHOWN = 12;
 const POLL_MS = 2000, POLL_SLOW_MS = 5000;
 const VERDICTS = {
 	healthy: {tone: 'good', text: 'Healthy'},
@@ -117,7 +118,7 @@ function nodeRow(node) {
 		cell('Partitions', String(node.partitions), 'n'),
 		cell('Waiting changes', waiting, 'n' + (waiting === '0' ? ' zero' : ' is-warn')),
 		cell('Round trip', told && node.round_trip_us ? duration(node.round_trip_us) : '–', 'n'),
-		cell('Commits p99', told && node.disk_p99_us ? duration(node.disk_p99_us) : '–', 'n' + (node.disk_slow ? ' is-warn' : '')),
+		cell('Commits p99', told && node.disk_p99_us ? duration(node.disk_p99_us) : '–', 'n' + (told && node.disk_slow ? ' is-warn' : '')),
 		cell('Disk free', told && node.disk_free_pct ? node.disk_free_pct + ' %' : '–', 'n' + (told && node.disk_free_pct && node.disk_free_pct < 10 ? ' is-bad' : '')),
 		cell('Clock', self || !told ? '–' : (ahead > 0 ? '+' : ahead < 0 ? '−' : '') + Math.abs(ahead) + ' ms', 'n' + (Math.abs(ahead) > 500 ? ' is-bad' : '')),
 		element('td', {className: 'full', 'data-label': 'Clients at'}, element('span', {className: 'address'}, node.client_address)));
@@ -181,7 +182,7 @@ function showMoves(s) {
 	const {items, waiting, paused: held} = s.moves;
 	$('moves-note').textContent = (items.length === 0 && waiting === 0 ? 'All partitions are where the plan wants them.' :
 		`${items.length} under way, ${waiting} waiting.`) + (held ? ' Moves are paused: kvctl move resume.' : '');
-	fill($('moves'), ...items.slice(0, 12).map(move => moveRow(move, s.nodes)));
+	fill($('moves'), ...items.slice(0, MOVES_SHOWN).map(move => moveRow(move, s.nodes)));
 }
 
 function fact(name, value, kind) {
@@ -209,11 +210,13 @@ function showSlow(s) {
 	$('slow-panel').hidden = !s.slow;
 	if (!s.slow)
 		return;
-	const rows = s.slow.map(one => element('tr', {},
-		element('th', {scope: 'row'}, long((s.at_ms - one.at_ms) / 1000) + ' ago'), cell('Operation', one.op), cell('Level', one.level),
-		cell('Took', duration(one.took_us), 'n'), cell('Ended', one.result.toLowerCase().replace(/_/g, ' ')), cell('Spent on', one.phases, 'full')));
+	const rows = s.slow.slice(0, SLOW_SHOWN).map(one => element('tr', {},
+		element('th', {scope: 'row'}, long(Math.max(s.at_ms - one.at_ms, 0) / 1000) + ' ago'), cell('Operation', one.op.toLowerCase()),
+		cell('Level', one.level), cell('Partition', String(one.partition), 'n'), cell('Took', duration(one.took_us), 'n'),
+		cell('Queued', duration(one.queue_us), 'n'), cell('Ended', one.result.toLowerCase().replace(/_/g, ' ')),
+		element('td', {className: 'full', 'data-label': 'Spent on'}, element('span', {className: 'phases'}, one.phases))));
 	if (rows.length === 0)
-		rows.push(element('tr', {}, element('td', {colSpan: 6, className: 'dim full'}, 'None lately.')));
+		rows.push(element('tr', {}, element('td', {colSpan: 8, className: 'dim full'}, 'None lately.')));
 	fill($('slow').tBodies[0], ...rows);
 }
 

@@ -122,7 +122,7 @@ void process_spawn(struct process *p)
 	write_config(p);
 	int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	assert_true(log >= 0);
-	const char *kvd = harness_kvd();
+	const char *kvd = p->kvd ? p->kvd : harness_kvd();
 	pid_t parent = getpid();
 	CLEANUP(environment_release) struct environment environment;
 	environment_init(&environment, p);

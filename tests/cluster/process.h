@@ -23,6 +23,7 @@ struct process {
 	unsigned shards;
 	int64_t wall_offset_ms;
 	unsigned compare_ms;                           /* between two comparisons of replicas; 0: as a real node */
+	const char *kvd;                               /* another build of it; NULL: the one under test */
 	const char *argument;                          /* of the command line; NULL: none */
 	const char *settings;                          /* further lines of configuration; NULL: none */
 	const char *listen_peer;                       /* host:port for other nodes; NULL: any port */

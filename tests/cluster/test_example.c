@@ -18,7 +18,7 @@ static const char script[] =
 	"export PKG_CONFIG_PATH=\"${pc%/*}\" PKG_CONFIG_SYSROOT_DIR=\"$3/root\"\n"
 	"$4 $5 -Wall -Wextra -Werror \"$1/docs/examples/hello.c\" -o \"$3/hello\" \\\n"
 	"	$(pkg-config --cflags --libs kvclient)\n"
-	"library=$(find \"$3/root\" -name 'libkvclient.so.0')\n"
+	"library=$(find \"$3/root\" -name 'libkvclient.so.1')\n"
 	"LD_LIBRARY_PATH=\"${library%/*}\" \"$3/hello\" \"$6\" >\"$3/said\"\n";
 
 static void write_script(const char *path)

@@ -141,6 +141,7 @@ static const char *differ_change(const struct msg_change *a, const struct msg_ch
 	SAME(node);
 	SAME_BYTES(address);
 	SAME_BYTES(client_address);
+	SAME(features);
 	SAME(weight);
 	SAME(ttl_ms);
 	SAME(epoch);

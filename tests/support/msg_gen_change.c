@@ -151,12 +151,13 @@ static void gen_tree(struct rng *rng, struct arena *arena, const struct msg *m, 
 
 static void gen_change(struct rng *rng, struct arena *arena, struct msg_change *c)
 {
-	c->kind = (enum change_kind)rng_between(rng, NODE_ADD, CHANGE_WEIGHT);
+	c->kind = (enum change_kind)rng_between(rng, NODE_ADD, CHANGE_FINALIZE);
 	bool names_node = c->kind == NODE_LEAVE || c->kind == NODE_GONE || c->kind == CHANGE_ADDRESS ||
 			  c->kind == CHANGE_WEIGHT;
 	c->node = names_node || coin(rng) ? (node_id)rng_below(rng, NODES_MAX) : NODE_NONE;
 	c->address = bytes(rng, arena, c->kind == NODE_ADD ? 1 : 0, ADDRESS_SIZE_MAX);
 	c->client_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX);
+	c->features = number(rng, 64);
 	c->weight = number32(rng);
 	c->ttl_ms = number(rng, 47);
 	c->epoch = number(rng, 64);
@@ -294,7 +295,7 @@ static void gen_explanation(struct rng *rng, struct arena *arena, struct msg_exp
 		.memory = version(rng),
 		.seal = version(rng),
 		.drop = version(rng),
-		.tree = (uint32_t)rng_below(rng, 3),
+		.tree = (uint32_t)rng_below(rng, 4),
 		.more_hints = coin(rng),
 		.hint_count = length(rng, 0, EXPLAIN_HINTS_MAX),
 		.pair_count = length(rng, 0, ROW_MAX),

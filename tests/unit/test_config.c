@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/test.h"
 
+#include <ctype.h>
+
 #include "server/config.h"
+#include "server/config_yaml.h"
 
 static enum kv_status parse(const char *yaml, const char *const *environment, struct config *ret, struct buf *why)
 {
@@ -81,8 +84,9 @@ static void unknown_keys_are_refused_with_line_and_suggestion(void **state)
 		       "kvd.yaml:3: unknown key \"nam\" in section node; did you mean \"name\"?");
 	assert_refused("# comment\nnode: {data_dir: /d}\nlimit: {}\n",
 		       "kvd.yaml:3: unknown key \"limit\"; did you mean \"limits\"?");
-	assert_refused("zzzzzz: 1\n",
-		       "allowed here: node listen advertise join shards insecure limits storage deletes log trace test");
+	assert_refused(
+		"zzzzzz: 1\n",
+		"allowed here: node listen advertise join shards insecure limits storage deletes log trace test");
 }
 
 static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
@@ -181,6 +185,71 @@ static void the_files_that_come_with_it_are_good(void **state)
 	}
 }
 
+/**
+ * Gives conf/kvd.yaml with its commented keys and sections taken for lines of its own: those with # and either no blank or two behind
+ * it.
+ */
+static void read_annotated(struct buf *ret)
+{
+	FILE *file = fopen(SOURCE_ROOT "/conf/kvd.yaml", "r");
+	assert_non_null(file);
+	char line[256];
+	while (fgets(line, sizeof line, file)) {
+		bool key = line[0] == '#' && (strncmp(line + 1, "  ", 2) == 0 || !strchr(" \n", line[1]));
+		buf_append_str(ret, key ? line + 1 : line);
+	}
+	fclose(file);
+}
+
+static void the_annotated_file_shows_every_key_with_its_default(void **state)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT, why = BUF_INIT;
+	read_annotated(&text);
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+	struct config_text *texts = xcalloc(count, sizeof *texts);
+	enum kv_status status = config_yaml_parse(buf_slice(&text), "kvd.yaml", keys, count, texts, &why);
+	if (status != KV_OK)
+		print_error("%s", buf_cstr(&why));
+	assert_int_equal(status, KV_OK);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_release) struct buf path = BUF_INIT;
+		config_key_path(&keys[i], &path);
+		if (!texts[i].value)
+			print_error("conf/kvd.yaml does not show %s\n", buf_cstr(&path));
+		assert_non_null(texts[i].value);
+		if (keys[i].fallback)
+			assert_string_equal(texts[i].value, keys[i].fallback);
+		else
+			assert_string_equal(texts[i].value, "/var/lib/kvd");
+	}
+	config_yaml_release(texts, count);
+	free(texts);
+}
+
+/** A value that no key takes is refused in the name of the variable it came from. */
+static void every_key_may_be_overridden(void **state)
+{
+	char value[5000];
+	memset(value, 'x', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_release)
+		struct buf variable = BUF_INIT, expected = BUF_INIT, set = BUF_INIT, why = BUF_INIT;
+		buf_printf(&variable, "KVD_%s%s%s", keys[i].section, keys[i].section[0] ? "_" : "", keys[i].name);
+		for (size_t at = 0; at < variable.size; at++)
+			variable.data[at] = (uint8_t)toupper(variable.data[at]);
+		buf_printf(&expected, "%s in the environment: ", buf_cstr(&variable));
+		buf_printf(&set, "%s=%s", buf_cstr(&variable), value);
+		const char *const environment[] = {buf_cstr(&set), NULL};
+		struct config config;
+		assert_int_equal(parse("node: {data_dir: /d}\n", environment, &config, &why), KV_INVALID);
+		assert_non_null(strstr(buf_cstr(&why), buf_cstr(&expected)));
+	}
+}
+
 /** Every key of the table has a row in the document with its default, and the document has no other rows. */
 static void the_document_lists_exactly_the_keys(void **state)
 {
@@ -206,7 +275,14 @@ static void the_document_lists_exactly_the_keys(void **state)
 			buf_append_str(&row, "` | - |");
 		if (!strstr(buf_cstr(&text), buf_cstr(&row)))
 			print_error("docs/configuration.md lacks: %s\n", buf_cstr(&row));
-		assert_non_null(strstr(buf_cstr(&text), buf_cstr(&row)));
+		const char *at = strstr(buf_cstr(&text), buf_cstr(&row));
+		assert_non_null(at);
+		static const char mark[] = "; live |\n";
+		const char *end = strchr(at, '\n') + 1;
+		bool marked = strncmp(end - (sizeof mark - 1), mark, sizeof mark - 1) == 0;
+		if (marked != (keys[i].scope == CONFIG_LIVE))
+			print_error("is it live? %s\n", buf_cstr(&row));
+		assert_int_equal(marked, keys[i].scope == CONFIG_LIVE);
 	}
 	assert_int_equal(rows, count);
 }
@@ -296,6 +372,8 @@ int main(void)
 		cmocka_unit_test(the_http_port_may_be_off),
 		cmocka_unit_test(a_file_that_is_not_there_is_said),
 		cmocka_unit_test(the_files_that_come_with_it_are_good),
+		cmocka_unit_test(the_annotated_file_shows_every_key_with_its_default),
+		cmocka_unit_test(every_key_may_be_overridden),
 		cmocka_unit_test(the_document_lists_exactly_the_keys),
 	};
 	return test_run("config", tests);

@@ -543,19 +543,19 @@ static void a_ballot_promised_ahead_is_given_up_with_the_row(void **state)
 
 /* ---- making records stable ---- */
 
-struct told {
+struct stable {
 	uint32_t count;
 	bool complete;
 };
 
 static void note_done(struct node_core *core, void *owner, bool complete)
 {
-	struct told *told = owner;
+	struct stable *told = owner;
 	told->count++;
 	told->complete = complete;
 }
 
-static void stabilize(struct cluster *c, node_id i, const char *key, bool every, struct told *told)
+static void stabilize(struct cluster *c, node_id i, const char *key, bool every, struct stable *told)
 {
 	struct node *n = &c->nodes[i];
 	struct actions out;
@@ -570,7 +570,7 @@ static void stabilize(struct cluster *c, node_id i, const char *key, bool every,
 static void a_record_is_made_stable_in_both_rows(void **state)
 {
 	struct cluster *c = joint(most);
-	struct told told = {0};
+	struct stable told = {0};
 	stabilize(c, 3, "k", /* every= */ false, &told);
 	pass(c, USEC_PER_SEC);
 	assert_int_equal(told.count, 1);
@@ -597,12 +597,12 @@ static void weak_copies_get_a_new_version_where_all_are_to_be_strong(void **stat
 	for (node_id i = 0; i < 3; i++)
 		assert_int_equal(answer_at(c, (node_id)((i + 1) % 3), i, &push).answer.answer, ANSWER_STORED);
 	assert_true(on_disk(c, 0, "w").weak);
-	struct told told = {0};
+	struct stable told = {0};
 	stabilize(c, 1, "w", /* every= */ false, &told);
 	pass(c, USEC_PER_SEC);
 	assert_true(told.complete);
 	assert_true(on_disk(c, 0, "w").weak); /* two of three do */
-	told = (struct told){0};
+	told = (struct stable){0};
 	stabilize(c, 1, "w", /* every= */ true, &told);
 	pass(c, USEC_PER_SEC);
 	assert_true(told.complete);
@@ -623,7 +623,7 @@ static void who_makes_a_record_stable_looks_at_its_own_copy(void **state)
 	start_node(c, 3, &c->map);
 	pass(c, 2 * USEC_PER_SEC);
 	c->nodes[3].hold_reads = true; /* all others are quicker */
-	struct told told = {0};
+	struct stable told = {0};
 	stabilize(c, 3, "k", /* every= */ false, &told);
 	pass(c, 200 * USEC_PER_MSEC);
 	assert_int_equal(told.count, 0);
@@ -637,7 +637,7 @@ static void who_makes_a_record_stable_looks_at_its_own_copy(void **state)
 static void nobody_hears_of_what_was_forgotten(void **state)
 {
 	struct cluster *c = before_move();
-	struct told told = {0};
+	struct stable told = {0};
 	stabilize(c, 0, "k", false, &told);
 	op_stabilize_forget(c->nodes[0].core, &told);
 	pass(c, USEC_PER_SEC);

@@ -694,6 +694,45 @@ static void a_plan_tells_what_may_be_lost_meanwhile(void **state)
 	bed_free(b);
 }
 
+static void levels_rise_when_every_node_can_and_never_fall(void **state)
+{
+	struct bed *b = bed_new(3, 3);
+	CLEANUP(map_draft_release) struct map_draft draft;
+	map_draft_init(&draft, map_of(b, 0));
+	bool live[NODES_MAX] = {0};
+	struct error err = {0};
+	struct change_order finalize = {.kind = CHANGE_FINALIZE, .node = NODE_NONE, .live = live};
+	assert_int_equal(change_apply(&draft, &finalize, &err), CHANGE_NOTHING);
+	for (node_id i = 0; i < 3; i++) {
+		struct change_order told = {
+			.kind = CHANGE_ADDRESS, .node = i, .live = live, .features = i == 1 ? 1 : 3};
+		assert_int_equal(change_apply(&draft, &told, &err), CHANGE_DRAFTED);
+		assert_int_equal(change_apply(&draft, &told, &err), CHANGE_NOTHING);
+	}
+	assert_int_equal(change_apply(&draft, &finalize, &err), CHANGE_REFUSED);
+	assert_non_null(strstr(err.message, "can do feature level 1, others 2"));
+	assert_int_equal(draft.desc.feature_level, 0);
+	struct change_order told = {.kind = CHANGE_ADDRESS, .node = 1, .live = live, .features = 3};
+	assert_int_equal(change_apply(&draft, &told, &err), CHANGE_DRAFTED);
+	assert_int_equal(change_apply(&draft, &finalize, &err), CHANGE_DRAFTED);
+	assert_int_equal(draft.desc.feature_level, 2);
+	assert_int_equal(change_apply(&draft, &finalize, &err), CHANGE_NOTHING);
+
+	draft.desc.epoch++;
+	assert_int_equal(cluster_map_check_next(map_of(b, 0), &draft.desc, &err), KV_OK);
+	struct map_desc after = *map_of(b, 0);
+	after.epoch += 2;
+	assert_int_equal(cluster_map_check_next(&draft.desc, &after, &err), KV_INVALID);
+	assert_non_null(strstr(err.message, "never goes back"));
+
+	struct change_order add_old = {.kind = NODE_ADD, .node = NODE_NONE, .live = live, .self = {.features = 1}};
+	add_old.self.uuid.bytes[0] = 77;
+	add_old.self.peer_address = slice_str("n9");
+	assert_int_equal(change_apply(&draft, &add_old, &err), CHANGE_REFUSED);
+	assert_non_null(strstr(err.message, "install a newer version"));
+	bed_free(b);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -728,6 +767,7 @@ int main(void)
 		cmocka_unit_test(changes_through_all_nodes_at_once_all_come_about),
 		cmocka_unit_test(a_plan_tells_what_a_commit_will_do),
 		cmocka_unit_test(a_plan_tells_what_may_be_lost_meanwhile),
+		cmocka_unit_test(levels_rise_when_every_node_can_and_never_fall),
 	};
 	return test_run("membership", tests);
 }

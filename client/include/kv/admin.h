@@ -47,6 +47,12 @@ enum kv_status kv_changes_discard(struct kv_client *client, unsigned timeout_ms,
 /** PAUSE: gives up the moves under way and begins no more, until it is called without. */
 enum kv_status kv_moves_pause(struct kv_client *client, bool pause, unsigned timeout_ms, struct kv_error *err);
 
+/**
+ * Ends a rolling upgrade: the cluster may use all that every node can do, and no node goes back to an older version. KV_REFUSED: a node
+ * can do less than others, the message says which. Does nothing if there is nothing to raise.
+ */
+enum kv_status kv_upgrade_finalize(struct kv_client *client, unsigned timeout_ms, struct kv_error *err);
+
 #define KV_TOKEN_SIZE 129
 
 /** A token that admits one node, which asks by itself (join.seeds), within TTL_MS (0: an hour). */
@@ -204,6 +210,7 @@ struct kv_explanation {
 	struct kv_version memory;     /* copies up to it may have been forgotten */
 	struct kv_version seal, drop; /* nothing up to it is stored; deletions up to it may be gone */
 	bool tree_here, tree_ready;   /* its hash tree of the partition, by which replicas are compared */
+	bool tree_saved;              /* and on disk: a restart does not read the records for it */
 	bool more_hints;              /* than are told */
 	uint32_t hint_count;
 	struct kv_explained_hint hints[KV_EXPLAINED_HINTS_MAX];

@@ -643,8 +643,8 @@ struct kv_cluster_info {
 	uint32_t node_count;
 	uint32_t move_count; /* partitions on the way to other nodes */
 	uint32_t voter_count;
-	uint16_t voters[5]; /* nodes that keep the map */
-	uint64_t feature_level;
+	uint16_t voters[5];     /* nodes that keep the map */
+	uint64_t feature_level; /* what came up to it is in use; see kv_upgrade_finalize */
 };
 
 /** The cluster as its map tells. KV_NOT_READY: the nodes are not part of a cluster yet. */
@@ -668,9 +668,10 @@ struct kv_node {
 	char zone[65];
 	char client_address[257]; /* host:port */
 	char peer_address[257];
-	bool leave_staged; /* a commit makes it leave */
-	bool gone_staged;  /* a commit removes it at once */
-	uint16_t replaces; /* STAGED: whose place it takes at the commit; KV_NODE_NONE */
+	bool leave_staged;      /* a commit makes it leave */
+	bool gone_staged;       /* a commit removes it at once */
+	uint16_t replaces;      /* STAGED: whose place it takes at the commit; KV_NODE_NONE */
+	uint32_t feature_level; /* greatest that its version can do */
 };
 
 /** All nodes of the map, by index. *ret_nodes is freed with kv_nodes_free. KV_NOT_READY as in kv_cluster_info. */
