@@ -24,8 +24,10 @@ TITLES = {
 }
 
 
-def title(row):
-    return TITLES.get(row['row'], ('', row['row']))[1]
+def title(row, keys=None):
+    """KEYS: how many are usual; another number is told."""
+    text = TITLES.get(row['row'], ('', row['row']))[1]
+    return text if keys in (None, row.get('keys')) else f'{text}, {row["keys"]:,} keys'
 
 
 def number(value):
@@ -52,13 +54,13 @@ def table(heads, lines, texts):
     return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in (heads, rule, *lines)) + '\n'
 
 
-def comparison(rows):
+def comparison(rows, keys):
     lines = []
     for row in rows:
         if row['kvd_cpu_us'] is None:
             continue
         ratio = '-' if row['ratio'] is None else number(row['ratio']) + ('' if row['ratio_of'] == 'cpu' else f' ({row["ratio_of"]})')
-        lines.append([title(row), row['peer'] or '-', both(row, 'cpu_us'), ratio, both(row, 'ops'),
+        lines.append([title(row, keys), row['peer'] or '-', both(row, 'cpu_us'), ratio, both(row, 'ops'),
                       *(both(row, f'{name}_us', milliseconds) for name in ('p50', 'p99', 'p999')), both(row, 'syncs_per_op'),
                       both(row, 'bytes_per_op'),
                       f'{row["slices_kept"]} ({row["slices_thrown"]}){", disturbed" if row["disturbed"] else ""}'])
@@ -83,8 +85,8 @@ def text_of(results):
     about, rows = results['about'], results['rows']
     return (f'Measured {about["when"]} on {about["cores"]} cores of {about["cpu"]}, {about["memory_mib"]} MiB, Linux '
             f'{about["kernel"]}: {about["keys"]:,} keys of 16 bytes, values of {about["value_size"]} bytes, {about["clients"]} clients, '
-            f'four runs of {about["seconds_a_run"]} s a row; {about["seconds"] // 60} minutes in all.\n\n'
-            f'![CPU time per operation](benchmarks.svg)\n\n{comparison(rows)}\nWhat was wanted, and what is:\n\n{targets(rows)}')
+            f'four runs of {about["seconds_a_run"]} s a row.\n\n'
+            f'![CPU time per operation](benchmarks.svg)\n\n{comparison(rows, about["keys"])}\nWhat was wanted, and what is:\n\n{targets(rows)}')
 
 
 def escape(text):

@@ -43,7 +43,7 @@ def parse(words):
     parser.add_argument('build', help=argparse.SUPPRESS)
     parser.add_argument('--quick', action='store_true', help='the main rows only, briefly: under five minutes')
     parser.add_argument('--json', action='store_true', help='one JSON object a row, as soon as it is known')
-    parser.add_argument('--only', metavar='ROW,...', help='these rows only')
+    parser.add_argument('--only', metavar='ROW,...', help='these rows only; without --quick they take the place of earlier ones in docs/benchmarks.md')
     parser.add_argument('--keys', type=int, metavar='N', help='different keys')
     parser.add_argument('--seconds', type=int, metavar='N', help='of each of the four runs of a row')
     parser.add_argument('--dir', metavar='DIR', help='where data goes: the disk to measure')
@@ -51,12 +51,18 @@ def parse(words):
     return parser.parse_args(words)
 
 
-def save(path, plan, results, seconds):
-    """Keeps results for the report, with what they were measured on."""
+def save(path, plan, row):
+    """Keeps a result for the report, in place of an earlier one of that row, with what it was measured on."""
+    kept = []
+    if os.path.exists(path):
+        with open(path, encoding='utf-8') as file:
+            kept = json.load(file)['rows']
+    at = next((i for i, one in enumerate(kept) if one['row'] == row['row']), len(kept))
+    kept[at:at + 1] = [row]
     about = {**machine.settings(), 'keys': plan.keys, 'value_size': rows.VALUE_SIZE, 'clients': rows.CLIENTS,
-             'seconds_a_run': plan.seconds, 'seconds': round(seconds), 'when': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}
+             'seconds_a_run': plan.seconds, 'when': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}
     with open(path, 'w', encoding='utf-8') as file:
-        json.dump({'about': about, 'rows': results}, file, indent=1)
+        json.dump({'about': about, 'rows': kept}, file, indent=1)
         file.write('\n')
 
 
@@ -84,13 +90,17 @@ def main(words):
     folder = tempfile.mkdtemp(prefix='bench-', dir=options.dir or tools.build)
     results = []
 
+    if not only and os.path.exists(saved):
+        os.unlink(saved)
+
     def emit(row):
+        row['keys'] = plan.keys
         results.append(row)
         if options.json:
             print(json.dumps(row), flush=True)
         else:
             show(row)
-        save(saved, plan, results, time.monotonic() - began)
+        save(saved, plan, row)
 
     def end(*_):
         raise KeyboardInterrupt
@@ -99,10 +109,7 @@ def main(words):
     bench = rows.Bench(plan, tools, folder, emit, only)
     began = time.monotonic()
     try:
-        if options.quick and not only:
-            bench.run_quick()
-        else:
-            bench.run_full()
+        good = bench.run(options.quick and not only)
     except KeyboardInterrupt:
         return 130
     finally:
@@ -110,9 +117,9 @@ def main(words):
         bench.stop()
         shutil.rmtree(folder, ignore_errors=True)
     rows.say(f'{len(results)} rows in {time.monotonic() - began:.0f} s; kept in {saved}')
-    if not options.quick and not only:
+    if results and not options.quick:
         report.write(saved)
-    return 0
+    return 0 if good and results else 1
 
 
 if __name__ == '__main__':

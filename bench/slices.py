@@ -77,7 +77,7 @@ def summary(slices):
     count = sum(one.count for one in used)
     pairs = [pair for one in used for pair in one.histogram]
     if count == 0:
-        return None
+        raise RuntimeError('nothing was answered within a slice')
     return {'cpu_us': sum(one.cpu_us for one in used) / count, 'ops': count / sum(one.seconds for one in used),
             'p50_us': quantile(pairs, 0.5), 'p99_us': quantile(pairs, 0.99), 'p999_us': quantile(pairs, 0.999),
             'max_us': max(one.max_us for one in used), 'bytes_per_op': sum(one.written for one in used) / count,

@@ -14,7 +14,7 @@
 #include "base/rng.h"
 #include "bench/compare/dial.h"
 
-enum { INPUT_SIZE = 1 << 18, EVENTS = 256 };
+enum { INPUT_SIZE = 1 << 18, EVENTS = 256, PRELOAD_TRIES = 20 };
 
 /* The one load of the program. */
 static struct {
@@ -103,11 +103,9 @@ static bool draw(struct load_lane *lane)
 	return lane->count > 0;
 }
 
-static void next(struct load_lane *lane)
+static void send_lane(struct load_lane *lane)
 {
 	struct load_conn *conn = lane->conn;
-	if (!draw(lane))
-		return;
 	load.busy++;
 	lane->start_us = clock_mono_us();
 	lane->next = NULL;
@@ -118,6 +116,13 @@ static void next(struct load_lane *lane)
 	conn->last = lane;
 	conn->dirty = true;
 	conn->options->driver->request(conn, lane, conn->options->kind);
+}
+
+static void next(struct load_lane *lane)
+{
+	lane->tries = 1;
+	if (draw(lane))
+		send_lane(lane);
 }
 
 /** Takes the lane out of the list of those under way, where most often it is the first. */
@@ -139,6 +144,10 @@ void load_answer(struct load_lane *lane, bool good)
 {
 	unlink_lane(lane);
 	load.busy--;
+	if (!good && load.options.preload && lane->tries++ < PRELOAD_TRIES) {
+		send_lane(lane);
+		return;
+	}
 	if (good)
 		hist_add(&load.recent, clock_mono_us() - lane->start_us);
 	else

@@ -37,9 +37,10 @@ struct load_conn;
 struct load_lane {
 	struct load_conn *conn;
 	usec_t start_us;
-	uint64_t number;        /* of its key, the first one of a batch */
-	uint32_t count;         /* keys: more than 1 in a batch only */
-	struct load_lane *next; /* private */
+	uint64_t number; /* of its key, the first one of a batch */
+	uint32_t count;  /* keys: more than 1 in a batch only */
+	unsigned tries;  /* private, and below: of a preload */
+	struct load_lane *next;
 };
 
 struct load_conn {

@@ -17,7 +17,7 @@ from cluster import equal, run_tests
 def a_row_says_what_an_operation_costs(folder, build):
     with tempfile.TemporaryDirectory(prefix='bench-test-') as data:
         done = subprocess.run([sys.executable, '-B', os.path.join(folder, 'run.py'), build, '--quick', '--json', '--only',
-                               'one_node_rocksdb', '--keys', '300', '--seconds', '1', '--dir', data],
+                               'one_node_rocksdb', '--keys', '300', '--seconds', '2', '--dir', data],
                               stdout=subprocess.PIPE, timeout=120, check=True)
         equal(os.listdir(data), [])
     row = json.loads(done.stdout)
