@@ -52,6 +52,8 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_PLAN] = {"plan", 0, NULL, false, "only tell what would happen"},
 	[FLAG_WAIT] = {"wait", 0, NULL, false, "wait until it is done, telling how far it is"},
 	[FLAG_SCRUB] = {"scrub", 0, NULL, false, "and read every record and check it"},
+	[FLAG_NODE] = {"node", 0, "NODE", false, "only this node"},
+	[FLAG_TIMES] = {"count", 0, "N", false, "stop after so many looks (1 unless on a terminal)"},
 	[FLAG_CONFIG] = {"config", 0, "FILE", false, "kvd's configuration on this machine"},
 	[FLAG_SURVIVORS] = {"survivors", 0, "LIST", false, "all nodes that stay, separated by commas"},
 	[FLAG_CLUSTER] = {"cluster", 0, "NAME", false,
@@ -396,6 +398,10 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return read_switch(text, &args->wait);
 	case FLAG_SCRUB:
 		return read_switch(text, &args->scrub);
+	case FLAG_NODE:
+		return *text ? read_text(text, &args->node) : "name a node, as kvctl node ls shows it";
+	case FLAG_TIMES:
+		return read_count(text, &args->times);
 	case FLAG_CONFIG:
 		return *text ? read_text(text, &args->config) : "write a path";
 	case FLAG_SURVIVORS:

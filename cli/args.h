@@ -58,6 +58,8 @@ enum flag {
 	FLAG_PLAN,
 	FLAG_WAIT,
 	FLAG_SCRUB,
+	FLAG_NODE,
+	FLAG_TIMES,
 	FLAG_CONFIG,
 	FLAG_SURVIVORS,
 	FLAG_CLUSTER,
@@ -154,6 +156,8 @@ struct args {
 	uint32_t partitions, replicas; /* 0: the cluster's default */
 	const char *replace;           /* NULL: none */
 	bool gone, plan, wait, scrub;
+	const char *node;                         /* NULL: all */
+	uint64_t times;                           /* 0: not given */
 	const char *config, *survivors, *cluster; /* of kvctl unsafe recover */
 	bool yes;
 	uint64_t within_ms; /* 0: for ever */

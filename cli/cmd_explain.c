@@ -222,7 +222,11 @@ static json_t *node_row(const struct inquiry *q, const struct explain *x, const 
 	set_version(floors, "seal", e->seal);
 	set_version(floors, "drop", e->drop);
 	json_set(row, "floors", floors);
-	json_set_text(row, "tree", e->tree_ready ? "ready" : e->tree_here ? "building" : "none");
+	json_set_text(row, "tree",
+		      e->tree_saved   ? "saved"
+		      : e->tree_ready ? "ready"
+		      : e->tree_here  ? "building"
+				      : "none");
 	json_set_number(row, "row_epoch", e->config_epoch);
 	json_set_number(row, "map_epoch", e->epoch);
 	set_hints(row, q, e);

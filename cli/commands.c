@@ -138,6 +138,17 @@ static const struct command table[] = {
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
 	 "keys have not, or if there is no cluster or no node answers.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
+	{CLUSTER, "health", "", "tell in one line whether the cluster serves, for scripts and probes",
+	 "Exit code 0 while every key has a majority of its replicas, 5 if not, as kvctl status. With --node: whether that\n"
+	 "node (a name, or host:port) answers and serves requests; 5 if not.\n",
+	 ASK | FLAG_BIT(FLAG_NODE), DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_health},
+	{CLUSTER, "top", "", "show what the nodes are doing, each second",
+	 "Rates are of the last second, from the nodes' counters. Latencies are of each node's last whole window of five\n"
+	 "seconds, from a request's arrival to its answer's leaving. HOT_KEY: keys asked for most within that window, as the\n"
+	 "nodes that clients asked counted them, each on 64 counters: a key that makes up more than one request in 64 is\n"
+	 "there, and its figures are never too high. On a terminal it goes on until Ctrl-C; elsewhere it shows --count of\n"
+	 "them (1).\n",
+	 ASK | FLAG_BIT(FLAG_TIMES), DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_top},
 	{CLUSTER, "explain", "KEY", "tell what every node holds of a key, and why",
 	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
 	 "the key. MARK: a weak copy came below a promise and counts for no majority. HINTS_FOR: nodes that this one will\n"
@@ -225,6 +236,26 @@ static const struct command table[] = {
 	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code 11)\n"
 	 "while a node can do less than others.\n",
 	 CONNECT, 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
+	{CLUSTER, "config get", "[KEY]", "list the settings the nodes run with",
+	 "CHANGES: live while the node runs, by a restart, or never, because the cluster was formed with it. SOURCE: default,\n"
+	 "file, environment, set (kvctl config set) or cluster. WAITS: what the file says since it was read again, and needs a\n"
+	 "restart. One line for all nodes that have the same.\n",
+	 ASK | FLAG_BIT(FLAG_NODE), ALL_OUTPUTS, OUTPUT_TABLE, 2000, 0, 1, cmd_config_get},
+	{CLUSTER, "config set", "KEY VALUE", "change a live setting of the nodes",
+	 "It lasts until the node restarts or reads its file again (SIGHUP): to keep it, write it to the file. All nodes, or\n"
+	 "--node. Exit code 11 if the key needs a restart, 2 if there is no such key or value.\n",
+	 ASK | FLAG_BIT(FLAG_NODE), ALL_OUTPUTS, OUTPUT_TABLE, 2000, 2, 2, cmd_config_set},
+	{CLUSTER, "config diff", "", "list the settings in which nodes differ from each other or from the defaults",
+	 "Names, addresses and directories are each node's own and passed over.\n", ASK | FLAG_BIT(FLAG_NODE),
+	 ALL_OUTPUTS, OUTPUT_TABLE, 2000, 0, 0, cmd_config_diff},
+	{CLUSTER, "config check", "FILE", "check a configuration file of kvd on this machine",
+	 "As kvd --check-config does: exit code 0 if it is good, 2 if not, with every mistake by its line. kvd is $KVD, else\n"
+	 "the one beside kvctl, else the one in PATH.\n",
+	 0, 0, OUTPUT_TABLE, 0, 1, 1, cmd_config_check},
+	{CLUSTER, "log level", "[LEVEL]", "show or change how much the nodes log",
+	 "LEVEL is debug, info, warn or error. The same as kvctl config set log.level: it lasts until the node restarts or\n"
+	 "reads its file again.\n",
+	 ASK | FLAG_BIT(FLAG_NODE), ALL_OUTPUTS, OUTPUT_TABLE, 2000, 0, 1, cmd_log_level},
 	{CLUSTER, "unsafe recover", "", "make a cluster of the nodes that survived, whatever is lost",
 	 "The last resort, when so many nodes are gone for ever that the rest cannot go on. On each survivor, kvd stopped:\n"
 	 "rewrites the cluster map in its data directory. What only the lost nodes had is lost, also if it was acknowledged.\n"

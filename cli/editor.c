@@ -167,8 +167,9 @@ struct editor *editor_new(editor_complete_fn complete, void *arg)
 	el_set(e->el, EL_PROMPT, show_prompt);
 	el_set(e->el, EL_EDITOR, "emacs");
 	el_wset(e->el, EL_HIST, history_w, e->history);
-	el_set(e->el, EL_ADDFN, "kvctl-complete", "Complete the word", on_tab);
-	el_set(e->el, EL_ADDFN, "kvctl-give-up", "Give the line up", on_give_up);
+	/* Wide as well: of other names libedit makes copies that it never frees. */
+	el_wset(e->el, EL_ADDFN, L"kvctl-complete", L"Complete the word", on_tab);
+	el_wset(e->el, EL_ADDFN, L"kvctl-give-up", L"Give the line up", on_give_up);
 	el_set(e->el, EL_BIND, "^I", "kvctl-complete", NULL);
 	el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
 	/* Ctrl-C is a key while a line is typed, and a signal while a command runs. */

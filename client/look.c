@@ -69,7 +69,8 @@ static void fill_explanation(const struct msg *m, struct kv_explanation *ret)
 		.seal = version_out(e->seal),
 		.drop = version_out(e->drop),
 		.tree_here = e->tree != 0,
-		.tree_ready = e->tree == 2,
+		.tree_ready = e->tree >= 2,
+		.tree_saved = e->tree == 3,
 		.more_hints = e->more_hints,
 	};
 	fill_record(&e->record, ret);

@@ -774,7 +774,7 @@ struct msg_explanation {
 	struct version promise;    /* below it nothing is promised or accepted in the partition */
 	struct version memory;     /* copies up to it may have been forgotten */
 	struct version seal, drop; /* floors of the partition */
-	uint32_t tree;             /* its hash tree: 0 not here, 1 being read or built, 2 ready */
+	uint32_t tree;             /* its hash tree: 0 not here, 1 being built, 2 ready, 3 and saved */
 	bool more_hints;           /* than fit */
 	uint32_t hint_count;       /* at most EXPLAIN_HINTS_MAX */
 	const struct explain_hint *hints;

@@ -369,7 +369,7 @@ static enum kv_status check_explanation(const struct msg *m)
 	const struct msg_explanation *e = &m->explanation;
 	CHECK(at_most(e->message.size, MESSAGE_SIZE_MAX));
 	CHECK(valid(e->partition < PARTITIONS_MAX && e->leaf < LEAVES_PER_PARTITION));
-	CHECK(valid(e->member <= (EXPLAIN_PRESENT | EXPLAIN_TO_BE) && e->stage <= MOVE_DONE && e->tree <= 2));
+	CHECK(valid(e->member <= (EXPLAIN_PRESENT | EXPLAIN_TO_BE) && e->stage <= MOVE_DONE && e->tree <= 3));
 	CHECK(valid(e->disk <= EXPLAIN_UNREADABLE));
 	CHECK(at_most(e->hint_count, EXPLAIN_HINTS_MAX));
 	CHECK(at_most(e->pair_count, ROW_MAX));

@@ -2,6 +2,7 @@
 #include "replication/explain.h"
 
 #include "replication/core.h"
+#include "replication/tree_inside.h"
 
 /** One look at the disk: at the key's record (target NODE_NONE), or at a hint of it. */
 struct explain_read {
@@ -74,6 +75,13 @@ static void tell_key(struct node_core *core, const struct explain *e, struct msg
 	ret->drop = f->drop;
 }
 
+static uint32_t tree_state(const struct node_core *core, uint16_t partition)
+{
+	if (!tree_is_ready(core, partition))
+		return 1;
+	return tree_at(core, partition)->marked ? 3 : 2;
+}
+
 static void tell_partition(struct node_core *core, const struct explain *e, struct msg_explanation *ret)
 {
 	struct row row = cluster_map_row(core->map, e->partition);
@@ -82,7 +90,7 @@ static void tell_partition(struct node_core *core, const struct explain *e, stru
 	if (position >= 0) {
 		ret->member |= row.old & 1u << position ? (unsigned)EXPLAIN_PRESENT : 0u;
 		ret->member |= row.next & 1u << position ? (unsigned)EXPLAIN_TO_BE : 0u;
-		ret->tree = tree_is_ready(core, e->partition) ? 2 : 1;
+		ret->tree = tree_state(core, e->partition);
 	}
 	ret->serves = partition_serves(core, e->partition);
 	ret->stage = partition_at(core, e->partition)->stage;

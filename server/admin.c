@@ -4,7 +4,7 @@
 #include "server/status.h"
 
 enum {
-	COUNTERS_MAX = 128,
+	COUNTERS_MAX = 192,
 	ARENA_LIMIT = 128 << 10,
 	CONFIG_ARENA_LIMIT = 1 << 20,
 	CLUSTER_ENTRIES = 2,
@@ -32,6 +32,25 @@ static void add_all(struct counters *c, const struct status *s)
 #undef ADD_
 }
 
+/** Of the last whole window. */
+static void add_latencies(struct counters *c, struct server *server)
+{
+	static const char *const names[LATENCY_GROUPS][2] = {
+		[LATENCY_READS] = {"reads_p50_us", "reads_p99_us"},
+		[LATENCY_READS_STRONG] = {"reads_strong_p50_us", "reads_strong_p99_us"},
+		[LATENCY_WRITES] = {"writes_p50_us", "writes_p99_us"},
+		[LATENCY_WRITES_STRONG] = {"writes_strong_p50_us", "writes_strong_p99_us"}};
+	struct hist took[LATENCY_GROUPS];
+	for (int g = 0; g < LATENCY_GROUPS; g++)
+		hist_init(&took[g]);
+	for (uint32_t i = 0; i < server->shard_count; i++)
+		shard_took(server->shards[i], took);
+	for (int g = 0; g < LATENCY_GROUPS; g++) {
+		add(c, names[g][0], hist_quantile(&took[g], 500));
+		add(c, names[g][1], hist_quantile(&took[g], 990));
+	}
+}
+
 enum kv_status admin_status(struct server *server, struct arena *arena, struct msg_status *ret)
 {
 	struct counters counters = {.items = arena_alloc(arena, COUNTERS_MAX * sizeof *counters.items)};
@@ -41,6 +60,7 @@ enum kv_status admin_status(struct server *server, struct arena *arena, struct m
 	CLEANUP(free_ptr) struct status *s = xcalloc(1, sizeof *s);
 	status_collect_counts(server, s);
 	add_all(&counters, s);
+	add_latencies(&counters, server);
 	memcpy(peers, s->core.peers, s->core.peer_count * sizeof *peers);
 	*ret = (struct msg_status){
 		.cluster = s->cluster,

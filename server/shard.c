@@ -63,17 +63,26 @@ void shard_hot_keys(struct shard *s, struct hot_sum *sum)
 	pthread_mutex_unlock(&s->status_mutex);
 }
 
+void shard_took(struct shard *s, struct hist ret[LATENCY_GROUPS])
+{
+	pthread_mutex_lock(&s->status_mutex);
+	for (int g = 0; g < LATENCY_GROUPS; g++)
+		hist_merge(&ret[g], &s->took_last[g]);
+	pthread_mutex_unlock(&s->status_mutex);
+}
+
 static void turn_window(struct shard *s, usec_t now_us)
 {
-	if (now_us < s->hot_until_us)
+	if (now_us < s->window_until_us)
 		return;
 	pthread_mutex_lock(&s->status_mutex);
 	struct hot_keys *last = s->hot_last;
 	s->hot_last = s->hot;
+	latency_window_turn(&s->latency, s->opstats, s->took_last);
 	pthread_mutex_unlock(&s->status_mutex);
 	hot_keys_clear(last);
 	s->hot = last;
-	s->hot_until_us = now_us + HOT_WINDOW_US;
+	s->window_until_us = now_us + HOT_WINDOW_US;
 }
 
 static void tell_if_quiet(struct shard *s)
@@ -122,6 +131,9 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 	s->index = index;
 	s->status.index = NODE_NONE;
 	s->opstats = opstats_new();
+	latency_window_init(&s->latency);
+	for (int g = 0; g < LATENCY_GROUPS; g++)
+		hist_init(&s->took_last[g]);
 	enum kv_status status = loop_init(&s->loop, err);
 	if (status != KV_OK) {
 		free(s->opstats);

@@ -15,6 +15,7 @@
 
 #include "server/conn.h"
 #include "server/hot_keys.h"
+#include "server/latency_window.h"
 #include "server/node.h"
 #include "server/peer.h"
 #include "server/server.h"
@@ -53,7 +54,8 @@ struct shard {
 	usec_t ask_us;           /* when the core is asked again for what SHARD_ASK_US is for */
 	struct opstats *opstats; /* of this shard; others may read it */
 	struct hot_keys *hot;    /* the present window */
-	usec_t hot_until_us;
+	struct latency_window latency;
+	usec_t window_until_us;
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
 	struct traces traces;     /* any thread, by its own calls */
@@ -63,7 +65,8 @@ struct shard {
 	pthread_mutex_t status_mutex;
 	struct shard_status status; /* under the mutex, and told */
 	struct buf told[SHARD_TOLD_COUNT];
-	struct hot_keys *hot_last; /* under the mutex: the window before the present one */
+	struct hot_keys *hot_last; /* under the mutex: the window before the present one, and how long it took */
+	struct hist took_last[LATENCY_GROUPS];
 };
 
 /** Builds shard INDEX; CORE is what its core is told. KV_OVERLOADED without descriptors for its loop. */
@@ -103,6 +106,9 @@ void shard_told_copy(struct shard *s, enum shard_told what, struct buf *ret);
 void shard_tell(struct shard *s, enum shard_told what, struct slice bytes);
 /** Any thread: adds the keys that clients asked this shard for in its last whole window. */
 void shard_hot_keys(struct shard *s, struct hot_sum *sum);
+
+/** Any thread: merges into RET how long the shard took in that window. */
+void shard_took(struct shard *s, struct hist ret[LATENCY_GROUPS]);
 
 /** Of shard_route.c: what the shard's parts do with messages. */
 extern const struct conn_events shard_conn_events;

@@ -59,6 +59,14 @@ static void cross(struct shard *s, uint32_t to, const struct crossing *about, st
 
 static bool is_read(uint16_t opcode) { return opcode == OP_GET || opcode == OP_WAIT; }
 
+static void note_request(struct shard *s, const struct msg *msg)
+{
+	bool read = is_read(msg->opcode);
+	stats_add(read ? &s->server->stats.requests_read : &s->server->stats.requests_write, 1);
+	if (msg->request.attempt == 0)
+		hot_keys_note(s->hot, msg->request.bucket, msg->request.key, read);
+}
+
 static void take_request(struct shard *s, struct conn *c, const struct frame_header *header, struct slice meta,
 			 struct slice value, const struct msg *msg)
 {
@@ -72,8 +80,8 @@ static void take_request(struct shard *s, struct conn *c, const struct frame_hea
 	uint32_t to = dispatch_shard(msg, node_core_partitions(s->node.core), s->server->shard_count);
 	conn_request_began(c);
 	usec_t now_us = clock_mono_us();
-	if (opcode_needs_key(msg->opcode) && msg->request.attempt == 0)
-		hot_keys_note(s->hot, msg->request.bucket, msg->request.key, is_read(msg->opcode));
+	if (opcode_needs_key(msg->opcode))
+		note_request(s, msg);
 	if (to == s->index)
 		node_request(&s->node, &origin, msg, now_us);
 	else

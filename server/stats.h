@@ -21,6 +21,8 @@
 	X(frames_bad) /* damaged, malformed, unknown or over a limit */                                            \
 	X(bytes_received)                                                                                          \
 	X(bytes_sent)                                                                                              \
+	X(requests_read) /* of clients, for keys: as they come in, retries included */                             \
+	X(requests_write)                                                                                          \
 	X(requests_crossed) /* handed to another shard's core */                                                   \
 	X(peer_connects)    /* outgoing links that came up */                                                      \
 	X(peer_failures)    /* attempts that failed and links that broke */                                        \

@@ -243,8 +243,21 @@ def survivors_go_on_when_told_to(ctl):
         contains(file.read(), 'removed:     n4')
 
 
+def a_cluster_without_an_upgrade_under_way_is_final(ctl):
+    status = ctl.json('upgrade', 'status')
+    equal((status['state'], status['feature_level'] >= 1, len(status['nodes'])), ('final', True, 3))
+    version = ctl.must('--version').decode().split()[-1]
+    equal({(n['version'], n['feature_level'], n['answers']) for n in status['nodes']},
+          {(version, status['feature_level'], True)})
+    contains(ctl.must('upgrade', 'status').decode(), 'the cluster uses what every node can do')
+    epoch = ctl.json('status')['map_epoch']
+    ctl.must('upgrade', 'finalize')
+    equal(ctl.json('status')['map_epoch'], epoch)
+
+
 def main():
-    tests = [nothing_staged_is_said_and_no_error, a_plan_is_told_before_anything_moves_and_can_be_discarded,
+    tests = [a_cluster_without_an_upgrade_under_way_is_final, nothing_staged_is_said_and_no_error,
+             a_plan_is_told_before_anything_moves_and_can_be_discarded,
              a_node_that_is_no_node_cannot_be_added, a_node_joins_and_has_its_share,
              a_node_leaves_and_its_process_ends_well, a_node_that_left_does_not_come_back_under_its_identity,
              a_dead_node_is_replaced, a_node_with_a_token_admits_itself_once,

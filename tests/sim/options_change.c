@@ -117,9 +117,10 @@ static void draw_mortal(struct rng *r, struct sim_options *o)
 static void draw_sparse(struct rng *r, struct sim_options *o)
 {
 	o->key_count = SIM_KEYS_MAX;
-	o->strong_pct = (uint32_t)rng_between(r, 10, 60);
-	o->get_pct = (uint32_t)rng_between(r, 70, 90);
-	o->delete_pct = 0;
+	o->think_us = rng_between(r, 100, 400) * USEC_PER_MSEC;
+	o->drop_ppm = (uint32_t)rng_between(r, 10000, 300000);
+	o->strong_pct = (uint32_t)rng_between(r, 10, 100);
+	o->get_pct = (uint32_t)rng_between(r, 50, 80);
 	o->retry_pct = 0;
 	o->mix.session_pct = 0;
 	o->mix.bounded_pct = (uint32_t)rng_between(r, 0, 100);
@@ -144,7 +145,7 @@ static void draw_storm(struct rng *r, struct sim_options *o)
 	o->mix.retry_pct = percent(r, 60) ? 90 : 0;
 	if (percent(r, 40))
 		draw_mortal(r, o);
-	if (percent(r, 30))
+	if (percent(r, 45))
 		draw_sparse(r, o);
 }
 

@@ -295,7 +295,7 @@ static void gen_explanation(struct rng *rng, struct arena *arena, struct msg_exp
 		.memory = version(rng),
 		.seal = version(rng),
 		.drop = version(rng),
-		.tree = (uint32_t)rng_below(rng, 3),
+		.tree = (uint32_t)rng_below(rng, 4),
 		.more_hints = coin(rng),
 		.hint_count = length(rng, 0, EXPLAIN_HINTS_MAX),
 		.pair_count = length(rng, 0, ROW_MAX),

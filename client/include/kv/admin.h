@@ -210,6 +210,7 @@ struct kv_explanation {
 	struct kv_version memory;     /* copies up to it may have been forgotten */
 	struct kv_version seal, drop; /* nothing up to it is stored; deletions up to it may be gone */
 	bool tree_here, tree_ready;   /* its hash tree of the partition, by which replicas are compared */
+	bool tree_saved;              /* and on disk: a restart does not read the records for it */
 	bool more_hints;              /* than are told */
 	uint32_t hint_count;
 	struct kv_explained_hint hints[KV_EXPLAINED_HINTS_MAX];

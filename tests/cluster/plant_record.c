@@ -2,10 +2,11 @@
 /*
  * What no node does: changes one record on a node's disk behind its back. The node does not run meanwhile.
  *
- * usage: plant_record DATA_DIR KEY flip|remove
+ * usage: plant_record DATA_DIR KEY flip|remove|touch
  *
  *   flip    one bit of it: it no longer matches its checksum
  *   remove  takes it away
+ *   touch   leaves it as it is
  *
  * Afterwards all records are in table files, none in the log.
  */
@@ -37,12 +38,16 @@ static bool find_row(struct store *store, const char *key, struct buf *ret_key, 
 	return found;
 }
 
-static bool plant(struct store *store, const char *key, bool remove)
+static bool plant(struct store *store, const char *key, const char *what)
 {
+	bool remove = strcmp(what, "remove") == 0;
 	CLEANUP(buf_release) struct buf row = BUF_INIT, value = BUF_INIT;
 	if (!find_row(store, key, &row, &value) || value.size == 0)
 		return false;
-	value.data[value.size - 1] ^= 1;
+	if (strcmp(what, "flip") == 0)
+		value.data[value.size - 1] ^= 1;
+	if (strcmp(what, "touch") == 0)
+		return true;
 	const struct store_op op = {
 		.table = STORE_DATA, .remove = remove, .key = buf_slice(&row), .value = buf_slice(&value)};
 	return store_write(store, &op, 1, /* sync: */ true) == KV_OK;
@@ -60,7 +65,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", buf_cstr(&path), err.message);
 		return 1;
 	}
-	bool done = plant(store, argv[2], strcmp(argv[3], "remove") == 0);
+	bool done = plant(store, argv[2], argv[3]);
 	store_close(store);
 	if (!done)
 		fprintf(stderr, "%s has no record of %s\n", argv[1], argv[2]);

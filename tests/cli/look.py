@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking into a cluster: explain, doctor, health, top, config and log level, while nodes are down, partitions move and a record is
+damaged by hand.
+
+usage: look.py KVCTL KVD PLANT_RECORD
+"""
+
+import glob
+import os
+import signal
+import subprocess
+import sys
+
+from cluster import Cluster, contains, equal, run_tests, wait_for
+from members import Node
+
+PATIENCE = 120
+PLANT = None
+
+
+def explain(ctl, key, codes=(0,)):
+    return ctl.json('explain', key, codes=codes)
+
+
+def node_of(document, name):
+    return next(n for n in document['nodes'] if n['node'] == name)
+
+
+def plant(ctl, node, key, what):
+    """Changes the key's record on the disk of a node that does not run."""
+    subprocess.run([PLANT, os.path.join(ctl.dir, node, 'data'), key, what], check=True, timeout=60)
+
+
+def rules(ctl, code):
+    return {f['rule']: f for f in ctl.json('doctor', codes=(code,))['findings']}
+
+
+def pid_of(ctl, node):
+    with open(os.path.join(ctl.dir, node, 'pid'), encoding='utf-8') as file:
+        return int(file.read())
+
+
+def log_of(ctl, node):
+    with open(os.path.join(ctl.dir, node, 'log'), encoding='utf-8') as file:
+        return file.read()
+
+
+def a_key_on_which_all_agree(ctl):
+    for key in ('key', 'damaged', 'by-hand-in-the-table', 'missing'):
+        version = ctl.must('put', key, 'value-of-' + key, '-c', 'strong').decode().strip()
+    told = wait_for('all replicas have it', lambda: [e for e in [explain(ctl, 'missing')] if e['state'] == 'agree'])[0]
+    equal([n['version'] for n in told['nodes']], [version] * 3)
+    equal({n['value_hash'] for n in told['nodes']}, {told['nodes'][0]['value_hash']})
+    equal([n['value_size'] for n in told['nodes']], [len('value-of-missing')] * 3)
+    equal([(n['role'], n['holds'], n['mark'], n['disk']) for n in told['nodes']],
+          [('replica', 'value', 'strong', 'record')] * 3)
+    contains(ctl.must('explain', 'missing').decode(), 'all 3 replicas agree: version ' + version)
+    code, out, _ = ctl.run('explain', 'nobody-wrote-it')
+    equal(code, 3)
+    contains(out.decode(), 'none of the 3 replicas has it')
+
+
+def deletions_and_lives_are_told(ctl):
+    ctl.must('put', 'short', 'x', '-c', 'strong', '--ttl', '1s')
+    ctl.must('put', 'deleted', 'x', '-c', 'strong')
+    ctl.must('del', 'deleted', '-c', 'strong')
+    wait_for('the deletion is everywhere', lambda: [n['holds'] for n in explain(ctl, 'deleted')['nodes']] == ['deletion'] * 3)
+    told = wait_for('its life ends', lambda: [e for e in [explain(ctl, 'short')]
+                                              if [n['holds'] for n in e['nodes']] == ['expired'] * 3])[0]
+    contains(told['verdict'], 'whose time to live has ended')
+    equal(all(n['expires_ms'] <= told['clock_ms'] for n in told['nodes']), True)
+
+
+def a_healthy_cluster_has_nothing_to_mend(ctl):
+    document = wait_for('nothing is to mend', lambda: [d for d in [ctl.json('doctor', codes=(0, 10))] if d['to_mend'] == 0])[0]
+    contains(document['verdict'], 'nothing to mend on 3 nodes')
+    code, out, _ = ctl.run('health')
+    equal((code, out.decode().split(':')[0]), (0, 'healthy'))
+    equal(ctl.json('health', '--node', 'n2')['state'], 'up')
+
+
+def top_tells_rates_and_hot_keys(ctl):
+    script = 'import subprocess, sys\nfor i in range(40): subprocess.run([sys.argv[1], "get", "key"], stdout=subprocess.DEVNULL)'
+    reader = subprocess.Popen(['/usr/bin/python3', '-c', script, ctl.kvctl], env=ctl.environment)
+    try:
+        def sample():
+            code, out, talk = ctl.run('top', '--count', '1', '-o', 'json')
+            equal(code, 0)
+            import json
+            document = json.loads(out)
+            hot = [k for k in document['hot_keys'] if k['key'] == 'key' and k['reads_per_sec'] >= 0]
+            timed = [n for n in document['nodes'] if n.get('reads_p99_us', 0) >= n.get('reads_p50_us', 0) > 0]
+            return hot and timed and document
+        document = wait_for('the key is seen to be hot', sample)
+    finally:
+        reader.wait(PATIENCE)
+    equal([n['state'] for n in document['nodes']], ['up'] * 3)
+    equal(document['state'], 'healthy')
+    equal(sorted(document['cluster'])[:2], ['bytes_in_per_sec', 'bytes_out_per_sec'])
+
+
+def settings_change_while_nodes_run(ctl):
+    row = ctl.json('config', 'get', 'log.level')
+    equal([(r['node'], r['value'], r['changes'], r['source']) for r in row], [('all', 'info', 'live', 'default')])
+    code, out, talk = ctl.run('config', 'set', 'log.level', 'debug', '--node', 'n2', '-o', 'json')
+    equal(code, 0)
+    contains(talk, 'in force on n2, until each restarts or reads its file again (SIGHUP)')
+    equal({r['node']: (r['value'], r['source']) for r in ctl.json('log', 'level')},
+          {'n1': ('info', 'default'), 'n2': ('debug', 'set'), 'n3': ('info', 'default')})
+    contains(ctl.must('config', 'diff').decode(), 'log.level')
+    ctl.must('log', 'level', 'warn')
+    equal([r['value'] for r in ctl.json('log', 'level')], ['warn'] * 3)
+    for words, code, part in ((['log.levle', 'debug'], 2, 'did you mean log.level?'),
+                              (['log.level', 'loud'], 2, 'allowed are debug, info, warn, error'),
+                              (['limits.memory', '1MiB'], 2, 'from 64MiB'),
+                              (['storage.cache_size', '1GiB'], 11, 'restart the node')):
+        got, _, talk = ctl.run('config', 'set', *words)
+        equal(got, code)
+        contains(talk, part)
+    equal([r['value'] for r in ctl.json('config', 'get', 'cluster.replicas')], ['3'])
+
+
+def a_limit_that_changes_is_in_force(ctl):
+    ctl.must('config', 'set', 'limits.value_size', '1KiB')
+    code, _, talk = wait_for('the limit is in force', lambda: [r for r in [ctl.run('put', 'large', 'x' * 2000)] if r[0]])[0]
+    contains(talk, 'TOO_LARGE')
+    ctl.must('config', 'set', 'limits.value_size', '1MiB')
+    wait_for('and is not any more', lambda: ctl.run('put', 'large', 'x' * 2000)[0] == 0)
+
+
+def a_file_is_read_again_by_sighup(ctl):
+    path = os.path.join(ctl.dir, 'n1', 'kvd.yaml')
+    with open(path, encoding='utf-8') as file:
+        before = file.read()
+    with open(path, 'a', encoding='utf-8') as file:
+        file.write('log: {level: error}\nstorage: {cache_size: 64MiB}\n')
+    os.kill(pid_of(ctl, 'n1'), signal.SIGHUP)
+    wait_for('the level is the file\'s', lambda: [r for r in ctl.json('log', 'level', '--node', 'n1')
+                                                  if (r['value'], r['source']) == ('error', 'file')])
+    row = ctl.json('config', 'get', 'storage.cache_size', '--node', 'n1')[0]
+    equal((row['value'], row['waits'], row['changes']), ('128MiB', '64MiB', 'restart'))
+    equal(rules(ctl, 0)['settings.waiting']['severity'], 'note')
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(before + 'log: {levle: error}\n')
+    os.kill(pid_of(ctl, 'n1'), signal.SIGHUP)
+    wait_for('the mistake is in the log', lambda: 'did you mean \\"level\\"' in log_of(ctl, 'n1'))
+    equal(ctl.json('log', 'level', '--node', 'n1')[0]['value'], 'error')
+    code, out, talk = ctl.run('config', 'check', path)
+    equal(code, 2)
+    contains(talk, f'{path}:')
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(before)
+    contains(ctl.must('config', 'check', path).decode(), 'good')
+    os.kill(pid_of(ctl, 'n1'), signal.SIGHUP)
+    wait_for('all is as before', lambda: ctl.json('log', 'level', '--node', 'n1')[0]['source'] == 'default')
+    ctl.must('log', 'level', 'info')
+
+
+def key_in(ctl, partitions):
+    return next(f'k{i}' for i in range(500) if ctl.json('partition', 'locate', f'k{i}')['partition'] in partitions)
+
+
+def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
+    node = Node(ctl, 'n4')
+    try:
+        ctl.must('node', 'add', node.peer())
+        found = rules(ctl, 0)
+        contains(found['changes.staged']['what'], 'n4 joins')
+        ctl.must('cluster', 'commit')
+        wait_for('moves begin', lambda: ctl.json('move', 'ls')['moves'])
+        node.process.send_signal(signal.SIGSTOP)  # and go no further
+        moves = wait_for('some are left', lambda: ctl.json('move', 'ls')['moves'])
+        told = explain(ctl, key_in(ctl, [m['partition'] for m in moves]))
+        equal((node_of(told, 'n4')['role'], node_of(told, 'n4')['holds']), ('joining', 'no answer'))
+        equal(sorted(n['role'] for n in told['nodes']), ['joining', 'leaving', 'replica', 'replica'])
+        equal('n4' in told['move']['to'], True)
+        contains(' '.join(told['notes']), 'strong requests need a majority of its present and of its new replicas')
+        contains(' '.join(told['notes']), 'n4 is becoming a replica')
+    finally:
+        node.process.kill()
+        node.process.wait(60)
+        node.log.close()
+    wait_for('n4 counts as dead', lambda: ctl.run('node', 'remove', 'n4', '--gone')[0] == 0)
+    ctl.must('cluster', 'commit', '--wait', seconds=PATIENCE)
+    told = wait_for('the three have it again', lambda: [e for e in [explain(ctl, 'key')] if e['state'] == 'agree'], PATIENCE)[0]
+    equal([n['node'] for n in told['nodes'] if n['role'] == 'replica'], ['n1', 'n2', 'n3'])
+
+
+def a_node_that_is_down_is_owed_a_hint(ctl):
+    ctl.kill('n2')
+    ctl.must('put', 'key', 'newer', '--acks', 'majority', '--timeout', '10s')
+    told = wait_for('a hint for n2', lambda: [e for e in [explain(ctl, 'key')] if 'a hint waits on' in ' '.join(e['notes'])],
+                    PATIENCE)[0]
+    equal((told['state'], node_of(told, 'n2')['holds']), ('partial', 'no answer'))
+    keepers = [n for n in told['nodes'] if any(h['target'] == 'n2' and h['key'] for h in n.get('hints', []))]
+    equal(len(keepers) > 0, True)
+    found = rules(ctl, 10)
+    contains(found['node.down']['next'], 'kvctl node add ADDRESS --replace n2')
+    equal(ctl.run('health')[0], 0)
+    equal(ctl.run('health', '--node', 'n2')[0], 5)
+
+
+def without_a_majority_it_says_so(ctl):
+    ctl.kill('n3')
+    code, out, _ = ctl.run('explain', 'key')
+    equal(code, 5)
+    contains(out.decode(), '1 of 3 replicas serves it: no majority, so strong requests for it fail; eventual ones are served by n1')
+    equal(rules(ctl, 10)['quorum.lost']['severity'], 'critical')
+    equal(ctl.run('health')[0], 5)
+    ctl.start('n2')
+    ctl.start('n3')
+    wait_for('all agree again', lambda: explain(ctl, 'key', (0, 5))['state'] == 'agree', PATIENCE)
+
+
+def all_at_rest(ctl, keys, nodes):
+    """The trees of the partitions are on disk, so that a start does not read the records."""
+    told = {key: explain(ctl, key) for key in keys}
+    return all(node_of(told[key], node)['tree'] == 'saved' for key in keys for node in nodes)
+
+
+def a_record_that_is_missing_is_behind_until_it_is_read(ctl):
+    wait_for('trees are at rest', lambda: all_at_rest(ctl, ['missing', 'damaged', 'by-hand-in-the-table'], ['n2', 'n3']),
+             PATIENCE)
+    ctl.kill('n2')
+    plant(ctl, 'n2', 'missing', 'remove')
+    ctl.start('n2')
+    told = wait_for('n2 serves', lambda: [e for e in [explain(ctl, 'missing')] if node_of(e, 'n2')['holds'] != 'no answer'])[0]
+    equal((told['state'], node_of(told, 'n2')['holds'], node_of(told, 'n2')['behind']), ('behind', 'nothing', True))
+    contains(told['verdict'], 'n2 is behind; the newest is version')
+    contains(' '.join(told['notes']), 'n2 has nothing of it; no hint waits for it: a strong read of the key brings it up to date')
+    ctl.must('get', 'missing', '-c', 'strong')
+    wait_for('the read has brought it up to date', lambda: ctl.run('get', 'missing', '-c', 'strong') and
+             explain(ctl, 'missing')['state'] == 'agree')
+
+
+def a_block_damaged_by_hand_is_told_and_not_met(ctl):
+    """One byte of a table file, as a failing disk leaves it."""
+    one_of_each = {ctl.json('partition', 'locate', f'k{i}')['partition']: f'k{i}' for i in range(100)}
+    equal(len(one_of_each), 16)
+    wait_for('trees are at rest', lambda: all(node_of(explain(ctl, key, (0, 3)), 'n2')['tree'] == 'saved'
+                                              for key in one_of_each.values()), PATIENCE)
+    ctl.kill('n2')
+    plant(ctl, 'n2', 'missing', 'touch')  # all is in tables from here on
+    needle, hits = b'by-hand-in-the-table', 0
+    for path in glob.glob(os.path.join(ctl.dir, 'n2', 'data', 'store', '*.sst')):
+        with open(path, 'rb') as file:
+            at = file.read().find(needle)
+        if at >= 0:
+            hits += 1
+            with open(path, 'r+b') as file:
+                file.seek(at)
+                file.write(b'B')
+    equal(hits > 0, True)
+    ctl.start('n2')
+    told = wait_for('n2 answers', lambda: [e for e in [explain(ctl, 'by-hand-in-the-table', (0, 10))]
+                                           if node_of(e, 'n2')['holds'] != 'no answer'])[0]
+    equal((told['state'], node_of(told, 'n2')['holds']), ('damaged', 'unreadable'))
+    contains(' '.join(told['notes']), 'n2 cannot read the block its record is in')
+    equal(explain(ctl, 'by-hand-in-the-table', (10,))['state'], 'damaged')  # the look did not stop it
+    ctl.kill('n2')
+
+
+def a_damaged_record_is_told_until_the_node_meets_it(ctl):
+    ctl.kill('n3')
+    plant(ctl, 'n3', 'damaged', 'flip')
+    ctl.start('n3')
+    told = wait_for('n3 answers', lambda: [e for e in [explain(ctl, 'damaged', (0, 5, 10))]
+                                           if node_of(e, 'n3')['holds'] != 'no answer'])[0]
+    equal((told['state'], node_of(told, 'n3')['holds'], node_of(told, 'n3')['disk']), ('damaged', 'damaged', 'damaged'))
+    contains(told['verdict'], 'the record on n3 is damaged')
+    contains(' '.join(told['notes']), 'n3 has a record that does not match its checksum. It stops when it needs the record')
+    contains(' '.join(told['notes']), 'n1 has it whole')
+    contains(' '.join(told['notes']), '1 of 3 replicas serves it: no majority')
+    ctl.run('get', 'damaged', '-c', 'strong', '--timeout', '2s')
+    wait_for('n3 stops, saying why', lambda: 'does not match its checksum; replace this node' in log_of(ctl, 'n3'))
+
+
+def main():
+    global PLANT
+    PLANT = sys.argv[3]
+    tests = [a_key_on_which_all_agree, deletions_and_lives_are_told, a_healthy_cluster_has_nothing_to_mend,
+             top_tells_rates_and_hot_keys, settings_change_while_nodes_run, a_limit_that_changes_is_in_force,
+             a_file_is_read_again_by_sighup, a_partition_that_moves_is_told_with_who_comes_and_goes, a_node_that_is_down_is_owed_a_hint, without_a_majority_it_says_so,
+             a_record_that_is_missing_is_behind_until_it_is_read, a_block_damaged_by_hand_is_told_and_not_met,
+             a_damaged_record_is_told_until_the_node_meets_it]
+    with Cluster(sys.argv[1], sys.argv[2]) as ctl:
+        code = run_tests(tests, ctl)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())
