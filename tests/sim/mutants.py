@@ -20,13 +20,13 @@ import sys
 # Noticed only after many seeds, or not yet: for scripts/soak.
 SLOW = {
     'failshort', 'prepver', 'linack', 'deadprom', 'crashprom', 'yfail',
-    'noepoch', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'onesource', 'nodrop', 'dropearly',
-    'gcweak', 'gcabsent', 'gcnovirt', 'gclin', 'losedisk2', 'treetwice', 'treeunready',
+    'nojoint', 'noepoch', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'onesource', 'nodrop', 'dropearly',
+    'gctime', 'gcweak', 'gcabsent', 'gcnovirt', 'gclin', 'losedisk2', 'treetwice', 'treeunready',
 }
 # What only a cluster that changes can show: hunted with --membership.
 MEMBERSHIP = {
     'noepoch', 'nojoint', 'noxfer', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'onesource', 'nodrop',
-    'dropearly', 'gcnoall', 'gcnoseal', 'gcnosync', 'gcweak', 'gcabsent', 'gcnovirt', 'gctime', 'gclin', 'losedisk2',
+    'dropearly', 'gcnoall', 'gcnoseal', 'gcnosync', 'gctime', 'gcweak', 'gcabsent', 'gcnovirt', 'gclin', 'losedisk2',
     'treehalf', 'treetwice', 'treeunready',
 }
 
