@@ -8,7 +8,8 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libevent-dev libprotobuf-c-dev
 	protobuf-c-compiler libxxhash-dev libcyaml-dev libyaml-dev libjansson-dev libsmartcols-dev libcmocka-dev"
 # What scripts/test needs besides.
-TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps"
+TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps
+	valgrind"
 
 say() {
 	printf '%s\n' "$*" >&2
