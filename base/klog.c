@@ -27,18 +27,18 @@ static const char hex_digits[] = "0123456789abcdef";
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *const format_names[] = {"logfmt", "json"};
 
-static enum log_level level_least = LOG_INFO;
-static enum log_format line_format = LOG_LOGFMT;
+static _Atomic enum log_level level_least = LOG_INFO;
+static _Atomic enum log_format line_format = LOG_LOGFMT;
 
 void log_configure(enum log_level level, enum log_format format)
 {
 	KV_ASSERT(level <= LOG_ERROR);
 	KV_ASSERT(format <= LOG_JSON);
-	level_least = level;
-	line_format = format;
+	atomic_store_explicit(&level_least, level, memory_order_relaxed);
+	atomic_store_explicit(&line_format, format, memory_order_relaxed);
 }
 
-bool log_enabled(enum log_level level) { return level >= level_least; }
+bool log_enabled(enum log_level level) { return level >= atomic_load_explicit(&level_least, memory_order_relaxed); }
 
 bool log_level_parse(const char *text, enum log_level *ret)
 {

@@ -32,7 +32,7 @@ struct log_field {
 #define L_STR(name_, v_)   ((struct log_field){.name = (name_), .kind = LOG_FIELD_STR, .text = slice_str(v_)})
 #define L_BYTES(name_, s_) ((struct log_field){.name = (name_), .kind = LOG_FIELD_BYTES, .text = (s_)})
 
-/** Set once at start, before threads; the defaults are info and logfmt. */
+/** Any thread, at any time; the defaults are info and logfmt. */
 void log_configure(enum log_level level, enum log_format format);
 
 bool log_enabled(enum log_level level);

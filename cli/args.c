@@ -9,6 +9,8 @@
 static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_OUTPUT] = {"output", 'o', "FORMAT", true, "table, json, jsonl or raw"},
 	[FLAG_ENDPOINTS] = {"endpoints", 'e', "LIST", true, "client addresses of any nodes (127.0.0.1:7001)"},
+	[FLAG_ZONE] = {"zone", 0, "ZONE", true, "where you are: nodes of that zone are asked first"},
+	[FLAG_CONTEXT] = {"context", 0, "NAME", true, "the context to take other flags from (the current one)"},
 	[FLAG_TIMEOUT] = {"timeout", 0, "TIME", true, "for each request, like 500ms or 5s"},
 	[FLAG_CONSISTENCY] = {"consistency", 'c', "LEVEL", true,
 			      "strong, session, bounded=TIME or eventual (eventual)"},
@@ -55,6 +57,7 @@ static const struct flag_info flags[FLAG_COUNT] = {
 	[FLAG_CLUSTER] = {"cluster", 0, "NAME", false,
 			  "the cluster's name or identity, so that no other one is meant"},
 	[FLAG_YES] = {"yes", 0, NULL, false, "do it"},
+	[FLAG_WITHIN] = {"within", 0, "TIME", false, "give up if it takes longer (waits for ever)"},
 	[FLAG_DIR] = {"dir", 0, "DIR", true, "where the nodes live (kvd-dev)"},
 	[FLAG_HELP] = {"help", 'h', NULL, false, "show this text"},
 	[FLAG_VERSION] = {"version", 0, NULL, false, "show the version"},
@@ -71,6 +74,24 @@ void flag_variable(enum flag flag, struct buf *out)
 	buf_append_str(out, "KVCTL_");
 	for (const char *at = flag_info(flag)->name; *at; at++)
 		buf_append_u8(out, *at == '-' ? '_' : (uint8_t)toupper((unsigned char)*at));
+}
+
+const char *flag_choices(enum flag flag)
+{
+	switch ((int)flag) {
+	case FLAG_OUTPUT:
+		return "table json jsonl raw";
+	case FLAG_CONSISTENCY:
+		return "strong session bounded= eventual";
+	case FLAG_ACKS:
+		return "1 majority all";
+	case FLAG_FORMAT:
+		return "jsonl tsv";
+	case FLAG_WRITE:
+		return "put cas incr append";
+	default:
+		return NULL;
+	}
 }
 
 void args_init(struct args *args)
@@ -256,6 +277,10 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return read_output(text, &args->output);
 	case FLAG_ENDPOINTS:
 		return *text ? read_text(text, &args->endpoints) : "write host:port,host:port";
+	case FLAG_ZONE:
+		return strlen(text) <= 64 ? read_text(text, &args->zone) : "at most 64 bytes";
+	case FLAG_CONTEXT:
+		return read_text(text, &args->context);
 	case FLAG_TIMEOUT:
 		return read_timeout(text, &args->timeout_ms);
 	case FLAG_CONSISTENCY:
@@ -344,6 +369,8 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 		return *text ? read_text(text, &args->cluster) : "write a name";
 	case FLAG_YES:
 		return read_switch(text, &args->yes);
+	case FLAG_WITHIN:
+		return read_ttl(text, &args->within_ms);
 	case FLAG_DIR:
 		return *text ? read_text(text, &args->dir) : "write a path";
 	case FLAG_HELP:
@@ -364,7 +391,7 @@ struct tables {
 
 enum { LONG_BASE = 256 };
 
-static void build_tables(struct tables *t, uint64_t allowed, bool leading)
+static void build_tables(struct tables *t, flag_set allowed, bool leading)
 {
 	size_t longs = 0, shorts = 0;
 	*t = (struct tables){0};
@@ -372,7 +399,7 @@ static void build_tables(struct tables *t, uint64_t allowed, bool leading)
 		t->shorts[shorts++] = '+';
 	t->shorts[shorts++] = ':';
 	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if (!(allowed & FLAG_BIT(flag)))
+		if (!flag_set_has(allowed, (enum flag)flag))
 			continue;
 		int has_value = flags[flag].value ? required_argument : no_argument;
 		t->longs[longs++] = (struct option){flags[flag].name, has_value, NULL, LONG_BASE + flag};
@@ -395,14 +422,14 @@ static enum flag flag_of(int code)
 	KV_UNREACHABLE("a letter getopt was not given");
 }
 
-static void explain_unknown(const char *word, uint64_t allowed, struct buf *why)
+static void explain_unknown(const char *word, flag_set allowed, struct buf *why)
 {
 	char name[64];
 	snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
 	name[strcspn(name, "=")] = '\0';
 	const char *names[FLAG_COUNT] = {NULL};
 	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if (allowed & FLAG_BIT(flag))
+		if (flag_set_has(allowed, (enum flag)flag))
 			names[flag] = flags[flag].name;
 	}
 	const char *nearest = text_nearest(name, names, FLAG_COUNT);
@@ -412,7 +439,7 @@ static void explain_unknown(const char *word, uint64_t allowed, struct buf *why)
 }
 
 /** getopt refused something: optopt is the letter, the code of a long option, or 0 for an unknown one. */
-static void explain_mistake(char **argv, int code, uint64_t allowed, struct buf *why)
+static void explain_mistake(char **argv, int code, flag_set allowed, struct buf *why)
 {
 	if (code == ':' && optopt >= LONG_BASE)
 		buf_printf(why, "--%s needs a value (%s)", flags[flag_of(optopt)].name,
@@ -447,7 +474,7 @@ static void show_minus(int argc, char **argv)
 	}
 }
 
-static int parse_words(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why)
+static int parse_words(struct args *args, int argc, char **argv, flag_set allowed, bool leading, struct buf *why)
 {
 	struct tables t;
 	build_tables(&t, allowed, leading);
@@ -469,12 +496,13 @@ static int parse_words(struct args *args, int argc, char **argv, uint64_t allowe
 			buf_printf(why, "--%s %s: %s", flags[flag].name, optarg ? optarg : "", mistake);
 			return 0;
 		}
+		args->texts[flag] = optarg;
 		args->given |= FLAG_BIT(flag);
 		args->typed |= FLAG_BIT(flag);
 	}
 }
 
-int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why)
+int args_parse(struct args *args, int argc, char **argv, flag_set allowed, bool leading, struct buf *why)
 {
 	hide_minus(argc, argv);
 	int first = parse_words(args, argc, argv, allowed, leading, why);
@@ -482,22 +510,33 @@ int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool 
 	return first;
 }
 
-bool args_environment(struct args *args, uint64_t allowed, struct buf *why)
+const char *args_default(struct args *args, enum flag flag, const char *text)
+{
+	KV_ASSERT(!args_given(args, flag));
+	const char *mistake = set_flag(args, flag, text);
+	if (mistake)
+		return mistake;
+	args->texts[flag] = text;
+	args->given |= FLAG_BIT(flag);
+	return NULL;
+}
+
+bool args_environment(struct args *args, flag_set allowed, struct buf *why)
 {
 	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if (!(allowed & FLAG_BIT(flag)) || !flags[flag].environment || args_given(args, (enum flag)flag))
+		if (!flag_set_has(allowed, (enum flag)flag) || !flags[flag].environment ||
+		    args_given(args, (enum flag)flag))
 			continue;
 		CLEANUP(buf_release) struct buf name = BUF_INIT;
 		flag_variable((enum flag)flag, &name);
 		const char *text = getenv(buf_cstr(&name));
 		if (!text || !*text)
 			continue;
-		const char *mistake = set_flag(args, (enum flag)flag, text);
+		const char *mistake = args_default(args, (enum flag)flag, text);
 		if (mistake) {
 			buf_printf(why, "%s=%s: %s", buf_cstr(&name), text, mistake);
 			return false;
 		}
-		args->given |= FLAG_BIT(flag);
 	}
 	return true;
 }

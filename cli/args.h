@@ -2,7 +2,8 @@
 /**
  * The flags of all commands in one table, and their values.
  *
- * A value comes from the flag, else from the environment (KVCTL_<FLAG>, where the table allows it), else it is the default.
+ * A value comes from the flag, else from the environment (KVCTL_<FLAG>, where the table allows it), else from the context
+ * (cli/context.h), else it is the default.
  * Flags that are part of one request, such as --ttl, have no variable: a forgotten one would change what is written.
  */
 #ifndef KV_CLI_ARGS_H
@@ -16,6 +17,8 @@
 enum flag {
 	FLAG_OUTPUT,
 	FLAG_ENDPOINTS,
+	FLAG_ZONE,
+	FLAG_CONTEXT,
 	FLAG_TIMEOUT,
 	FLAG_CONSISTENCY,
 	FLAG_ACKS,
@@ -59,15 +62,21 @@ enum flag {
 	FLAG_SURVIVORS,
 	FLAG_CLUSTER,
 	FLAG_YES,
+	FLAG_WITHIN,
 	FLAG_DIR,
 	FLAG_HELP,
 	FLAG_VERSION,
 	FLAG_COUNT
 };
 
-#define FLAG_BIT(flag) (UINT64_C(1) << (flag))
+/** A set of flags: FLAG_BIT(a) | FLAG_BIT(b), also in an initialiser. */
+typedef unsigned __int128 flag_set;
 
-_Static_assert(FLAG_COUNT <= 64, "a set of flags is one word");
+#define FLAG_BIT(flag) ((flag_set)1 << (flag))
+
+_Static_assert(FLAG_COUNT < 128, "every flag has a bit in a flag_set");
+
+static inline bool flag_set_has(flag_set set, enum flag flag) { return (set & FLAG_BIT(flag)) != 0; }
 
 struct flag_info {
 	const char *name;  /* long form, without dashes */
@@ -83,6 +92,12 @@ const struct flag_info *flag_info(enum flag flag);
 /** Writes the name of the flag's variable, "KVCTL_OUTPUT". */
 void flag_variable(enum flag flag, struct buf *out);
 
+/**
+ * The words its value is one of, separated by blanks; one that ends with '=' goes on. NULL: not a matter of words. Static
+ * storage.
+ */
+const char *flag_choices(enum flag flag);
+
 enum output_format { OUTPUT_TABLE = 1, OUTPUT_JSON = 2, OUTPUT_JSONL = 4, OUTPUT_RAW = 8 };
 
 /** What the writes of a measurement are. */
@@ -90,11 +105,14 @@ enum write_kind { WRITE_PUT, WRITE_CAS, WRITE_INCR, WRITE_APPEND };
 
 /** Strings are borrowed from argv or the environment. */
 struct args {
-	uint64_t given; /* set of flags: on the command line or in the environment */
-	uint64_t typed; /* set of flags: on the command line */
+	flag_set given;                /* on the command line, in the environment or in the context */
+	flag_set typed;                /* on the command line */
+	const char *texts[FLAG_COUNT]; /* of the values that were given; NULL: of flags without */
 
 	enum output_format output;
 	const char *endpoints;
+	const char *zone;    /* NULL: none */
+	const char *context; /* NULL: the current one */
 	uint32_t timeout_ms; /* 0: the library's default */
 	enum kv_level level;
 	uint32_t staleness_ms; /* with KV_LEVEL_BOUNDED */
@@ -129,12 +147,13 @@ struct args {
 	bool gone, plan, wait, scrub;
 	const char *config, *survivors, *cluster; /* of kvctl unsafe recover */
 	bool yes;
+	uint64_t within_ms; /* 0: for ever */
 	const char *dir;
 	bool help, version;
 };
 
-static inline bool args_given(const struct args *args, enum flag flag) { return args->given & FLAG_BIT(flag); }
-static inline bool args_typed(const struct args *args, enum flag flag) { return args->typed & FLAG_BIT(flag); }
+static inline bool args_given(const struct args *args, enum flag flag) { return flag_set_has(args->given, flag); }
+static inline bool args_typed(const struct args *args, enum flag flag) { return flag_set_has(args->typed, flag); }
 
 /** The defaults, and nothing given. */
 void args_init(struct args *args);
@@ -144,9 +163,12 @@ void args_init(struct args *args);
  * operand; with LEADING it stops at the first operand. Negative numbers are operands or values. 0 after a mistake, with
  * a message in WHY.
  */
-int args_parse(struct args *args, int argc, char **argv, uint64_t allowed, bool leading, struct buf *why);
+int args_parse(struct args *args, int argc, char **argv, flag_set allowed, bool leading, struct buf *why);
+
+/** Sets a flag that is not given, as the environment or a context does. NULL, or what is allowed instead of TEXT. */
+MUST_USE const char *args_default(struct args *args, enum flag flag, const char *text);
 
 /** Sets what is in ALLOWED, not given, and has a variable. False after a mistake, with a message in WHY. */
-MUST_USE bool args_environment(struct args *args, uint64_t allowed, struct buf *why);
+MUST_USE bool args_environment(struct args *args, flag_set allowed, struct buf *why);
 
 #endif

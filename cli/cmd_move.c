@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/repair_sum.h"
 #include "cli/text.h"
 
 enum { POLL_MS = 500 };
@@ -132,51 +133,6 @@ int cmd_move_ls(struct ctl *ctl)
 
 /* ---- Repair ------------------------------------------------------------------------------------------------------- */
 
-/** All cores of a node together. */
-struct repair_sum {
-	struct kv_repair sum; /* no pairs */
-	struct kv_repair_pair oldest;
-	bool has_pair;
-};
-
-static void add_core(struct repair_sum *s, const struct kv_repair *r)
-{
-	s->sum.partitions += r->partitions;
-	s->sum.building += r->building;
-	s->sum.oldest_ms = MAX(s->sum.oldest_ms, r->oldest_ms);
-	s->sum.exchanges += r->exchanges;
-	s->sum.differing += r->differing;
-	s->sum.repaired += r->repaired;
-	s->sum.scrubbed += r->scrubbed;
-	s->sum.corrupt += r->corrupt;
-	s->sum.tombstones += r->tombstones;
-	s->sum.purge_age_ms = MAX(s->sum.purge_age_ms, r->purge_age_ms);
-	s->sum.purge_blocked += r->purge_blocked;
-	if (r->purge_blocked > 0)
-		s->sum.purge_blocked_by = r->purge_blocked_by;
-	if (r->pair_count > 0 && (!s->has_pair || r->pairs[0].equal_age_ms > s->oldest.equal_age_ms)) {
-		s->oldest = r->pairs[0];
-		s->has_pair = true;
-	}
-}
-
-static enum kv_status ask_node(struct ctl *ctl, const struct kv_node *node, enum kv_repair_what what,
-			       struct repair_sum *ret, struct kv_error *err)
-{
-	*ret = (struct repair_sum){.sum.purge_blocked_by = KV_NODE_NONE};
-	for (uint32_t core = 0, cores = 1; core < cores; core++) {
-		struct kv_repair *r;
-		enum kv_status status =
-			kv_repair_get(ctl->client, node->client_address, core, what, ctl_timeout_ms(ctl), &r, err);
-		if (status != KV_OK)
-			return status;
-		cores = r->cores;
-		add_core(ret, r);
-		kv_repair_free(r);
-	}
-	return KV_OK;
-}
-
 static void set_age(json_t *row, const char *field, const char *words, uint64_t age_ms)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
@@ -244,7 +200,7 @@ static int show_repair(struct ctl *ctl, const struct kv_node *nodes, size_t coun
 		struct kv_error err;
 		if (!holds_data(&nodes[i]))
 			continue;
-		if (ask_node(ctl, &nodes[i], KV_REPAIR_ASK, &sum, &err) == KV_OK)
+		if (repair_ask_node(ctl, &nodes[i], KV_REPAIR_ASK, &sum, &err) == KV_OK)
 			output_add(&out, repair_row(&nodes[i], &sum, nodes, count));
 		else
 			code = ctl_worse(code, ctl_fail(ctl, nodes[i].name, &err));
@@ -282,7 +238,7 @@ static size_t count_equal(struct ctl *ctl, const struct kv_node *nodes, size_t c
 	for (size_t i = 0; i < count; i++) {
 		struct repair_sum sum;
 		uint64_t since_ms = (clock_mono_us() - began_us) / USEC_PER_MSEC;
-		if (holds_data(&nodes[i]) && ask_node(ctl, &nodes[i], KV_REPAIR_ASK, &sum, NULL) == KV_OK &&
+		if (holds_data(&nodes[i]) && repair_ask_node(ctl, &nodes[i], KV_REPAIR_ASK, &sum, NULL) == KV_OK &&
 		    sum.sum.building == 0 && sum.sum.oldest_ms <= since_ms)
 			equal++;
 	}
@@ -322,7 +278,7 @@ int cmd_repair_run(struct ctl *ctl)
 	for (size_t i = 0; i < count; i++) {
 		struct repair_sum sum;
 		enum kv_repair_what what = ctl->args.scrub ? KV_REPAIR_SCRUB : KV_REPAIR_RUN;
-		if (holds_data(&nodes[i]) && ask_node(ctl, &nodes[i], what, &sum, &err) != KV_OK)
+		if (holds_data(&nodes[i]) && repair_ask_node(ctl, &nodes[i], what, &sum, &err) != KV_OK)
 			code = ctl_worse(code, ctl_fail(ctl, nodes[i].name, &err));
 	}
 	if (code == 0 && ctl->args.wait)

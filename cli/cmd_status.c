@@ -5,48 +5,8 @@
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/survey.h"
+#include "cli/survey_health.h"
 #include "cli/text.h"
-
-/** Nodes that left the cluster keep their place in the map and hold nothing. */
-static bool is_member(const struct kv_node *node) { return node->state != KV_NODE_REMOVED; }
-
-/** Whose view counts, and of which member: every peer entry of every answer. */
-static void add_views(const struct survey *s, struct health_node *nodes)
-{
-	for (size_t i = 0; i < s->node_count; i++) {
-		const struct kv_node_status *answer = s->answers[i];
-		for (size_t j = 0; answer && j < answer->peer_count; j++) {
-			size_t position = survey_position(s, answer->peers[j].node);
-			if (position == s->node_count)
-				continue;
-			nodes[position].hints_pending += answer->peers[j].hints_pending;
-			nodes[position].partitions_dirty += answer->peers[j].partitions_dirty;
-			nodes[position].seen_down_by += answer->peers[j].state == KV_PEER_DOWN;
-			nodes[position].unreached_by += answer->peers[j].link_bad;
-			nodes[position].degraded |= answer->peers[j].degraded;
-		}
-	}
-}
-
-static enum kv_status add_partitions(struct ctl *ctl, const struct survey *s, struct health *h,
-				     struct kv_error *err)
-{
-	for (uint32_t i = 0; i < s->cluster.partitions; i++) {
-		struct kv_location location;
-		enum kv_status status = kv_locate_partition(ctl->client, i, &location, err);
-		if (status != KV_OK)
-			return status;
-		uint16_t row[KV_ROW_MAX];
-		size_t count = 0;
-		for (uint16_t j = 0; j < location.node_count; j++) {
-			size_t position = survey_position(s, location.nodes[j]);
-			if (position < s->node_count)
-				row[count++] = (uint16_t)position;
-		}
-		health_add_partition(h, row, count);
-	}
-	return KV_OK;
-}
 
 static const char *state_word(const struct survey *s, const struct health_node *health, size_t i)
 {
@@ -108,7 +68,7 @@ static json_t *document(const struct survey *s, const struct health *h, const ch
 	json_set_number(cluster, "moves", s->cluster.move_count);
 	json_set(row, "cluster", cluster);
 	for (size_t i = 0; i < s->node_count; i++) {
-		if (is_member(&s->nodes[i]))
+		if (survey_is_member(&s->nodes[i]))
 			json_array_append_new(nodes, node_row(s, &h->nodes[i], i));
 	}
 	json_set(row, "nodes", nodes);
@@ -182,19 +142,9 @@ int cmd_status(struct ctl *ctl)
 	if (status != KV_OK)
 		return ctl_fail(ctl, "no node can be asked", &err);
 	CLEANUP(free_ptr) struct health_node *nodes = xcalloc(s.node_count, sizeof *nodes);
-	for (size_t i = 0; i < s.node_count; i++) {
-		nodes[i].name = s.nodes[i].name;
-		nodes[i].removed = !is_member(&s.nodes[i]);
-		nodes[i].answers = s.answers[i] != NULL;
-		nodes[i].ready = s.answers[i] && s.answers[i]->ready;
-	}
-	add_views(&s, nodes);
 	struct health h;
-	health_init(&h, nodes, s.node_count, s.cluster.replicas);
-	h.moving = s.cluster.move_count;
-	if (add_partitions(ctl, &s, &h, &err) != KV_OK)
+	if (survey_health(ctl, &s, nodes, &h, &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
-	health_judge(&h);
 	show(ctl, &s, &h);
 	return health_exit_code(h.state);
 }
@@ -244,7 +194,7 @@ int cmd_hint_ls(struct ctl *ctl)
 	output_begin(&out, ctl->args.output, columns, ARRAY_SIZE(columns));
 	for (size_t i = 0; i < s.node_count; i++) {
 		if (!s.answers[i]) {
-			if (is_member(&s.nodes[i]))
+			if (survey_is_member(&s.nodes[i]))
 				code = ctl_worse(code, ctl_fail(ctl, s.nodes[i].name, &s.errors[i]));
 			continue;
 		}

@@ -3,7 +3,7 @@
 
 #include "cli/text.h"
 
-#define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_TIMEOUT))
+#define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_CONTEXT) | FLAG_BIT(FLAG_TIMEOUT))
 #define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
 #define READ    (ASK | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
 #define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
@@ -20,6 +20,8 @@
 #define DATA    "Data"
 #define CLUSTER "Cluster"
 #define DEV     "Cluster on this machine, for development"
+#define TOOL    "kvctl itself"
+#define HIDDEN  ""
 
 static const struct command table[] = {
 	{DATA, "get", "KEY", "print the value of a key",
@@ -116,6 +118,18 @@ static const struct command table[] = {
 	 "Asks every node. Exit code 0 while every key has a majority of its replicas, though nodes may be down; 5 if some\n"
 	 "keys have not, or if there is no cluster or no node answers.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 0, 0, 0, cmd_status},
+	{CLUSTER, "explain", "KEY", "tell what every node holds of a key, and why",
+	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
+	 "the key. MARK: a weak copy came below a promise and counts for no majority. HINTS_FOR: nodes that this one will\n"
+	 "tell of the key. EQUAL: how long ago its partition was the same as the other replicas'. -o json tells more.\n"
+	 "Asks the nodes what they hold; changes nothing. Exit code 3 if no replica has the key, 5 if no majority serves it, 10\n"
+	 "if a record is damaged.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_explain},
+	{CLUSTER, "doctor", "", "look for what is wrong or will be, and tell what to do about it",
+	 "Asks every node twice, a second apart, and applies rules to the answers: nodes, links, clocks, disks, settings,\n"
+	 "hints, repair, moves, deletions. Each finding tells what it is, why it matters and what to do next. Exit code 10 if\n"
+	 "there is something to mend, 0 if there are only hints or nothing.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 5000, 0, 0, cmd_doctor},
 	{CLUSTER, "verify", "", "check that the cluster keeps its promises",
 	 "Runs a small mixed load on keys of its own, in a bucket of its own, and checks what it was told: that strong\n"
 	 "operations are linearizable, that each write took effect once or never as told, that sessions and bounds are kept,\n"
@@ -206,6 +220,33 @@ static const struct command table[] = {
 	 FLAG_BIT(FLAG_DIR), 0, OUTPUT_TABLE, 10000, 1, 1, cmd_dev_remove},
 	{DEV, "dev ls", "", "list the nodes", "", FLAG_BIT(FLAG_DIR) | FLAG_BIT(FLAG_OUTPUT), ALL_OUTPUTS,
 	 OUTPUT_TABLE, 0, 0, 0, cmd_dev_ls},
+	{TOOL, "shell", "", "read commands line by line, over one connection",
+	 "What kvctl without a command does on a terminal. Lines are cut into words as a shell does: \"...\", '...', \\ and\n"
+	 "comments from #. Tab completes commands, flags, keys and nodes. An error ends the line, not the shell; Ctrl-C gives up\n"
+	 "the line; exit, quit or Ctrl-D leave. Flags of kvctl shell hold for all lines that do not say otherwise. Lines are kept\n"
+	 "in ~/.local/state/kvctl/history, but for those that begin with a blank. The exit code is that of the last line.\n",
+	 CONNECT | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT), 0, OUTPUT_TABLE, 0, 0,
+	 0, cmd_shell},
+	{TOOL, "ctx add", "NAME", "keep flags under a name, or change them",
+	 "What is given of -e, --zone, -c, --timeout and -o is kept in ~/.config/kvctl/config.yaml and holds for commands run with\n"
+	 "--context NAME, or when NAME is the current context, where neither a flag nor a variable says otherwise. The first\n"
+	 "context is the current one until kvctl ctx use.\n",
+	 FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_TIMEOUT) |
+		 FLAG_BIT(FLAG_CONSISTENCY),
+	 ALL_OUTPUTS, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_add},
+	{TOOL, "ctx use", "NAME", "make a context the current one",
+	 "The context \"default\" is that without any flags.\n", 0, 0, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_use},
+	{TOOL, "ctx ls", "", "list the contexts", "", FLAG_BIT(FLAG_OUTPUT), ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0,
+	 cmd_ctx_ls},
+	{TOOL, "ctx rm", "NAME", "remove a context", "", 0, 0, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_rm},
+	{TOOL, "completion", "SHELL", "write the completion script of bash, zsh or fish",
+	 "Packages install it. To try it: . <(kvctl completion bash), or kvctl completion fish | source.\n", 0, 0,
+	 OUTPUT_TABLE, 0, 1, 1, cmd_completion},
+	{HIDDEN, "complete", "[WORD]...", "tell what may stand in the place of the last word",
+	 "For completion scripts: one a line, a tab, and what it is. The line \":files\" stands for names of files.\n",
+	 0, 0, OUTPUT_TABLE, 0, 0, -1, cmd_complete},
+	{HIDDEN, "man", "PAGE", "write a manual page as scdoc reads it", "For the build.\n", 0, 0, OUTPUT_TABLE, 0,
+	 1, 1, cmd_man},
 };
 
 const struct command *commands_all(size_t *ret_count)
@@ -289,96 +330,4 @@ const struct command *commands_find(int argc, char **argv, int *ret_words, struc
 	else
 		explain_word(argv[0], why);
 	return NULL;
-}
-
-/* ---- Help --------------------------------------------------------------------------------------------------------- */
-
-static void append_padded(struct buf *out, const char *text, size_t width)
-{
-	buf_printf(out, "%-*s", (int)width, text);
-}
-
-static void append_exit_codes(struct buf *out)
-{
-	buf_append_str(
-		out,
-		"Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 4 condition failed, 5 unavailable, 6 deadline,\n"
-		"7 overloaded, 8 in doubt (a write that may or may not have happened), 9 not allowed, 10 check failed,\n"
-		"11 refused for safety, 130 interrupted.\n");
-}
-
-void commands_help(struct buf *out)
-{
-	const char *group = "";
-	buf_append_str(out, "usage: kvctl COMMAND [FLAGS] [OPERANDS]\n");
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		if (strcmp(group, table[i].group) != 0) {
-			group = table[i].group;
-			buf_printf(out, "\n%s\n", group);
-		}
-		char left[64];
-		snprintf(left, sizeof left, "%s %s", table[i].name, table[i].operands);
-		buf_append_str(out, "  ");
-		append_padded(out, left, 30);
-		buf_printf(out, " %s\n", table[i].summary);
-	}
-	buf_append_str(out, "\nkvctl help COMMAND tells more, kvctl --version the version.\n"
-			    "Most flags can be set by a variable too: KVCTL_ENDPOINTS for --endpoints.\n");
-	append_exit_codes(out);
-}
-
-/** The formats of a command, for the line of --output. */
-static void append_outputs(const struct command *command, struct buf *out)
-{
-	static const char *const names[] = {"table", "json", "jsonl", "raw"};
-	const char *separator = "";
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!(command->outputs & 1u << i))
-			continue;
-		buf_printf(out, "%s%s", separator, names[i]);
-		separator = ", ";
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (command->output == 1u << i)
-			buf_printf(out, " (%s)", names[i]);
-	}
-}
-
-static void append_flag(const struct command *command, enum flag flag, struct buf *out)
-{
-	const struct flag_info *info = flag_info(flag);
-	CLEANUP(buf_release) struct buf left = BUF_INIT;
-	if (info->letter)
-		buf_printf(&left, "-%c, ", info->letter);
-	else
-		buf_append_str(&left, "    ");
-	buf_printf(&left, "--%s%s%s", info->name, info->value ? " " : "", info->value ? info->value : "");
-	buf_append_str(out, "  ");
-	append_padded(out, buf_cstr(&left), 26);
-	buf_append_u8(out, ' ');
-	if (flag == FLAG_OUTPUT)
-		append_outputs(command, out);
-	else
-		buf_append_str(out, info->help);
-	if (flag == FLAG_TIMEOUT)
-		buf_printf(out, " (%us)", command->timeout_ms ? command->timeout_ms / 1000 : 1);
-	if (info->environment) {
-		buf_append_str(out, "; ");
-		flag_variable(flag, out);
-	}
-	buf_append_u8(out, '\n');
-}
-
-void command_help(const struct command *command, struct buf *out)
-{
-	buf_printf(out, "usage: kvctl %s [FLAGS]%s%s\n\n", command->name, *command->operands ? " " : "",
-		   command->operands);
-	buf_printf(out, "%c%s.\n", command->summary[0] - 'a' + 'A', command->summary + 1);
-	if (*command->details)
-		buf_printf(out, "\n%s", command->details);
-	buf_append_str(out, "\nFlags\n");
-	for (int flag = 0; flag < FLAG_COUNT; flag++) {
-		if ((command->flags | FLAG_BIT(FLAG_HELP)) & FLAG_BIT(flag))
-			append_flag(command, (enum flag)flag, out);
-	}
 }

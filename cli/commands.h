@@ -13,12 +13,12 @@
 struct ctl;
 
 struct command {
-	const char *group;              /* heading in the list of commands */
+	const char *group;              /* heading in the list of commands; "": not listed */
 	const char *name;               /* "get", "cluster init" */
 	const char *operands;           /* "KEY" as usage shows it; "" for none */
 	const char *summary;            /* one line, no full stop */
 	const char *details;            /* further lines, each ended; "" for none */
-	uint64_t flags;                 /* set of flags it takes, besides --help */
+	flag_set flags;                 /* that it takes, besides --help */
 	unsigned outputs;               /* set of formats it can write; 0: none */
 	enum output_format output;      /* if none is asked for */
 	uint32_t timeout_ms;            /* if none is asked for; 0: the library's */
@@ -26,7 +26,13 @@ struct command {
 	int (*run)(struct ctl *ctl);    /* gives the exit code */
 };
 
-/** One run of kvctl. */
+/** A client that outlives one command, and where it asks: of a shell. Zeroed before the first. */
+struct ctl_shared {
+	struct kv_client *client; /* NULL: none yet */
+	char *endpoints, *zone;
+};
+
+/** One run of a command. */
 struct ctl {
 	const struct command *command;
 	struct args args;
@@ -34,6 +40,7 @@ struct ctl {
 	int operand_count;
 	struct kv_client *client;   /* NULL until ctl_open */
 	struct kv_session *session; /* of --session-file; NULL without */
+	struct ctl_shared *shared;  /* NULL without a shell */
 	bool strong_write;          /* set by ctl_write_options: what became of it can be asked */
 };
 
@@ -43,14 +50,14 @@ const struct command *commands_all(size_t *ret_count);
 /** Finds the command that argv[0..] names and how many words name it. NULL, with a message in WHY, if there is none. */
 const struct command *commands_find(int argc, char **argv, int *ret_words, struct buf *why);
 
-/** The list of commands, and the text of one. */
-void commands_help(struct buf *out);
-void command_help(const struct command *command, struct buf *out);
-
 /* ---- For the commands --------------------------------------------------------------------------------------------- */
 
 /** Opens the client once, at ENDPOINTS or, for NULL, where the flags say. False after an error, which it has told. */
 MUST_USE bool ctl_open(struct ctl *ctl, const char *endpoints);
+
+/** Closes the client, unless it is the shared one. */
+void ctl_close(struct ctl *ctl);
+void ctl_shared_release(struct ctl_shared *shared);
 
 /** What the flags ask of each request. Points into CTL. */
 struct kv_options ctl_options(const struct ctl *ctl);
@@ -108,6 +115,8 @@ int cmd_load(struct ctl *ctl);
 int cmd_export(struct ctl *ctl);
 int cmd_bench(struct ctl *ctl);
 int cmd_status(struct ctl *ctl);
+int cmd_explain(struct ctl *ctl);
+int cmd_doctor(struct ctl *ctl);
 int cmd_verify(struct ctl *ctl);
 int cmd_cluster_init(struct ctl *ctl);
 int cmd_cluster_plan(struct ctl *ctl);
@@ -126,6 +135,14 @@ int cmd_node_ls(struct ctl *ctl);
 int cmd_partition_ls(struct ctl *ctl);
 int cmd_partition_locate(struct ctl *ctl);
 int cmd_hint_ls(struct ctl *ctl);
+int cmd_ctx_add(struct ctl *ctl);
+int cmd_ctx_use(struct ctl *ctl);
+int cmd_ctx_ls(struct ctl *ctl);
+int cmd_ctx_rm(struct ctl *ctl);
+int cmd_shell(struct ctl *ctl);
+int cmd_completion(struct ctl *ctl);
+int cmd_complete(struct ctl *ctl);
+int cmd_man(struct ctl *ctl);
 int cmd_dev_up(struct ctl *ctl);
 int cmd_dev_down(struct ctl *ctl);
 int cmd_dev_kill(struct ctl *ctl);

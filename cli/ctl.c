@@ -3,25 +3,61 @@
 
 #include <stdarg.h>
 
+static enum kv_status open_client(const char *endpoints, const char *zone, struct kv_client **ret,
+				  struct kv_error *err)
+{
+	struct kv_config *config = kv_config_new();
+	enum kv_status status = kv_config_set(config, "endpoints", endpoints, err);
+	if (status == KV_OK)
+		status = kv_config_set(config, "name", "kvctl", err);
+	if (status == KV_OK && *zone)
+		status = kv_config_set(config, "zone", zone, err);
+	if (status == KV_OK)
+		status = kv_open(config, ret, err);
+	kv_config_free(config);
+	return status;
+}
+
+static bool shared_fits(const struct ctl_shared *shared, const char *endpoints, const char *zone)
+{
+	return shared && shared->client && strcmp(shared->endpoints, endpoints) == 0 &&
+	       strcmp(shared->zone, zone) == 0;
+}
+
 bool ctl_open(struct ctl *ctl, const char *endpoints)
 {
+	struct kv_error err;
 	if (ctl->client)
 		return true;
-	struct kv_error err;
-	struct kv_config *config = kv_config_new();
-	enum kv_status status =
-		kv_config_set(config, "endpoints", endpoints ? endpoints : ctl->args.endpoints, &err);
-	if (status == KV_OK)
-		status = kv_config_set(config, "name", "kvctl", &err);
-	const char *zone = getenv("KVCTL_ZONE");
-	if (status == KV_OK && zone)
-		status = kv_config_set(config, "zone", zone, &err);
-	if (status == KV_OK)
-		status = kv_open(config, &ctl->client, &err);
-	kv_config_free(config);
-	if (status != KV_OK)
+	if (!endpoints)
+		endpoints = ctl->args.endpoints;
+	const char *zone = ctl->args.zone ? ctl->args.zone : "";
+	if (shared_fits(ctl->shared, endpoints, zone)) {
+		ctl->client = ctl->shared->client;
+		return true;
+	}
+	if (open_client(endpoints, zone, &ctl->client, &err) != KV_OK) {
 		ctl_fail(ctl, NULL, &err);
-	return status == KV_OK;
+		return false;
+	}
+	if (ctl->shared && !ctl->shared->client)
+		*ctl->shared = (struct ctl_shared){ctl->client, xstrdup(endpoints), xstrdup(zone)};
+	return true;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	if (!ctl->shared || ctl->client != ctl->shared->client)
+		kv_close(ctl->client, 0);
+	ctl->client = NULL;
+}
+
+void ctl_shared_release(struct ctl_shared *shared)
+{
+	kv_close(shared->client, 0);
+	free(shared->endpoints);
+	free(shared->zone);
+	*shared = (struct ctl_shared){0};
 }
 
 unsigned ctl_timeout_ms(const struct ctl *ctl)

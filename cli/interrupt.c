@@ -25,4 +25,10 @@ void interrupt_init(void)
 
 void interrupt_defer(void) { deferred = 1; }
 
+void interrupt_begin_line(void)
+{
+	deferred = 1;
+	pending = 0;
+}
+
 bool interrupt_pending(void) { return pending; }

@@ -13,6 +13,9 @@
 /** Before threads start. Also ignores SIGPIPE: a closed pipe shows as an error of the write. */
 void interrupt_init(void);
 void interrupt_defer(void);
+
+/** Forgets what is pending and defers the next: before each line of a shell, which Ctrl-C is not to end. */
+void interrupt_begin_line(void);
 bool interrupt_pending(void);
 
 #endif

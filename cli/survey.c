@@ -1,43 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/survey.h"
 
-#include <pthread.h>
+#include "base/clock.h"
+#include "cli/each_node.h"
 
-enum { THREADS_MAX = 16 };
-
-/** Threads take one node after the other until none is left. */
 struct asking {
 	struct ctl *ctl;
 	struct survey *survey;
-	_Atomic size_t next;
 };
 
-static void *ask(void *arg)
+static void ask(void *arg, size_t i)
 {
-	struct asking *asking = arg;
+	const struct asking *asking = arg;
 	struct survey *s = asking->survey;
-	for (size_t i = asking->next++; i < s->node_count; i = asking->next++) {
-		struct kv_node_status *answer = NULL;
-		s->errors[i].status = KV_UNAVAILABLE;
-		if (s->nodes[i].state == KV_NODE_REMOVED)
-			continue; /* nobody is there any more */
-		if (kv_status_get(asking->ctl->client, s->nodes[i].client_address, ctl_timeout_ms(asking->ctl),
-				  &answer, &s->errors[i]) == KV_OK)
-			s->answers[i] = answer;
-	}
-	return NULL;
-}
-
-/** So that nodes that do not answer cost one time-out, not one each. */
-static void ask_all(struct asking *asking)
-{
-	pthread_t threads[THREADS_MAX];
-	size_t count = 0, wanted = MIN(asking->survey->node_count, (size_t)THREADS_MAX);
-	while (count + 1 < wanted && pthread_create(&threads[count], NULL, ask, asking) == 0)
-		count++;
-	ask(asking);
-	while (count > 0)
-		pthread_join(threads[--count], NULL);
+	struct kv_node_status *answer = NULL;
+	s->errors[i].status = KV_UNAVAILABLE;
+	if (s->nodes[i].state == KV_NODE_REMOVED)
+		return; /* nobody is there any more */
+	s->asked_us[i] = clock_wall_us();
+	if (kv_status_get(asking->ctl->client, s->nodes[i].client_address, ctl_timeout_ms(asking->ctl), &answer,
+			  &s->errors[i]) == KV_OK)
+		s->answers[i] = answer;
+	s->answered_us[i] = clock_wall_us();
 }
 
 enum kv_status survey_take(struct ctl *ctl, struct survey *ret, struct kv_error *err)
@@ -50,8 +34,10 @@ enum kv_status survey_take(struct ctl *ctl, struct survey *ret, struct kv_error 
 		return status;
 	s.answers = xcalloc(s.node_count, sizeof(struct kv_node_status *));
 	s.errors = xcalloc(s.node_count, sizeof *s.errors);
+	s.asked_us = xcalloc(s.node_count, sizeof *s.asked_us);
+	s.answered_us = xcalloc(s.node_count, sizeof *s.answered_us);
 	struct asking asking = {.ctl = ctl, .survey = &s};
-	ask_all(&asking);
+	each_node(s.node_count, ask, &asking);
 	*ret = s;
 	return KV_OK;
 }
@@ -62,6 +48,8 @@ void survey_release(struct survey *s)
 		kv_node_status_free(s->answers[i]);
 	free(s->answers);
 	free(s->errors);
+	free(s->asked_us);
+	free(s->answered_us);
 	kv_nodes_free(s->nodes);
 }
 
@@ -71,4 +59,22 @@ size_t survey_position(const struct survey *s, uint16_t index)
 	while (i < s->node_count && s->nodes[i].index != index)
 		i++;
 	return i;
+}
+
+uint64_t survey_counter(const struct kv_node_status *answer, const char *name)
+{
+	for (size_t i = 0; answer && i < answer->counter_count; i++) {
+		if (strcmp(answer->counters[i].name, name) == 0)
+			return answer->counters[i].value;
+	}
+	return 0;
+}
+
+const struct kv_peer_status *survey_myself(const struct kv_node_status *answer)
+{
+	for (size_t i = 0; answer && i < answer->peer_count; i++) {
+		if (answer->peers[i].state == KV_PEER_MYSELF)
+			return &answer->peers[i];
+	}
+	return NULL;
 }

@@ -5,6 +5,7 @@
 #ifndef KV_CLI_SURVEY_H
 #define KV_CLI_SURVEY_H
 
+#include "base/types.h"
 #include "cli/commands.h"
 
 struct survey {
@@ -13,6 +14,7 @@ struct survey {
 	size_t node_count;
 	struct kv_node_status **answers; /* one a node; NULL: none came */
 	struct kv_error *errors;         /* one a node: why not */
+	usec_t *asked_us, *answered_us;  /* one a node: when, by this machine's wall clock */
 };
 
 /** KV_NOT_READY: a node answers and is part of no cluster. Others: no node could be asked for the map. */
@@ -23,5 +25,11 @@ void survey_release(struct survey *s);
 
 /** Position of the node with that index in nodes, or node_count. */
 size_t survey_position(const struct survey *s, uint16_t index);
+
+/** A counter of an answer by its name; 0 if it has none of that name. */
+uint64_t survey_counter(const struct kv_node_status *answer, const char *name);
+
+/** What ANSWER's node tells of itself, or NULL. */
+const struct kv_peer_status *survey_myself(const struct kv_node_status *answer);
 
 #endif

@@ -403,6 +403,12 @@ static struct answer answer_of(const struct msg *m)
 		return (struct answer){.status = KV_OK};
 	case OP_REPAIR:
 		return (struct answer){.status = m->repair.status};
+	case OP_EXPLAIN:
+		return (struct answer){.status = m->explanation.status, .message = m->explanation.message};
+	case OP_CONFIG_GET:
+		return (struct answer){.status = m->config.status};
+	case OP_HOT_KEYS:
+		return (struct answer){.status = m->hot_keys.status};
 	default:
 		return (struct answer){
 			.status = m->result.status,

@@ -40,6 +40,11 @@ static const struct codec_class classes[] = {
 	[BODY_PLAN] = {&kv__plan__descriptor, codec_encode_plan, codec_decode_plan},
 	[BODY_MOVE_LIST] = {&kv__move_list__descriptor, codec_encode_move_list, codec_decode_move_list},
 	[BODY_REPAIR] = {&kv__repair__descriptor, codec_encode_repair, codec_decode_repair},
+	[BODY_EXPLAIN] = {&kv__explain__descriptor, codec_encode_explain, codec_decode_explain},
+	[BODY_EXPLANATION] = {&kv__explanation__descriptor, codec_encode_explanation, codec_decode_explanation},
+	[BODY_CONFIG] = {&kv__config__descriptor, codec_encode_config, codec_decode_config},
+	[BODY_CONFIG_SET] = {&kv__config_set__descriptor, codec_encode_config_set, codec_decode_config_set},
+	[BODY_HOT_KEYS] = {&kv__hot_keys__descriptor, codec_encode_hot_keys, codec_decode_hot_keys},
 };
 
 static size_t meta_size_max(uint16_t opcode)

@@ -212,6 +212,11 @@ enum kv_status codec_encode_change(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_plan(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_move_list(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_repair(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_explain(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_explanation(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_config(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_config_set(struct codec_out *out, const struct msg *m);
+enum kv_status codec_encode_hot_keys(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_none(struct codec_out *out, const struct msg *m);
 
 enum kv_status codec_decode_hello(struct codec_in *in, const ProtobufCMessage *meta);
@@ -231,6 +236,11 @@ enum kv_status codec_decode_change(struct codec_in *in, const ProtobufCMessage *
 enum kv_status codec_decode_plan(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_move_list(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_repair(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_explain(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_explanation(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_config(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_config_set(struct codec_in *in, const ProtobufCMessage *meta);
+enum kv_status codec_decode_hot_keys(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_none(struct codec_in *in, const ProtobufCMessage *meta);
 
 #endif

@@ -106,8 +106,9 @@
 #define FORM_GUEST_US    (5 * USEC_PER_SEC)    /* link to an asker that is no node of the cluster */
 
 /* Changing the cluster. */
-#define DRIVER_INTERVAL_US  (250 * USEC_PER_MSEC) /* between two maps that the same node proposes */
+#define DRIVER_INTERVAL_US  (100 * USEC_PER_MSEC) /* between two maps that the same node proposes */
 #define VOTE_TIMEOUT_US     (500 * USEC_PER_MSEC) /* of one phase of a vote on the map */
+#define VOTE_LINGERS_US     (2 * USEC_PER_SEC) /* a voter that does not hear what came of its vote asks the others */
 #define VOTE_RESEND_US      (100 * USEC_PER_MSEC)
 #define VOTE_BACKOFF_MIN_US (10 * USEC_PER_MSEC) /* between two ballots on one map, doubled six times at most */
 #define FAREWELL_US         (30 * USEC_PER_SEC)  /* a node that was removed is told so that long */
@@ -137,7 +138,7 @@
 #define EXCHANGE_SETTLE_MOVE_US (100 * USEC_PER_MSEC) /* the same for a partition that moves */
 #define EXCHANGE_TIMEOUT_US     (5 * USEC_PER_SEC)    /* of one question, or one key */
 #define EXCHANGES_MAX           16u                   /* of a core at a time */
-#define EXCHANGE_BACKGROUND_MAX 2u                    /* of them nobody asked for */
+#define EXCHANGE_BACKGROUND_MAX 8u                    /* of them nobody asked for */
 #define EXCHANGE_WINDOW         16u                   /* keys that one exchange moves at a time */
 #define TREE_SCANS_MAX          8u                    /* partitions whose trees are loaded or built at a time */
 #define TREE_QUIET_US           (10 * USEC_PER_SEC)   /* without a change, until a tree's rows are written */
@@ -161,6 +162,13 @@
 #define GC_STEP_US              (10 * USEC_PER_SEC)  /* and the session ends without it */
 #define GC_REST_MAX_US          (900 * USEC_PER_SEC) /* at most, between two sessions that left nothing to do */
 #define REPAIR_PAIRS_MAX        64u
+
+/* Looking into a node. */
+#define EXPLAIN_HINTS_MAX  16u /* nodes that one node owes a key: told in one answer */
+#define EXPLAINS_MAX       64u /* under way at a time in a core */
+#define CONFIG_ENTRIES_MAX 128u
+#define CONFIG_VALUE_MAX   4096u /* bytes of a setting as text */
+#define HOT_KEYS_MAX       32u   /* told */
 
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */

@@ -351,6 +351,50 @@ static enum kv_status check_repair(const struct msg *m)
 	return KV_OK;
 }
 
+static enum kv_status check_explanation(const struct msg *m)
+{
+	const struct msg_explanation *e = &m->explanation;
+	CHECK(at_most(e->message.size, MESSAGE_SIZE_MAX));
+	CHECK(valid(e->partition < PARTITIONS_MAX && e->leaf < LEAVES_PER_PARTITION));
+	CHECK(valid(e->member <= (EXPLAIN_PRESENT | EXPLAIN_TO_BE) && e->stage <= MOVE_DONE && e->tree <= 2));
+	CHECK(valid(e->disk <= EXPLAIN_UNREADABLE));
+	CHECK(at_most(e->hint_count, EXPLAIN_HINTS_MAX));
+	CHECK(at_most(e->pair_count, ROW_MAX));
+	for (uint32_t i = 0; i < e->pair_count; i++)
+		CHECK(valid(e->pairs[i].partition < PARTITIONS_MAX));
+	return KV_OK;
+}
+
+static enum kv_status check_config(const struct msg *m)
+{
+	CHECK(at_most(m->config.file.size, CONFIG_VALUE_MAX));
+	CHECK(at_most(m->config.count, CONFIG_ENTRIES_MAX));
+	for (uint32_t i = 0; i < m->config.count; i++) {
+		const struct config_entry *e = &m->config.entries[i];
+		CHECK(valid(e->name.size > 0 && e->scope >= CONFIG_STATIC && e->source >= CONFIG_DEFAULT));
+		CHECK(at_most(e->name.size, NAME_SIZE_MAX));
+		CHECK(at_most(e->value.size, CONFIG_VALUE_MAX));
+		CHECK(at_most(e->fallback.size, CONFIG_VALUE_MAX));
+		CHECK(at_most(e->waits.size, CONFIG_VALUE_MAX));
+	}
+	return KV_OK;
+}
+
+static enum kv_status check_config_set(const struct msg *m)
+{
+	CHECK(valid(m->config_set.name.size > 0));
+	CHECK(at_most(m->config_set.name.size, NAME_SIZE_MAX));
+	return at_most(m->config_set.value.size, CONFIG_VALUE_MAX);
+}
+
+static enum kv_status check_hot_keys(const struct msg *m)
+{
+	CHECK(at_most(m->hot_keys.count, HOT_KEYS_MAX));
+	for (uint32_t i = 0; i < m->hot_keys.count; i++)
+		CHECK(check_key(m->hot_keys.keys[i].key));
+	return KV_OK;
+}
+
 enum kv_status msg_check(const struct msg *m)
 {
 	switch (opcode_body(m->opcode, m->reply)) {
@@ -400,6 +444,16 @@ enum kv_status msg_check(const struct msg *m)
 		return check_move_list(m);
 	case BODY_REPAIR:
 		return check_repair(m);
+	case BODY_EXPLAIN:
+		return check_key(m->explain.key);
+	case BODY_EXPLANATION:
+		return check_explanation(m);
+	case BODY_CONFIG:
+		return check_config(m);
+	case BODY_CONFIG_SET:
+		return check_config_set(m);
+	case BODY_HOT_KEYS:
+		return check_hot_keys(m);
 	}
 	KV_UNREACHABLE("message body");
 }

@@ -68,6 +68,14 @@ enum msg_body opcode_body(uint16_t opcode, bool reply)
 		return reply ? BODY_MOVE_LIST : BODY_NONE;
 	case OP_REPAIR:
 		return BODY_REPAIR;
+	case OP_EXPLAIN:
+		return reply ? BODY_EXPLANATION : BODY_EXPLAIN;
+	case OP_CONFIG_GET:
+		return reply ? BODY_CONFIG : BODY_NONE;
+	case OP_CONFIG_SET:
+		return reply ? BODY_RESULT : BODY_CONFIG_SET;
+	case OP_HOT_KEYS:
+		return reply ? BODY_HOT_KEYS : BODY_NONE;
 	case OP_AUTH:
 	case OP_CREDIT:
 	case OP_CANCEL:
@@ -129,6 +137,10 @@ const char *opcode_name(uint16_t opcode)
 		OPCODE_NAME_(CLUSTER_PLAN);
 		OPCODE_NAME_(MOVE_LIST);
 		OPCODE_NAME_(REPAIR);
+		OPCODE_NAME_(EXPLAIN);
+		OPCODE_NAME_(CONFIG_GET);
+		OPCODE_NAME_(CONFIG_SET);
+		OPCODE_NAME_(HOT_KEYS);
 	}
 #undef OPCODE_NAME_
 	return "UNKNOWN";

@@ -32,6 +32,11 @@ enum msg_body {
 	BODY_PLAN,
 	BODY_MOVE_LIST,
 	BODY_REPAIR,
+	BODY_EXPLAIN,
+	BODY_EXPLANATION,
+	BODY_CONFIG,
+	BODY_CONFIG_SET,
+	BODY_HOT_KEYS,
 };
 
 /** Total: any number gives an answer. */

@@ -172,6 +172,13 @@ uint64_t core_read(struct node_core *core, enum disk_wait_kind kind, void *owner
 	return a->read.token;
 }
 
+uint64_t core_look(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key)
+{
+	uint64_t token = core_read(core, kind, owner, key);
+	core->out->items[core->out->count - 1].read.look = true;
+	return token;
+}
+
 uint64_t core_scan(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_scan *scan)
 {
 	struct action *a = actions_add(core->out, ACT_SCAN);

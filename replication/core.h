@@ -19,6 +19,7 @@
 #include "replication/disk_watch.h"
 #include "replication/driver.h"
 #include "replication/exchange.h"
+#include "replication/explain.h"
 #include "replication/gc.h"
 #include "replication/health.h"
 #include "replication/hints.h"
@@ -115,6 +116,7 @@ struct node_core {
 	struct exchanges exchanges;
 	struct repair repair;
 	struct scrub scrub;
+	struct explains explains;
 	struct form *form;        /* a cluster being formed, or NULL */
 	struct uuid reserved_for; /* the cluster this empty node agreed to join */
 	usec_t reserved_until_us;
@@ -193,6 +195,7 @@ enum disk_wait_kind {
 	WAIT_GC_SCAN,
 	WAIT_TREE_KEYS,
 	WAIT_EXCHANGE_SCAN,
+	WAIT_EXPLAIN,
 };
 
 struct disk_wait {
@@ -204,6 +207,8 @@ struct disk_wait {
 
 /** Starts a read or scan for OWNER and returns its token. */
 uint64_t core_read(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key);
+/** As core_read, for telling only: that something cannot be read comes back like other answers. */
+uint64_t core_look(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_key *key);
 uint64_t core_scan(struct node_core *core, enum disk_wait_kind kind, void *owner, const struct disk_scan *scan);
 
 /** Answers a client of this core. */

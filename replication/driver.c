@@ -309,12 +309,40 @@ static void ignore_verdict(struct node_core *core, void *owner, enum map_verdict
 	(void)verdict;
 }
 
+/** True if the vote for a next map was long ago, and whoever wanted it has not told what came of it. */
+static bool vote_lingers(struct node_core *core)
+{
+	struct driver *d = &core->driver;
+	const struct map_acceptor *a = &core->map_acceptor;
+	bool open = a->value && a->epoch == core->map->desc.epoch + 1;
+	struct version vote = open ? a->accepted : VERSION_NONE;
+	if (!version_equal(vote, d->vote)) {
+		d->vote = vote;
+		d->vote_us = core->now.mono_us;
+		d->vote_is_void = false;
+	}
+	return open && !d->vote_is_void && core->now.mono_us >= d->vote_us + VOTE_LINGERS_US;
+}
+
+static void vote_looked_up(struct node_core *core, void *owner, enum map_verdict verdict)
+{
+	(void)owner;
+	core->driver.vote_is_void = verdict == MAP_DONE;
+	core->driver.vote_us = core->now.mono_us;
+}
+
 void driver_tick(struct node_core *core)
 {
 	struct driver *d = &core->driver;
 	if (core->config.shard != 0)
 		return;
 	note_silence(core);
+	/* Whoever proposed it is gone, perhaps because it is not part of that map: if it was decided, it has to come into force. */
+	bool lingers = vote_lingers(core) && !map_register_is_busy(core) && !membership_is_busy(core);
+	if (COVER_IF(lingers, map_vote_lingers)) {
+		map_register_look(core, core->now.mono_us + VOTE_LINGERS_US, vote_looked_up, NULL);
+		return;
+	}
 	if (core->now.mono_us < d->next_us || map_register_is_busy(core) || membership_is_busy(core))
 		return;
 	/* Any number of drivers at a time is allowed; one is enough. */

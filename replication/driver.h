@@ -50,6 +50,10 @@ struct driver {
 	node_id *plan;
 	uint32_t waiting;
 	usec_t heard_us[NODES_MAX]; /* when a node was last seen to answer; 0: never yet */
+	/* what this node last voted for, of which nobody told yet whether it became the map */
+	struct version vote;
+	usec_t vote_us;    /* since then */
+	bool vote_is_void; /* asked: it has not, and cannot any more */
 };
 
 void driver_tick(struct node_core *core);

@@ -112,6 +112,7 @@ static void ask_old_members(struct node_core *core, struct move *move)
 static void opened(struct node_core *core, struct move *move)
 {
 	struct partition *p = partition_at(core, move->partition);
+	move->next_us = 0; /* of asking; what comes next need not wait for it */
 	if (p->stage == 0) {
 		/* Promises up to the fence may be asked about after a restart: the clock's durable limit then stands for them. */
 		if (move->fence > core->clock.limit ||
@@ -141,6 +142,7 @@ void moves_opened(struct node_core *core, node_id from, const struct msg *m)
 	if (m->move.status != KV_OK || core_is_ahead(core, version_floor(m->move.fence))) {
 		move->message = m->move.status == KV_OK ? "an old member's clock is far ahead"
 							: "an old member does not know the move yet";
+		move->next_us = MIN(move->next_us, core->now.mono_us + RETRY_MIN_US);
 		return;
 	}
 	move->opened |= 1u << position;

@@ -124,6 +124,7 @@ void move_source_tick(struct node_core *core)
 		struct move_page *page = container_of(link, struct move_page, link);
 		if (page->reading)
 			continue;
+		/* What the page turns out to have less is given back: many partitions have little. */
 		pace_spend(core, PACE_OUT, MOVE_PAGE_SIZE);
 		read_page(core, page);
 	}
@@ -190,6 +191,7 @@ void move_source_scan_done(struct node_core *core, struct move_page *page, const
 			   uint32_t count, bool done)
 {
 	if (COVER_IF(!is_wanted(core, page), move_page_unwanted)) {
+		pace_return(core, PACE_OUT, MOVE_PAGE_SIZE);
 		page_free(core, page);
 		return;
 	}
@@ -198,6 +200,7 @@ void move_source_scan_done(struct node_core *core, struct move_page *page, const
 	reply->move.page = page_of_rows(core->out, rows, count);
 	reply->move.done = done;
 	core->stats.move_bytes_out += reply->move.page.size;
+	pace_return(core, PACE_OUT, MOVE_PAGE_SIZE - MIN(reply->move.page.size, (size_t)MOVE_PAGE_SIZE));
 	if (!done && count > 0)
 		reply->move.cursor = page_cursor(core->out, &rows[count - 1].key);
 	core_send(core, page->from, reply);

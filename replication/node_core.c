@@ -77,6 +77,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	map_acceptor_init(core);
 	membership_init(core);
 	gc_member_init(core);
+	explains_init(core);
 	return core;
 }
 
@@ -117,6 +118,7 @@ void node_core_free(struct node_core *core)
 	tree_served_release(core);
 	repair_release(core);
 	scrub_release(core);
+	explains_release(core);
 	trees_release(core);
 	move_source_release(core);
 	move_status_release(core);
@@ -174,6 +176,8 @@ static void stop_removed(struct node_core *core, const struct map_desc *before)
 	const struct map_desc *map = &core->map->desc;
 	bool left = before && core->self < before->node_count && before->nodes[core->self].state == NODE_LEAVING &&
 		    !cluster_map_holds(map, core->self);
+	if (core->map_register.phase == MAP_SAVING)
+		map_spread_push_all(core); /* nobody else knows yet that it is decided */
 	if (left)
 		core_stop(core, KV_OK, "this node has given its partitions away and left the cluster");
 	else
@@ -266,6 +270,15 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret)
 	if (core->map)
 		ret->cluster = core->map->desc.cluster;
 }
+
+void node_core_set_limits(struct node_core *core, uint32_t ops_max, uint32_t value_size_max)
+{
+	KV_ASSERT(ops_max > 0 && value_size_max > 0 && value_size_max <= VALUE_SIZE_MAX);
+	core->config.ops_max = ops_max;
+	core->config.value_size_max = value_size_max;
+}
+
+uint32_t node_core_replicas(const struct node_core *core) { return core->map ? core->map->desc.replicas : 0; }
 
 uint32_t node_core_partitions(const struct node_core *core) { return core->map ? core->map->desc.partitions : 0; }
 
@@ -473,8 +486,10 @@ static void on_read_done(struct node_core *core, const struct node_event *ev)
 		hint_push_read_done(core, wait.owner, ev->read.found, ev->read.value);
 	else if (wait.kind == WAIT_MAP_VOTE)
 		map_acceptor_loaded(core, ev->read.found, ev->read.value);
+	else if (wait.kind == WAIT_EXPLAIN)
+		explain_read_done(core, wait.owner, ev->read.found, ev->read.unreadable, ev->read.value);
 	else
-		KV_UNREACHABLE("reads are for slots, hints and the vote on the map");
+		KV_UNREACHABLE("reads are for slots, hints, the vote on the map and who asks what is there");
 }
 
 static void on_scan_done(struct node_core *core, const struct node_event *ev)

@@ -78,6 +78,12 @@ void node_core_hello(const struct node_core *core, struct msg_hello *ret);
 /** True once the core can issue versions: it has a map, its clock limit is durable and its clock has passed the old one. */
 bool node_core_is_ready(const struct node_core *core);
 
+/** Changes what the configuration said of operations in flight and of the size of values. What is under way goes on. */
+void node_core_set_limits(struct node_core *core, uint32_t ops_max, uint32_t value_size_max);
+
+/** Replicas of each key as the map wants them, 0 without one. */
+uint32_t node_core_replicas(const struct node_core *core);
+
 /** Number of partitions in the node's map, 0 without one. */
 uint32_t node_core_partitions(const struct node_core *core);
 

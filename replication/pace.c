@@ -97,3 +97,9 @@ void pace_spend(struct node_core *core, enum pace_way way, uint64_t bytes)
 	KV_ASSERT(way < PACE_WAYS);
 	core->pace.left[way] -= (int64_t)MIN(bytes, (uint64_t)PAGE_SIZE_MAX);
 }
+
+void pace_return(struct node_core *core, enum pace_way way, uint64_t bytes)
+{
+	KV_ASSERT(way < PACE_WAYS);
+	core->pace.left[way] += (int64_t)MIN(bytes, (uint64_t)PAGE_SIZE_MAX);
+}

@@ -42,4 +42,7 @@ bool pace_allows(const struct node_core *core, enum pace_way way);
 /** BYTES were. */
 void pace_spend(struct node_core *core, enum pace_way way, uint64_t bytes);
 
+/** BYTES of what was spent were not copied after all. */
+void pace_return(struct node_core *core, enum pace_way way, uint64_t bytes);
+
 #endif

@@ -9,7 +9,7 @@
 #include "replication/voters.h"
 
 /* What a move costs beside its bytes: two maps, opening, comparing. Judged, not measured. */
-enum { MOVE_OVERHEAD_MS = 1500 };
+enum { MOVE_OVERHEAD_MS = 300 };
 
 /** A plan being drawn up. */
 struct draft_plan {

@@ -14,6 +14,15 @@ struct repair_known {
 	usec_t equal_us; /* 0: not in this life */
 };
 
+struct repair_peer;
+
+/** An exchange under way. */
+struct repair_task {
+	struct repair_peer *peer; /* NULL: none */
+	uint16_t partition;
+	usec_t began_us;
+};
+
 /** Comparing with one other node. */
 struct repair_peer {
 	node_id node;
@@ -29,11 +38,9 @@ struct repair_peer {
 	uint64_t asked[WORDS];  /* partitions of the question */
 	uint64_t wanted[WORDS]; /* partitions that differ */
 	uint32_t wanted_count;
-	uint32_t next;      /* where the search for the next one begins */
-	usec_t up_us;       /* since when the node has been up, as last looked */
-	bool busy;          /* an exchange is under way */
-	uint16_t partition; /* of what */
-	usec_t began_us;    /* since when */
+	uint32_t next; /* where the search for the next one begins */
+	usec_t up_us;  /* since when the node has been up, as last looked */
+	struct repair_task tasks[EXCHANGE_BACKGROUND_MAX];
 };
 
 static bool has_bit(const uint64_t *bits, uint32_t p) { return bits[p / WORD_BITS] >> p % WORD_BITS & 1; }
@@ -225,10 +232,10 @@ void repair_roots_told(struct node_core *core, node_id from, const struct msg *m
 
 static void exchanged(struct node_core *core, void *owner, bool complete, hlc_t began)
 {
-	struct repair_peer *r = owner;
-	r->busy = false;
+	struct repair_task *task = owner;
 	if (complete)
-		repair_note_equal(core, r->partition, r->node, r->began_us);
+		repair_note_equal(core, task->partition, task->peer->node, task->began_us);
+	task->peer = NULL;
 }
 
 static bool is_marked(const struct node_core *core, node_id node, uint32_t partition)
@@ -253,18 +260,31 @@ static uint32_t pick(const struct node_core *core, const struct repair_peer *r)
 	return found;
 }
 
-static void start_one(struct node_core *core, struct repair_peer *r)
+static struct repair_task *free_task(struct repair_peer *r)
 {
-	uint32_t p = pick(core, r);
-	if (p == core->map->desc.partitions)
-		return;
-	struct row row = cluster_map_row(core->map, (uint16_t)p);
-	int position = row_position(&row, r->node);
-	r->next = p + 1;
-	r->partition = (uint16_t)p;
-	r->began_us = core->now.mono_us;
-	want_no_more(r, p);
-	r->busy = position >= 0 && exchange_start_background(core, (uint16_t)p, 1u << position, exchanged, r);
+	for (size_t i = 0; i < ARRAY_SIZE(r->tasks); i++) {
+		if (!r->tasks[i].peer)
+			return &r->tasks[i];
+	}
+	KV_UNREACHABLE("a peer has no more exchanges than may be under way in all");
+}
+
+/** An exchange mostly waits for writes under way to settle: several go on beside each other. */
+static void start_some(struct node_core *core, struct repair_peer *r)
+{
+	while (r->wanted_count > 0 && core->exchanges.background < EXCHANGE_BACKGROUND_MAX) {
+		uint32_t p = pick(core, r);
+		if (p == core->map->desc.partitions)
+			return;
+		struct row row = cluster_map_row(core->map, (uint16_t)p);
+		int position = row_position(&row, r->node);
+		struct repair_task *task = free_task(r);
+		r->next = p + 1;
+		want_no_more(r, p);
+		*task = (struct repair_task){.peer = r, .partition = (uint16_t)p, .began_us = core->now.mono_us};
+		if (position < 0 || !exchange_start_background(core, (uint16_t)p, 1u << position, exchanged, task))
+			task->peer = NULL;
+	}
 }
 
 static void tick_peer(struct node_core *core, node_id node)
@@ -290,8 +310,7 @@ static void tick_peer(struct node_core *core, node_id node)
 		else
 			end_round(core, r);
 	}
-	if (r->wanted_count > 0 && !r->busy && core->exchanges.background < EXCHANGE_BACKGROUND_MAX)
-		start_one(core, r);
+	start_some(core, r);
 }
 
 void repair_tick(struct node_core *core)
@@ -323,7 +342,7 @@ static void add_pair(struct pair_list *l, const struct repair_pair *pair)
 	l->count = MIN(l->count + 1, REPAIR_PAIRS_MAX);
 }
 
-static uint64_t equal_age_ms(const struct node_core *core, uint16_t partition, node_id node)
+uint64_t repair_equal_age_ms(const struct node_core *core, uint16_t partition, node_id node)
 {
 	const struct repair_known *known = find_known(core, partition, node);
 	return known ? (core->now.mono_us - known->equal_us) / USEC_PER_MSEC : UINT64_MAX;
@@ -343,7 +362,7 @@ static void report_partition(const struct node_core *core, uint16_t partition, s
 		if (row.nodes[i] == core->self)
 			continue;
 		struct repair_pair pair = {.partition = partition, .peer = row.nodes[i]};
-		pair.equal_age_ms = equal_age_ms(core, partition, pair.peer);
+		pair.equal_age_ms = repair_equal_age_ms(core, partition, pair.peer);
 		ret->oldest_ms = MAX(ret->oldest_ms, pair.equal_age_ms);
 		add_pair(list, &pair);
 	}

@@ -35,6 +35,9 @@ void repair_roots_told(struct node_core *core, node_id from, const struct msg *m
 void repair_note_equal(struct node_core *core, uint16_t partition, node_id node, usec_t at_us);
 void repair_note_all_equal(struct node_core *core, node_id node, uint32_t shard, uint32_t shards);
 
+/** How long ago this node and NODE were last known to hold the same of the partition; UINT64_MAX: never in this life. */
+uint64_t repair_equal_age_ms(const struct node_core *core, uint16_t partition, node_id node);
+
 /** OP_REPAIR of a client: compares everything now if it says so; answers how things stand. */
 void repair_asked(struct node_core *core, uint64_t client, const struct msg *m);
 

@@ -232,6 +232,8 @@ void request_from_client(struct node_core *core, const struct node_event *ev)
 		handle_map_request(core, ev, m);
 	else if (m->opcode == OP_REPAIR)
 		repair_asked(core, ev->request.client, m);
+	else if (m->opcode == OP_EXPLAIN)
+		explain_asked(core, ev->request.client, m);
 	else if (m->opcode == OP_CLUSTER_INIT)
 		form_start(core, ev->request.client, m, ev->request.arrived_us);
 	else if (m->opcode == OP_CLUSTER_CHANGE)

@@ -89,6 +89,7 @@ struct node_event {
 		struct {
 			uint64_t token;
 			bool found;
+			bool unreadable; /* of a look: the disk, or the engine, could not give it */
 			struct slice value;
 		} read;
 		struct {
@@ -135,6 +136,7 @@ struct action {
 		struct {
 			uint64_t token;
 			struct disk_key key;
+			bool look; /* only to tell: what cannot be read is told and does not stop the process */
 		} read;
 		struct {
 			uint64_t token; /* counts up by one with each ACT_WRITE and ACT_DROP of this core */

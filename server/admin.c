@@ -4,7 +4,13 @@
 #include "base/clock.h"
 #include "server/shard.h"
 
-enum { COUNTERS_MAX = 128, ARENA_LIMIT = 64 << 10 };
+enum {
+	COUNTERS_MAX = 128,
+	ARENA_LIMIT = 64 << 10,
+	CONFIG_ARENA_LIMIT = 1 << 20,
+	CLUSTER_ENTRIES = 2,
+	HOT_ARENA_LIMIT = 4 << 20
+};
 
 struct counters {
 	struct status_counter *items;
@@ -30,8 +36,11 @@ static void add_server(struct counters *c, const struct server *server)
 	SERVER_COUNTERS(ADD_)
 #undef ADD_
 	add(c, "buffer_bytes", budget_used(&server->budget));
-	add(c, "buffer_bytes_max", server->budget.limit);
+	add(c, "buffer_bytes_max", budget_limit(&server->budget));
 	add(c, "connections_max", server->connections_max);
+	add(c, "connections_wanted", server->config->limits_connections);
+	add(c, "open_files_max", server->open_files_max);
+	add(c, "wall_clock_ms", clock_wall_us() / USEC_PER_MSEC);
 }
 
 static void add_storage(struct counters *c, const struct server *server)
@@ -135,5 +144,56 @@ void admin_reply_status(struct server *server, struct conn *c, const struct msg 
 	struct msg reply = {.opcode = OP_STATUS, .reply = true, .id = request->id};
 	enum kv_status status = admin_status(server, &arena, &reply.status);
 	KV_ASSERT(status == KV_OK); /* sized for it */
+	conn_send(c, &reply);
+}
+
+/** What the cluster was formed with: no file of a node says so. */
+static void add_cluster_entry(struct arena *arena, struct msg_config *config, const char *name, uint32_t value)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	buf_printf(&text, "%u", value);
+	struct config_entry *entries = (struct config_entry *)(uintptr_t)config->entries;
+	entries[config->count++] = (struct config_entry){.name = slice_str(name),
+							 .value = arena_copy(arena, buf_slice(&text)),
+							 .scope = CONFIG_CLUSTER,
+							 .source = CONFIG_MAP};
+}
+
+void admin_reply_config(struct shard *shard, struct conn *c, const struct msg *request)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(CONFIG_ARENA_LIMIT);
+	struct msg reply = {.opcode = OP_CONFIG_GET, .reply = true, .id = request->id};
+	bool fits = settings_list(&shard->server->settings, &arena, CLUSTER_ENTRIES, &reply.config);
+	KV_ASSERT(fits); /* sized for it */
+	if (node_core_partitions(shard->node.core) > 0) {
+		add_cluster_entry(&arena, &reply.config, "cluster.partitions",
+				  node_core_partitions(shard->node.core));
+		add_cluster_entry(&arena, &reply.config, "cluster.replicas", node_core_replicas(shard->node.core));
+	}
+	conn_send(c, &reply);
+}
+
+void admin_change_config(struct server *server, struct conn *c, const struct msg *request)
+{
+	struct error error = {0};
+	struct msg reply = {.opcode = OP_CONFIG_SET, .reply = true, .id = request->id};
+	reply.result.status =
+		settings_set(&server->settings, request->config_set.name, request->config_set.value, &error);
+	if (reply.result.status != KV_OK)
+		reply.result.message = slice_str(error.message);
+	conn_send(c, &reply);
+}
+
+void admin_reply_hot_keys(struct server *server, struct conn *c, const struct msg *request)
+{
+	CLEANUP(arena_release) struct arena arena = ARENA_INIT(HOT_ARENA_LIMIT);
+	struct msg reply = {.opcode = OP_HOT_KEYS, .reply = true, .id = request->id};
+	struct hot_sum *sum = arena_alloc(&arena, sizeof *sum);
+	KV_ASSERT(sum);
+	sum->count = 0;
+	sum->total = 0;
+	for (uint32_t i = 0; i < server->shard_count; i++)
+		shard_hot_keys(server->shards[i], sum);
+	hot_sum_tell(sum, &arena, &reply.hot_keys);
 	conn_send(c, &reply);
 }

@@ -17,4 +17,13 @@ MUST_USE enum kv_status admin_status(struct server *server, struct arena *arena,
 /** Answers a STATUS request. */
 void admin_reply_status(struct server *server, struct conn *c, const struct msg *request);
 
+/** Answers CONFIG_GET, with what the shard's map adds to the settings. */
+void admin_reply_config(struct shard *shard, struct conn *c, const struct msg *request);
+
+/** Carries CONFIG_SET out and answers it. */
+void admin_change_config(struct server *server, struct conn *c, const struct msg *request);
+
+/** Answers HOT_KEYS: what all shards counted in the last whole window. */
+void admin_reply_hot_keys(struct server *server, struct conn *c, const struct msg *request);
+
 #endif

@@ -13,12 +13,14 @@
 
 enum { FILE_SIZE_MAX = 1 << 20, SHARDS_MAX = 64 };
 
-#define KEY(section_, name_, kind_, fallback_, min_, max_, field_)                                                 \
+#define KEY_(scope_, section_, name_, kind_, fallback_, min_, max_, field_)                                        \
 	{                                                                                                          \
-		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .min = min_,             \
-		.max = max_, .offset = offsetof(struct config, field_)                                             \
+		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .scope = scope_,         \
+		.min = min_, .max = max_, .offset = offsetof(struct config, field_)                                \
 	}
-#define MIB ((uint64_t)1 << 20)
+#define KEY(...)  KEY_(CONFIG_STATIC, __VA_ARGS__)
+#define LIVE(...) KEY_(CONFIG_LIVE, __VA_ARGS__)
+#define MIB       ((uint64_t)1 << 20)
 
 /* Keys of one section stand together. */
 static const struct config_key keys[] = {
@@ -34,18 +36,18 @@ static const struct config_key keys[] = {
 	KEY("join", "token_file", CONFIG_TEXT, "", 0, 3072, join_token_file),
 	KEY("", "shards", CONFIG_COUNT, "0", 0, SHARDS_MAX, shards),
 	KEY("", "insecure", CONFIG_BOOL, "false", 0, 0, insecure),
-	KEY("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
-	KEY("limits", "inflight", CONFIG_COUNT, "256", 1, 65536, limits_inflight),
-	KEY("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations),
-	KEY("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
-	KEY("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
-	KEY("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
+	LIVE("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
+	LIVE("limits", "inflight", CONFIG_COUNT, "256", 1, 65536, limits_inflight),
+	LIVE("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations),
+	LIVE("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
+	LIVE("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
+	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "64MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
 	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),
 	KEY("deletes", "keep", CONFIG_DURATION, "240m", USEC_PER_SEC, 24 * 3600 * USEC_PER_SEC, deletes_keep_us),
-	KEY("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
-	KEY("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
+	LIVE("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
+	LIVE("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
 	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms),
 	KEY("test", "compare_interval", CONFIG_DURATION, "60s", 100 * USEC_PER_MSEC, 3600 * USEC_PER_SEC,
 	    test_compare_interval_us),
@@ -109,7 +111,7 @@ static void number_format(struct buf *out, uint64_t value, const struct unit *un
 }
 
 /** Says what the key takes, after "...: ". */
-static void explain(const struct config_key *key, struct buf *why)
+static void tell_allowed(const struct config_key *key, struct buf *why)
 {
 	const struct unit *units = no_units;
 	switch (key->kind) {
@@ -284,18 +286,22 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 	config_key_path(key, &path);
 	environment_name(key, &variable);
 	const char *value = environment_value(environment, buf_cstr(&variable));
+	uint8_t *source = &c->sources[key - keys];
 	if (value) {
+		*source = CONFIG_ENVIRONMENT;
 		if (store_value(c, key, value))
 			return true;
 		buf_printf(why, "%s in the environment: ", buf_cstr(&variable));
 	} else if (text->value) {
 		value = text->value;
+		*source = CONFIG_FILE;
 		if (store_value(c, key, value))
 			return true;
 		buf_printf(why, "%s:%u: %s: ", file, text->line, buf_cstr(&path));
 	} else if (key->fallback) {
 		bool stored = store_value(c, key, key->fallback);
 		KV_ASSERT(stored);
+		*source = CONFIG_DEFAULT;
 		return true;
 	} else {
 		buf_printf(why, "%s: %s is missing; set it there or as %s\n", file, buf_cstr(&path),
@@ -303,7 +309,7 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 		return false;
 	}
 	buf_printf(why, "\"%.60s\" is not allowed; ", value);
-	explain(key, why);
+	tell_allowed(key, why);
 	buf_append_str(why, "\n");
 	return false;
 }
@@ -463,6 +469,104 @@ enum kv_status config_load(const char *file, const char *const *environment, str
 			return status;
 	}
 	return config_parse(buf_slice(&yaml), file ? file : "configuration", environment, ret, why);
+}
+
+/* ---- Single values ---- */
+
+const struct config_key *config_find(struct slice path)
+{
+	CLEANUP(buf_release) struct buf one = BUF_INIT;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		buf_clear(&one);
+		config_key_path(&keys[i], &one);
+		if (slice_equal(buf_slice(&one), path))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+const char *config_nearest(struct slice path)
+{
+	static _Thread_local char nearest[128];
+	CLEANUP(buf_release) struct buf one = BUF_INIT, wanted = BUF_INIT;
+	buf_append_slice(&wanted, path);
+	unsigned least = (unsigned)path.size / 3 + 1;
+	nearest[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		buf_clear(&one);
+		config_key_path(&keys[i], &one);
+		unsigned distance = config_distance(buf_cstr(&wanted), buf_cstr(&one));
+		if (distance > least || one.size >= sizeof nearest)
+			continue;
+		least = distance - (distance > 0);
+		snprintf(nearest, sizeof nearest, "%s", buf_cstr(&one));
+	}
+	return nearest[0] ? nearest : NULL;
+}
+
+void config_value(const struct config *c, const struct config_key *key, struct buf *out)
+{
+	const void *field = (const char *)c + key->offset;
+	static const char *const levels[] = {
+		[LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
+	static const char *const formats[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json"};
+	switch (key->kind) {
+	case CONFIG_TEXT:
+	case CONFIG_NAME:
+	case CONFIG_ADDRESS:
+	case CONFIG_ADDRESSES:
+		buf_append_str(out, *(char *const *)field);
+		return;
+	case CONFIG_COUNT:
+		number_format(out, *(const uint64_t *)field, no_units);
+		return;
+	case CONFIG_SIZE:
+		number_format(out, *(const uint64_t *)field, size_units);
+		return;
+	case CONFIG_DURATION:
+		number_format(out, *(const uint64_t *)field, duration_units);
+		return;
+	case CONFIG_OFFSET:
+		buf_printf(out, "%lld", (long long)*(const int64_t *)field);
+		return;
+	case CONFIG_BOOL:
+		buf_append_str(out, *(const bool *)field ? "true" : "false");
+		return;
+	case CONFIG_LEVEL:
+		buf_append_str(out, levels[*(const enum log_level *)field]);
+		return;
+	case CONFIG_FORMAT:
+		buf_append_str(out, formats[*(const enum log_format *)field]);
+		return;
+	}
+	KV_UNREACHABLE("config kind");
+}
+
+bool config_change(struct config *c, const struct config_key *key, const char *text, enum config_source source,
+		   struct buf *why)
+{
+	if (store_value(c, key, text)) {
+		c->sources[key - keys] = (uint8_t)source;
+		return true;
+	}
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	config_key_path(key, &path);
+	buf_printf(why, "%s: \"%.60s\" is not allowed; ", buf_cstr(&path), text);
+	tell_allowed(key, why);
+	return false;
+}
+
+void config_copy(const struct config *from, struct config *ret)
+{
+	struct config c = *from;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		bool owned = keys[i].kind == CONFIG_TEXT || keys[i].kind == CONFIG_NAME ||
+			     keys[i].kind == CONFIG_ADDRESS || keys[i].kind == CONFIG_ADDRESSES;
+		char **field = (char **)(void *)((char *)&c + keys[i].offset);
+		if (owned)
+			*field = xstrdup(*field);
+	}
+	*ret = c;
 }
 
 void config_release(struct config *c)

@@ -13,6 +13,9 @@
 #include "base/klog.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "proto/msg.h"
+
+#define CONFIG_KEYS_MAX 64
 
 /** Owned strings are never NULL after a successful load. */
 struct config {
@@ -49,6 +52,8 @@ struct config {
 	/* test */
 	int64_t test_wall_offset_ms;
 	usec_t test_compare_interval_us; /* between two comparisons with another node */
+
+	uint8_t sources[CONFIG_KEYS_MAX]; /* of each key's value, in the order of config_keys: enum config_source */
 };
 
 enum config_kind {
@@ -71,11 +76,10 @@ struct config_key {
 	const char *name;
 	enum config_kind kind;
 	const char *fallback; /* as text; NULL: must be given */
-	uint64_t min, max;    /* of numbers, and of the length of texts */
-	size_t offset;        /* in struct config */
+	enum config_scope scope;
+	uint64_t min, max; /* of numbers, and of the length of texts */
+	size_t offset;     /* in struct config */
 };
-
-#define CONFIG_KEYS_MAX 40
 
 const struct config_key *config_keys(size_t *ret_count);
 
@@ -92,6 +96,22 @@ MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, const 
 /** The same for a file on disk; file NULL: defaults and environment only. KV_IO if the file cannot be read. */
 MUST_USE enum kv_status config_load(const char *file, const char *const *environment, struct config *ret,
 				    struct buf *why);
+
+/** The key of that path, or NULL. */
+const struct config_key *config_find(struct slice path);
+
+/** The known path that is most like PATH, for "did you mean"; NULL if none is. Static storage of the calling thread. */
+const char *config_nearest(struct slice path);
+
+/** Appends the key's value as a file would have it. */
+void config_value(const struct config *config, const struct config_key *key, struct buf *out);
+
+/** Gives the key the value that TEXT says. False, and nothing happens, if it is not allowed: WHY says what is. */
+MUST_USE bool config_change(struct config *config, const struct config_key *key, const char *text,
+			    enum config_source source, struct buf *why);
+
+/** Deep copy into RET, which is released with config_release. */
+void config_copy(const struct config *from, struct config *ret);
 
 /** The next of a list of addresses; *at moves on. False at the end. */
 MUST_USE bool config_address_next(const char **at, struct slice *ret);

@@ -21,10 +21,9 @@ static enum kv_status refuse(struct walk *w, size_t line)
 	return KV_INVALID;
 }
 
-/** Number of single-letter changes from A to B, for suggestions; capped at short words. */
-static unsigned distance(const char *a, const char *b)
+unsigned config_distance(const char *a, const char *b)
 {
-	enum { LONGEST = 32 };
+	enum { LONGEST = 64 };
 	size_t a_size = strlen(a), b_size = strlen(b);
 	if (a_size >= LONGEST || b_size >= LONGEST)
 		return LONGEST;
@@ -62,8 +61,8 @@ static enum kv_status refuse_word(struct walk *w, const char *section, const cha
 	const char *nearest = NULL;
 	for (size_t i = 0; i < w->count; i++) {
 		const char *allowed = word_at(w, section, i);
-		if (allowed && distance(word, allowed) <= 2 &&
-		    (!nearest || distance(word, allowed) < distance(word, nearest)))
+		if (allowed && config_distance(word, allowed) <= 2 &&
+		    (!nearest || config_distance(word, allowed) < config_distance(word, nearest)))
 			nearest = allowed;
 	}
 	if (nearest)

@@ -20,6 +20,9 @@ struct config_text {
 MUST_USE enum kv_status config_yaml_parse(struct slice yaml, const char *file, const struct config_key *keys,
 					  size_t count, struct config_text *ret, struct buf *why);
 
+/** Number of single-letter changes from A to B, for suggestions; a large number if one is long. */
+unsigned config_distance(const char *a, const char *b);
+
 void config_yaml_release(struct config_text *texts, size_t count);
 
 #endif

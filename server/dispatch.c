@@ -44,6 +44,8 @@ uint32_t dispatch_shard(const struct msg *msg, uint32_t partitions, uint32_t sha
 		return tree_shard(msg, shards);
 	case BODY_GC:
 		return partition_shard(msg, msg->gc.partition, shards);
+	case BODY_EXPLAIN:
+		return partitions == 0 ? 0 : hash_partition(key_hash(msg->explain.key), partitions) % shards;
 	case BODY_REPAIR:
 		return msg->repair.shard % shards;
 	case BODY_RESULT:    /* of a request that a core of ours sent on: it said which it is */

@@ -30,7 +30,8 @@ static const char usage[] =
 	"       kvd --dev [--config FILE]\n"
 	"       kvd --config FILE --unsafe-recover --survivors LIST --cluster NAME [--yes]\n"
 	"\n"
-	"One node of a kvd cluster. Ends with SIGTERM or SIGINT, after running requests are answered.\n"
+	"One node of a kvd cluster. Ends with SIGTERM or SIGINT, after running requests are answered. SIGHUP has it\n"
+	"read its configuration again: what may change while it runs does.\n"
 	"\n"
 	"  -c, --config FILE   configuration (YAML); docs/configuration.md lists the keys\n"
 	"      --check-config  check the configuration and exit: 0 good, 2 not\n"
@@ -134,7 +135,7 @@ static int remove_entry(const char *path, const struct stat *about, int kind, st
 	return remove(path);
 }
 
-/** A server that does not handle SIGPIPE by itself, and takes SIGTERM and SIGINT through a descriptor. */
+/** A server that does not handle SIGPIPE by itself, and takes SIGTERM, SIGINT and SIGHUP through a descriptor. */
 static void block_signals(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -142,6 +143,7 @@ static void block_signals(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
@@ -167,7 +169,7 @@ static bool choose_mutant(void)
 	return true;
 }
 
-static int serve(const struct config *config, bool dev, bool moved)
+static int serve(const struct config *config, const char *file, bool dev, bool moved)
 {
 	if (!choose_mutant())
 		return EXIT_USAGE;
@@ -178,6 +180,7 @@ static int serve(const struct config *config, bool dev, bool moved)
 		log_error("server.refused", L_STR("status", status_name(status)), L_STR("reason", error.message));
 		return status == KV_IDENTITY || status == KV_REFUSED ? EXIT_REFUSED : EXIT_FAILED;
 	}
+	server_set_file(&server, file, (const char *const *)environ);
 	server_start(&server, dev);
 	int code = server_run(&server);
 	server_close(&server);
@@ -220,7 +223,7 @@ int main(int argc, char **argv)
 		clock_set_wall_offset_us(config.test_wall_offset_ms * (int64_t)USEC_PER_MSEC);
 		block_signals();
 		code = options.recover ? recovery_run(&config, &options.recovery)
-				       : serve(&config, options.dev, options.moved);
+				       : serve(&config, options.config_file, options.dev, options.moved);
 	}
 	if (temporary)
 		nftw(temporary, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

@@ -81,7 +81,7 @@ static void carry_out(struct node *n, const struct action *action)
 		reply(n, action->reply.client, action->reply.msg);
 		return;
 	case ACT_READ:
-		node_disk_read(n, action->read.token, &action->read.key);
+		node_disk_read(n, action->read.token, &action->read.key, action->read.look);
 		return;
 	case ACT_WRITE:
 		node_disk_write(n, action->write.token, action->write.puts, action->write.count);

@@ -14,7 +14,7 @@ struct node_read {
 	uint64_t token;
 	enum store_table table;
 	struct buf key, value;
-	bool found;
+	bool look, found, unreadable;
 };
 
 static bool is_answer(enum kv_status status) { return status == KV_OK || status == KV_NOT_FOUND; }
@@ -22,9 +22,13 @@ static bool is_answer(enum kv_status status) { return status == KV_OK || status 
 static void read_work(struct reader_job *job)
 {
 	struct node_read *read = container_of(job, struct node_read, job);
-	enum kv_status status = store_get(read->node->config.store, read->table, buf_slice(&read->key),
-					  /* cache_only: */ false, &read->value);
-	if (!is_answer(status))
+	struct store *store = read->node->config.store;
+	struct slice key = buf_slice(&read->key);
+	enum kv_status status = read->look
+					? store_look(store, read->table, key, &read->value)
+					: store_get(store, read->table, key, /* cache_only: */ false, &read->value);
+	read->unreadable = !is_answer(status);
+	if (read->unreadable && !read->look)
 		fatal_store("read.failed", status);
 	read->found = status == KV_OK;
 }
@@ -40,7 +44,10 @@ static struct node_event read_event(const struct node_read *read)
 {
 	return (struct node_event){
 		.kind = EV_READ_DONE,
-		.read = {.token = read->token, .found = read->found, .value = buf_slice(&read->value)},
+		.read = {.token = read->token,
+			 .found = read->found,
+			 .unreadable = read->unreadable,
+			 .value = buf_slice(&read->value)},
 	};
 }
 
@@ -67,7 +74,7 @@ static struct node_read *read_new(struct node *n)
 	return read;
 }
 
-void node_disk_read(struct node *n, uint64_t token, const struct disk_key *key)
+void node_disk_read(struct node *n, uint64_t token, const struct disk_key *key, bool look)
 {
 	struct node_read *read = read_new(n);
 	read->token = token;
@@ -75,6 +82,12 @@ void node_disk_read(struct node *n, uint64_t token, const struct disk_key *key)
 	buf_clear(&read->key);
 	buf_clear(&read->value);
 	diskkey_encode(&read->key, key);
+	read->look = look;
+	read->unreadable = false;
+	if (look) {
+		reader_submit(n->config.reader, &read->job);
+		return;
+	}
 	enum kv_status status = store_get(n->config.store, read->table, buf_slice(&read->key),
 					  /* cache_only: */ true, &read->value);
 	if (status == KV_AGAIN) {

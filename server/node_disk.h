@@ -12,7 +12,8 @@
 
 struct node_read;
 
-void node_disk_read(struct node *n, uint64_t token, const struct disk_key *key);
+/** LOOK: what cannot be read is told in the event; otherwise it stops the process. */
+void node_disk_read(struct node *n, uint64_t token, const struct disk_key *key, bool look);
 void node_disk_write(struct node *n, uint64_t token, const struct disk_put *puts, uint32_t count);
 
 /** Removes the partition's rows in every table but the hints', in turn with the writes. */

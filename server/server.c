@@ -25,10 +25,11 @@
 
 enum { DESCRIPTORS_RESERVED = 1024 }; /* for the engine's files, peers and threads */
 
-/** Raises the limit of open files as far as allowed; returns how many client connections fit into it. */
-static uint64_t raise_descriptor_limit(uint64_t wanted)
+/** Raises the limit of open files as far as allowed; tells it, and returns how many client connections fit into it. */
+static uint64_t raise_descriptor_limit(uint64_t wanted, uint64_t *ret_open_files)
 {
 	struct rlimit limit;
+	*ret_open_files = 0;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return wanted;
 	uint64_t need = wanted + DESCRIPTORS_RESERVED;
@@ -37,6 +38,7 @@ static uint64_t raise_descriptor_limit(uint64_t wanted)
 		setrlimit(RLIMIT_NOFILE, &limit);
 		getrlimit(RLIMIT_NOFILE, &limit);
 	}
+	*ret_open_files = limit.rlim_cur;
 	if (limit.rlim_cur >= need)
 		return wanted;
 	uint64_t fits = limit.rlim_cur > 2 * DESCRIPTORS_RESERVED ? limit.rlim_cur - DESCRIPTORS_RESERVED
@@ -219,14 +221,31 @@ static enum kv_status open_steps(struct server *s, bool moved, struct error *err
 	return build_shards(s, hlc_limit, err);
 }
 
+/** Live settings come into force: here what is shared, and in each shard what is its own. */
+static void apply_settings(void *owner, const struct config *now)
+{
+	struct server *s = owner;
+	log_configure(now->log_level, now->log_format);
+	atomic_store(&s->budget.limit, now->limits_memory);
+	atomic_store(&s->connections_max, raise_descriptor_limit(now->limits_connections, &s->open_files_max));
+	for (uint32_t i = 0; i < s->shard_count; i++)
+		shard_post_limits(s->shards[i], now);
+}
+
+void server_set_file(struct server *s, const char *file, const char *const *environment)
+{
+	settings_set_file(&s->settings, file, environment);
+}
+
 enum kv_status server_open(struct server *s, const struct config *config, bool moved, struct error *err)
 {
 	*s = (struct server){
 		.config = config, .client_door.fd = -1, .peer_door.fd = -1, .started_us = clock_mono_us()};
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	KV_ASSERT(s->wake_fd >= 0);
-	s->budget.limit = config->limits_memory;
-	s->connections_max = raise_descriptor_limit(config->limits_connections);
+	settings_init(&s->settings, config, apply_settings, s);
+	atomic_store(&s->budget.limit, config->limits_memory);
+	s->connections_max = raise_descriptor_limit(config->limits_connections, &s->open_files_max);
 	enum kv_status status = open_steps(s, moved, err);
 	if (status != KV_OK)
 		server_close(s);
@@ -333,6 +352,10 @@ static bool wait_for_signal(struct server *s, int signal_fd, usec_t until_us)
 		KV_ASSERT(errno == EAGAIN);
 	if (!fds[0].revents || read(signal_fd, &info, sizeof info) != sizeof info)
 		return false;
+	if (info.ssi_signo == SIGHUP) {
+		settings_reload(&s->settings);
+		return false;
+	}
 	log_info("server.signalled", L_STR("signal", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"));
 	return true;
 }
@@ -349,7 +372,7 @@ static bool all_quiet(const struct server *s)
 static void drain(struct server *s, int signal_fd)
 {
 	usec_t start_us = clock_mono_us();
-	usec_t until_us = start_us + s->config->limits_drain_us;
+	usec_t until_us = start_us + settings_drain_us(&s->settings);
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_post_drain(s->shards[i]);
 	bool cut = false;
@@ -365,6 +388,7 @@ int server_run(struct server *s)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	KV_ASSERT(signal_fd >= 0);
 	bool signalled = false;
@@ -402,6 +426,7 @@ void server_close(struct server *s)
 	free(s->shards);
 	arena_release(&s->map_arena);
 	map_log_release(&s->map_log);
+	settings_release(&s->settings);
 	fatal_set_store(NULL, NULL);
 	store_close(s->store);
 	if (s->wake_fd > 0)

@@ -19,6 +19,7 @@
 #include "server/listener.h"
 #include "server/map_log.h"
 #include "server/reader.h"
+#include "server/settings.h"
 #include "server/stats.h"
 
 struct shard;
@@ -36,7 +37,7 @@ struct server_door {
 };
 
 struct server {
-	const struct config *config; /* read-only after server_open, and down to shards */
+	const struct config *config; /* as it started: read-only after server_open, and down to shards */
 	struct identity identity;
 	struct store *store;
 	struct commit *commit;
@@ -48,10 +49,12 @@ struct server {
 	struct map_log map_log; /* private to shard 0's thread once it runs */
 	struct join join;
 	usec_t started_us;
-	uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
+	_Atomic uint64_t connections_max; /* of clients; config's, or less if the system gives fewer descriptors */
+	uint64_t open_files_max;          /* that the system allows */
 	uint32_t shard_count;
 	struct shard **shards;
 	struct server_door client_door, peer_door;
+	struct settings settings;     /* shared */
 	struct budget budget;         /* shared */
 	struct server_stats stats;    /* shared */
 	uint32_t next_shard;          /* private to shard 0's thread */
@@ -68,6 +71,9 @@ struct server {
  */
 MUST_USE enum kv_status server_open(struct server *s, const struct config *config, bool moved, struct error *err);
 
+/** Where SIGHUP has the configuration read again; as config_load. Between server_open and server_start. */
+void server_set_file(struct server *s, const char *file, const char *const *environment);
+
 /* Exit codes of server_run besides 0. */
 enum { SERVER_FAILED = 1, SERVER_REFUSED = 11 };
 
@@ -75,7 +81,7 @@ enum { SERVER_FAILED = 1, SERVER_REFUSED = 11 };
 void server_start(struct server *s, bool form);
 
 /**
- * Serves until SIGTERM or SIGINT, then drains: no new connections, running requests are answered as long as
+ * Serves until SIGTERM or SIGINT; SIGHUP has the configuration read again. Then drains: no new connections, running requests are answered as long as
  * limits.drain allows (a second signal ends that), all writes are durable. Returns the process's exit code.
  */
 int server_run(struct server *s);

@@ -28,6 +28,26 @@ void shard_status_copy(struct shard *s, struct shard_status *ret)
 	pthread_mutex_unlock(&s->status_mutex);
 }
 
+void shard_hot_keys(struct shard *s, struct hot_sum *sum)
+{
+	pthread_mutex_lock(&s->status_mutex);
+	hot_sum_add(sum, s->hot_last);
+	pthread_mutex_unlock(&s->status_mutex);
+}
+
+static void turn_window(struct shard *s, usec_t now_us)
+{
+	if (now_us < s->hot_until_us)
+		return;
+	pthread_mutex_lock(&s->status_mutex);
+	struct hot_keys *last = s->hot_last;
+	s->hot_last = s->hot;
+	pthread_mutex_unlock(&s->status_mutex);
+	hot_keys_clear(last);
+	s->hot = last;
+	s->hot_until_us = now_us + HOT_WINDOW_US;
+}
+
 static void tell_if_quiet(struct shard *s)
 {
 	if (!s->draining || atomic_load(&s->quiet) || node_requests_open(&s->node) > 0 ||
@@ -45,6 +65,7 @@ static void on_house(void *data)
 	usec_t now_us = clock_mono_us();
 	conn_set_check_times(&s->conns, now_us);
 	publish(s);
+	turn_window(s, now_us);
 	loop_timer_set(&s->house, now_us + SHARD_PUBLISH_US);
 }
 
@@ -70,6 +91,8 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 		return status;
 	}
 	pthread_mutex_init(&s->status_mutex, NULL);
+	s->hot = xcalloc(1, sizeof *s->hot);
+	s->hot_last = xcalloc(1, sizeof *s->hot_last);
 	loop_set_after_round(&s->loop, after_round, s);
 	loop_timer_init(&s->house, &s->loop, on_house, s);
 	conn_set_init(&s->conns,
@@ -131,6 +154,8 @@ void shard_free(struct shard *s)
 	loop_release(&s->loop);
 	arena_release(&s->arena);
 	pthread_mutex_destroy(&s->status_mutex);
+	free(s->hot);
+	free(s->hot_last);
 	free(s);
 }
 
@@ -140,7 +165,8 @@ struct order {
 	struct shard *shard;
 	int fd; /* accept */
 	enum hello_kind kind;
-	struct buf bytes; /* map: as stored; request: a whole frame */
+	struct buf bytes;                                      /* map: as stored; request: a whole frame */
+	uint32_t inflight_max, operations_max, value_size_max; /* limits */
 };
 
 static struct order *order_new(struct shard *s, void (*run)(struct loop_item *item, bool live))
@@ -208,6 +234,27 @@ static void run_stop(struct loop_item *item, bool live)
 }
 
 void shard_post_stop(struct shard *s) { loop_post(&s->loop, &order_new(s, run_stop)->item); }
+
+static void run_limits(struct loop_item *item, bool live)
+{
+	struct order *order = container_of(item, struct order, item);
+	struct shard *s = order->shard;
+	if (live) {
+		s->conns.config.inflight_max = order->inflight_max;
+		s->conns.config.value_size_max = order->value_size_max;
+		node_core_set_limits(s->node.core, order->operations_max, order->value_size_max);
+	}
+	order_free(order);
+}
+
+void shard_post_limits(struct shard *s, const struct config *now)
+{
+	struct order *order = order_new(s, run_limits);
+	order->inflight_max = (uint32_t)now->limits_inflight;
+	order->operations_max = (uint32_t)now->limits_operations;
+	order->value_size_max = (uint32_t)now->limits_value_size;
+	loop_post(&s->loop, &order->item);
+}
 
 static void run_map(struct loop_item *item, bool live)
 {

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "server/conn.h"
+#include "server/hot_keys.h"
 #include "server/node.h"
 #include "server/peer.h"
 #include "server/server.h"
@@ -38,12 +39,15 @@ struct shard {
 	struct conn_set conns;
 	struct peer_set peers;
 	struct loop_timer house;
+	struct hot_keys *hot; /* the present window */
+	usec_t hot_until_us;
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
 	bool draining;
 	_Atomic bool quiet; /* draining, and nobody waits for an answer */
 	pthread_mutex_t status_mutex;
 	struct shard_status status; /* under the mutex */
+	struct hot_keys *hot_last;  /* under the mutex: the window before the present one */
 };
 
 /** Builds shard INDEX; CORE is what its core is told. KV_OVERLOADED without descriptors for its loop. */
@@ -59,6 +63,9 @@ void shard_join(struct shard *s);
 /** The thread does not run; commit and reader threads have ended. NULL is allowed. */
 void shard_free(struct shard *s);
 
+/** Any thread: live settings of the shard change. */
+void shard_post_limits(struct shard *s, const struct config *now);
+
 /** Any thread: takes a connection, drains, ends. */
 void shard_post_accept(struct shard *s, int fd, enum hello_kind kind);
 void shard_post_drain(struct shard *s);
@@ -72,6 +79,9 @@ void shard_post_request(struct shard *s, const struct msg *msg);
 
 /** Any thread. */
 void shard_status_copy(struct shard *s, struct shard_status *ret);
+
+/** Any thread: adds the keys that clients asked this shard for in its last whole window. */
+void shard_hot_keys(struct shard *s, struct hot_sum *sum);
 
 /** Of shard_route.c: what the shard's parts do with messages. */
 extern const struct conn_events shard_conn_events;

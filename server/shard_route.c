@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/klog.h"
 #include "proto/codec.h"
+#include "proto/opcode.h"
 #include "server/admin.h"
 #include "server/dispatch.h"
 #include "server/map_store.h"
@@ -53,6 +54,8 @@ static void cross(struct shard *s, uint32_t to, const struct crossing *about, st
 	loop_post(&x->to->loop, &x->item);
 }
 
+static bool is_read(uint16_t opcode) { return opcode == OP_GET || opcode == OP_WAIT; }
+
 static void take_request(struct shard *s, struct conn *c, const struct frame_header *header, struct slice meta,
 			 struct slice value, const struct msg *msg)
 {
@@ -66,6 +69,8 @@ static void take_request(struct shard *s, struct conn *c, const struct frame_hea
 	uint32_t to = dispatch_shard(msg, node_core_partitions(s->node.core), s->server->shard_count);
 	conn_request_began(c);
 	usec_t now_us = clock_mono_us();
+	if (opcode_needs_key(msg->opcode) && msg->request.attempt == 0)
+		hot_keys_note(s->hot, msg->request.bucket, msg->request.key, is_read(msg->opcode));
 	if (to == s->index)
 		node_request(&s->node, &origin, msg, now_us);
 	else
@@ -101,6 +106,12 @@ static void take_client_message(struct shard *s, struct conn *c, const struct fr
 		conn_send(c, &pong);
 	} else if (msg->opcode == OP_STATUS) {
 		admin_reply_status(s->server, c, msg);
+	} else if (msg->opcode == OP_CONFIG_GET) {
+		admin_reply_config(s, c, msg);
+	} else if (msg->opcode == OP_CONFIG_SET) {
+		admin_change_config(s->server, c, msg);
+	} else if (msg->opcode == OP_HOT_KEYS) {
+		admin_reply_hot_keys(s->server, c, msg);
 	} else if (opcode_is_client(msg->opcode) || msg->opcode >> 8 == 5) {
 		take_request(s, c, header, meta, value, msg);
 	} else if (msg->opcode != OP_ERROR && msg->opcode != OP_GOAWAY) {
@@ -171,9 +182,8 @@ static void fill_hello(struct shard *s, struct msg_hello *ret)
 	ret->kind = HELLO_PEER;
 	ret->proto_min = PROTO_VERSION_MIN;
 	ret->proto_max = PROTO_VERSION_MAX;
-	ret->frame_size_max =
-		FRAME_HEADER_SIZE + META_SIZE_ADMIN_MAX + (uint32_t)s->server->config->limits_value_size;
-	ret->window = (uint32_t)s->server->config->limits_inflight;
+	ret->frame_size_max = FRAME_HEADER_SIZE + META_SIZE_ADMIN_MAX + s->conns.config.value_size_max;
+	ret->window = s->conns.config.inflight_max;
 	ret->shards = s->server->shard_count;
 }
 

@@ -62,6 +62,7 @@ struct store_class {
 	enum kv_status (*write)(struct store *s, const struct store_op *ops, size_t count, bool sync);
 	enum kv_status (*get)(struct store *s, enum store_table table, struct slice key, bool cache_only,
 			      struct buf *ret);
+	enum kv_status (*look)(struct store *s, enum store_table table, struct slice key, struct buf *ret);
 	enum kv_status (*scan_open)(struct store *s, enum store_table table, struct slice first, struct slice end,
 				    struct store_scan **ret);
 	bool (*scan_next)(struct store_scan *scan, struct store_row *ret, enum kv_status *ret_status);
@@ -92,6 +93,16 @@ MUST_USE static inline enum kv_status store_get(struct store *s, enum store_tabl
 						bool cache_only, struct buf *ret)
 {
 	return s->class->get(s, table, key, cache_only, ret);
+}
+
+/**
+ * As store_get from the disk, for who only wants to tell what is there: KV_CORRUPT or KV_IO if it cannot be read, and the store goes
+ * on as if nobody had asked. The answer is not to be built on.
+ */
+MUST_USE static inline enum kv_status store_look(struct store *s, enum store_table table, struct slice key,
+						 struct buf *ret)
+{
+	return s->class->look(s, table, key, ret);
 }
 
 /**

@@ -210,6 +210,11 @@ static enum kv_status store_mem_get(struct store *s, enum store_table table, str
 	return status;
 }
 
+static enum kv_status store_mem_look(struct store *s, enum store_table table, struct slice key, struct buf *ret)
+{
+	return store_mem_get(s, table, key, /* cache_only: */ false, ret);
+}
+
 static enum kv_status store_mem_scan_open(struct store *s, enum store_table table, struct slice first,
 					  struct slice end, struct store_scan **ret)
 {
@@ -284,6 +289,7 @@ static void store_mem_close(struct store *s)
 static const struct store_class store_mem_class = {
 	.write = store_mem_write,
 	.get = store_mem_get,
+	.look = store_mem_look,
 	.scan_open = store_mem_scan_open,
 	.scan_next = store_mem_scan_next,
 	.scan_close = store_mem_scan_close,

@@ -140,6 +140,18 @@ static enum kv_status store_rocks_write(struct store *s, const struct store_op *
 	return message ? store_rocks_fail(r, "sync", message) : KV_OK;
 }
 
+/** Takes PINNED over. */
+static enum kv_status take_pinned(rocksdb_pinnableslice_t *pinned, struct buf *ret)
+{
+	if (!pinned)
+		return KV_NOT_FOUND;
+	size_t size;
+	const char *value = rocksdb_pinnableslice_value(pinned, &size);
+	buf_append(ret, value, size);
+	rocksdb_pinnableslice_destroy(pinned);
+	return KV_OK;
+}
+
 static enum kv_status store_rocks_get(struct store *s, enum store_table table, struct slice key, bool cache_only,
 				      struct buf *ret)
 {
@@ -161,13 +173,25 @@ static enum kv_status store_rocks_get(struct store *s, enum store_table table, s
 		rocksdb_free(message);
 		return KV_AGAIN;
 	}
-	if (!pinned)
-		return KV_NOT_FOUND;
-	size_t size;
-	const char *value = rocksdb_pinnableslice_value(pinned, &size);
-	buf_append(ret, value, size);
-	rocksdb_pinnableslice_destroy(pinned);
-	return KV_OK;
+	return take_pinned(pinned, ret);
+}
+
+/** No failure of the store: it is told, and whoever needs the key finds out for himself. */
+static enum kv_status store_rocks_look(struct store *s, enum store_table table, struct slice key, struct buf *ret)
+{
+	struct store_rocks *r = store_rocks_of(s);
+	KV_ASSERT(table < STORE_TABLE_COUNT);
+	KV_ASSERT(key.size > 0);
+	count(&r->reads, 1);
+	char *message = NULL;
+	rocksdb_pinnableslice_t *pinned = rocksdb_get_pinned_cf(r->db, r->read_any, r->tables[table],
+								(const char *)key.data, key.size, &message);
+	if (!message)
+		return take_pinned(pinned, ret);
+	KV_ASSERT(!pinned);
+	enum kv_status status = status_of(message) == KV_CORRUPT ? KV_CORRUPT : KV_IO;
+	rocksdb_free(message);
+	return status;
 }
 
 static rocksdb_readoptions_t *scan_options(struct slice end)
@@ -353,6 +377,7 @@ static void store_rocks_close(struct store *s)
 static const struct store_class store_rocks_class = {
 	.write = store_rocks_write,
 	.get = store_rocks_get,
+	.look = store_rocks_look,
 	.scan_open = store_rocks_scan_open,
 	.scan_next = store_rocks_scan_next,
 	.scan_close = store_rocks_scan_close,

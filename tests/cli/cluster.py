@@ -19,7 +19,8 @@ class Cluster:
         self.base = tempfile.mkdtemp(prefix='kvctl-test-')
         self.dir = os.path.join(self.base, 'cluster')
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith('KVCTL_')}
-        self.environment.update(KVD=kvd, LC_ALL='C.UTF-8')
+        # What the user of this machine keeps for kvctl is not for tests.
+        self.environment.update(KVD=kvd, LC_ALL='C.UTF-8', XDG_CONFIG_HOME=self.base, XDG_STATE_HOME=self.base)
 
     def __enter__(self):
         self.must('dev', 'up', str(self.nodes), '--dir', self.dir, '--partitions', '16')

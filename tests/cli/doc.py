@@ -21,14 +21,7 @@ def kvctl_help(kvctl, words):
 
 def commands(kvctl):
     """Names of all commands, from the list: one or two words before the operands."""
-    text = kvctl_help(kvctl, 'help')
-    nouns = {'cluster', 'node', 'partition', 'hint', 'ledger', 'move', 'repair', 'unsafe', 'dev'}
-    names = []
-    for line in text.splitlines():
-        if line.startswith('  '):
-            words = line.split()
-            names.append(' '.join(words[:2]) if words[0] in nouns else words[0])
-    return names
+    return re.findall(r'^  ([a-z]+(?: [a-z]+)?) ', kvctl_help(kvctl, 'help'), re.MULTILINE)
 
 
 def main(kvctl, path, write):

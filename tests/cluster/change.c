@@ -118,6 +118,7 @@ unsigned change_add(struct cluster *c, unsigned replaces)
 void change_remove(struct cluster *c, unsigned index, bool gone)
 {
 	carry_out(c, (struct order){.give = give_remove, .node = change_map_index(c, index), .flag = gone});
+	c->leaves[index] = true;
 }
 
 bool change_try_add(struct cluster *c, unsigned index, unsigned ms)
@@ -135,12 +136,14 @@ bool change_try_commit(struct cluster *c, unsigned ms)
 	return kv_changes_commit(c->client, /* any epoch */ 0, ms, NULL) == KV_OK;
 }
 
+/** From the commit on they may end at any moment. What the client knows of the map may be older than what was staged. */
 static void note_leavers(struct cluster *c)
 {
 	struct kv_node node;
 	for (unsigned i = 0; i < c->count; i++) {
-		if (find_node(c, i, &node) && (node.leave_staged || node.gone_staged))
+		if (c->leaves[i] || (find_node(c, i, &node) && (node.leave_staged || node.gone_staged)))
 			c->gone[i] = true;
+		c->leaves[i] = false;
 	}
 }
 
@@ -164,7 +167,11 @@ void change_commit_if_staged(struct cluster *c)
 		change_commit(c);
 }
 
-void change_discard(struct cluster *c) { carry_out(c, (struct order){.give = give_discard}); }
+void change_discard(struct cluster *c)
+{
+	carry_out(c, (struct order){.give = give_discard});
+	memset(c->leaves, 0, sizeof c->leaves);
+}
 
 void change_pause(struct cluster *c, bool pause)
 {

@@ -237,8 +237,10 @@ static void guest_asks(struct chaos *chaos)
 static void guest_begin(struct chaos *chaos, struct chaos_fault *f)
 {
 	struct cluster *c = chaos->cluster;
-	if (chaos->guest == 0 && c->count < c->options.nodes + c->options.spares)
+	if (chaos->guest == 0 && c->count < c->options.nodes + c->options.spares) {
 		chaos->guest = cluster_spawn(c);
+		set_clock(chaos, chaos->guest, 0); /* that of the others, which may have gone ahead */
+	}
 	f->node = chaos->guest;
 	if (chaos->guest == 0)
 		return;

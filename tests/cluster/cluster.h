@@ -35,6 +35,7 @@ struct cluster {
 	unsigned count; /* of processes so far */
 	struct process nodes[CLUSTER_NODES_MAX];
 	bool gone[CLUSTER_NODES_MAX];   /* leaves, has left or is dead for good: nothing is expected of it */
+	bool leaves[CLUSTER_NODES_MAX]; /* staged to: gone once that is committed */
 	struct cluster_options options; /* private: for nodes that come later */
 	char endpoints[CLUSTER_ENDPOINTS_SIZE]; /* of all nodes at the start, as they advertise them */
 	struct kv_client *client;               /* of the test itself, with a time-out of 5 s */

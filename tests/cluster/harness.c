@@ -11,19 +11,7 @@
 #include "base/clock.h"
 #include "base/klog.h"
 
-enum { LOOK_MS = 10, LOGS_MAX = 64, ENDS_MAX = 64, LOG_TAIL = 12 << 10, DIRECTORIES_MAX = 32 };
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+enum { LOOK_MS = 10, LONG_WAIT_MS = 2000, LOGS_MAX = 64, ENDS_MAX = 64, LOG_TAIL = 12 << 10, DIRECTORIES_MAX = 32 };
 
 /* One program, one main thread. */
 static struct {
@@ -140,15 +128,16 @@ size_t harness_bytes(size_t size) { return SANITIZED ? size * 6 : size; }
 
 unsigned harness_rounds(unsigned rounds) { return number_from("KV_CLUSTER_ROUNDS", SANITIZED ? 1 : rounds); }
 
-bool harness_wait(bool (*condition)(void *arg), void *arg, unsigned timeout_ms)
+bool harness_wait_for(const char *name, bool (*condition)(void *arg), void *arg, unsigned timeout_ms)
 {
-	usec_t end_us = clock_mono_us() + harness_ms(timeout_ms) * USEC_PER_MSEC;
-	do {
-		if (condition(arg))
-			return true;
+	usec_t began_us = clock_mono_us(), end_us = began_us + harness_ms(timeout_ms) * USEC_PER_MSEC;
+	bool holds;
+	while (!(holds = condition(arg)) && clock_mono_us() < end_us)
 		poll(NULL, 0, LOOK_MS);
-	} while (clock_mono_us() < end_us);
-	return condition(arg);
+	usec_t took_us = clock_mono_us() - began_us;
+	if (took_us >= LONG_WAIT_MS * USEC_PER_MSEC)
+		print_error("waited %.1f s: %s\n", (double)took_us / 1e6, name);
+	return holds;
 }
 
 bool harness_holds(bool (*condition)(void *arg), void *arg, unsigned ms)

@@ -67,7 +67,10 @@ size_t harness_bytes(size_t size);
 unsigned harness_rounds(unsigned rounds);
 
 /** Looks at CONDITION again and again until it holds, at most TIMEOUT_MS (stretched). False: it never did. */
-bool harness_wait(bool (*condition)(void *arg), void *arg, unsigned timeout_ms);
+#define harness_wait(condition, arg, timeout_ms) harness_wait_for(#condition, condition, arg, timeout_ms)
+
+/** The same; a long wait is told under NAME, so that a test that takes its time says on what. */
+bool harness_wait_for(const char *name, bool (*condition)(void *arg), void *arg, unsigned timeout_ms);
 
 /** Fails the test if it does not hold in time; WHAT says what was waited for. */
 #define harness_await(condition, arg, timeout_ms, what)                                                            \

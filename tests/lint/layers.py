@@ -50,11 +50,12 @@ EXTERNAL = {
     'protobuf-c/*': ['proto/codec*.[ch]', 'tests/unit/test_codec_wire.c'],
     'rocksdb/*': ['storage/store_rocks.c', 'storage/rocks_options.[ch]'],
     'event2/*': ['server/*', 'client/*', 'docs/*', 'tests/unit/*', 'tests/cluster/*'],
-    'cyaml/*': ['server/config*.[ch]'],
+    'cyaml/*': ['server/config*.[ch]', 'cli/context.c'],
     'yaml.h': ['server/config*.[ch]'],
     'openssl/*': ['server/tls.[ch]', 'client/*'],
     'jansson.h': ['cli/*', 'tests/*'],
     'libsmartcols/*': ['cli/*'],
+    'histedit.h': ['cli/editor.c'],
     'cmocka.h': ['tests/*'],
 }
 

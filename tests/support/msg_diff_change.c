@@ -233,6 +233,96 @@ static const char *differ_repair(const struct msg_repair *a, const struct msg_re
 	return NULL;
 }
 
+static const char *differ_explained_record(const struct record *a, const struct record *b)
+{
+	SAME_VERSION(ver);
+	SAME_VERSION(org);
+	SAME(weak);
+	SAME(tombstone);
+	SAME(strong);
+	SAME(value_hash);
+	SAME(value_size);
+	SAME(expires_ms);
+	SAME(fence);
+	SAME(rid.client);
+	SAME(rid.seq);
+	return NULL;
+}
+
+static const char *differ_explanation(const struct msg_explanation *a, const struct msg_explanation *b)
+{
+	SAME(status);
+	SAME_BYTES(message);
+	SAME(partition);
+	SAME(leaf);
+	SAME(config_epoch);
+	SAME(member);
+	SAME(serves);
+	SAME(stage);
+	SAME(disk);
+	SAME(stored_size);
+	SAME(in_memory);
+	SAME(writing);
+	SAME_PART(differ_explained_record(&a->record, &b->record));
+	SAME(lineage);
+	SAME(memories);
+	SAME_VERSION(promised);
+	SAME_VERSION(promise);
+	SAME_VERSION(memory);
+	SAME_VERSION(seal);
+	SAME_VERSION(drop);
+	SAME(tree);
+	SAME(more_hints);
+	SAME(hint_count);
+	SAME(pair_count);
+	for (uint32_t i = 0; i < a->hint_count; i++) {
+		SAME(hints[i].target);
+		SAME(hints[i].key);
+		SAME(hints[i].partition);
+		SAME_VERSION(hints[i].ver);
+		SAME(hints[i].created);
+	}
+	for (uint32_t i = 0; i < a->pair_count; i++) {
+		SAME(pairs[i].partition);
+		SAME(pairs[i].peer);
+		SAME(pairs[i].equal_age_ms);
+	}
+	return NULL;
+}
+
+static const char *differ_config(const struct msg_config *a, const struct msg_config *b)
+{
+	SAME(status);
+	SAME_BYTES(file);
+	SAME(count);
+	for (uint32_t i = 0; i < a->count; i++) {
+		SAME_BYTES(entries[i].name);
+		SAME_BYTES(entries[i].value);
+		SAME_BYTES(entries[i].fallback);
+		SAME(entries[i].scope);
+		SAME(entries[i].source);
+		SAME_BYTES(entries[i].waits);
+		SAME(entries[i].needs_restart);
+	}
+	return NULL;
+}
+
+static const char *differ_hot_keys(const struct msg_hot_keys *a, const struct msg_hot_keys *b)
+{
+	SAME(status);
+	SAME(window_ms);
+	SAME(total);
+	SAME(count);
+	for (uint32_t i = 0; i < a->count; i++) {
+		SAME(keys[i].bucket);
+		SAME_BYTES(keys[i].key);
+		SAME(keys[i].reads);
+		SAME(keys[i].writes);
+		SAME(keys[i].error);
+	}
+	return NULL;
+}
+
 const char *msg_change_difference(const struct msg *a, const struct msg *b)
 {
 	switch (opcode_body(a->opcode, a->reply)) {
@@ -258,6 +348,20 @@ const char *msg_change_difference(const struct msg *a, const struct msg *b)
 		return differ_move_list(&a->move_list, &b->move_list);
 	case BODY_REPAIR:
 		return differ_repair(&a->repair, &b->repair);
+	case BODY_EXPLAIN:
+		DIFFER_UNLESS(a->explain.bucket == b->explain.bucket, "bucket");
+		DIFFER_UNLESS(slice_equal(a->explain.key, b->explain.key), "key");
+		return NULL;
+	case BODY_EXPLANATION:
+		return differ_explanation(&a->explanation, &b->explanation);
+	case BODY_CONFIG:
+		return differ_config(&a->config, &b->config);
+	case BODY_CONFIG_SET:
+		DIFFER_UNLESS(slice_equal(a->config_set.name, b->config_set.name), "name");
+		DIFFER_UNLESS(slice_equal(a->config_set.value, b->config_set.value), "value");
+		return NULL;
+	case BODY_HOT_KEYS:
+		return differ_hot_keys(&a->hot_keys, &b->hot_keys);
 	default:
 		return NULL;
 	}

@@ -92,6 +92,14 @@ const struct msg_kind msg_kinds[] = {
 	{OP_MOVE_LIST, true},
 	{OP_REPAIR, false},
 	{OP_REPAIR, true},
+	{OP_EXPLAIN, false},
+	{OP_EXPLAIN, true},
+	{OP_CONFIG_GET, false},
+	{OP_CONFIG_GET, true},
+	{OP_CONFIG_SET, false},
+	{OP_CONFIG_SET, true},
+	{OP_HOT_KEYS, false},
+	{OP_HOT_KEYS, true},
 };
 const size_t msg_kind_count = ARRAY_SIZE(msg_kinds);
 

@@ -255,6 +255,107 @@ static void gen_repair(struct rng *rng, struct arena *arena, bool reply, struct 
 	r->pairs = pairs;
 }
 
+static struct record explained_record(struct rng *rng)
+{
+	return (struct record){
+		.ver = version(rng),
+		.org = version(rng),
+		.weak = coin(rng),
+		.tombstone = coin(rng),
+		.strong = coin(rng),
+		.value_hash = number(rng, 64),
+		.value_size = number32(rng),
+		.expires_ms = number(rng, 64),
+		.fence = number(rng, 64),
+		.rid = request_id(rng),
+	};
+}
+
+static void gen_explanation(struct rng *rng, struct arena *arena, struct msg_explanation *e)
+{
+	*e = (struct msg_explanation){
+		.status = status(rng),
+		.message = bytes(rng, arena, 0, MESSAGE_SIZE_MAX),
+		.partition = (uint16_t)rng_below(rng, PARTITIONS_MAX),
+		.leaf = (uint16_t)rng_below(rng, LEAVES_PER_PARTITION),
+		.config_epoch = number(rng, 64),
+		.member = (uint32_t)rng_below(rng, 4),
+		.serves = coin(rng),
+		.stage = (enum move_stage)rng_between(rng, 0, MOVE_DONE),
+		.disk = (enum explain_disk)rng_between(rng, 0, EXPLAIN_UNREADABLE),
+		.stored_size = number32(rng),
+		.in_memory = coin(rng),
+		.writing = coin(rng),
+		.record = explained_record(rng),
+		.lineage = number32(rng),
+		.memories = number32(rng),
+		.promised = version(rng),
+		.promise = version(rng),
+		.memory = version(rng),
+		.seal = version(rng),
+		.drop = version(rng),
+		.tree = (uint32_t)rng_below(rng, 3),
+		.more_hints = coin(rng),
+		.hint_count = length(rng, 0, EXPLAIN_HINTS_MAX),
+		.pair_count = length(rng, 0, ROW_MAX),
+	};
+	struct explain_hint *hints = allocate(arena, e->hint_count * sizeof *hints);
+	struct repair_pair *pairs = allocate(arena, e->pair_count * sizeof *pairs);
+	for (uint32_t i = 0; i < e->hint_count; i++)
+		hints[i] = (struct explain_hint){.target = node(rng),
+						 .key = coin(rng),
+						 .partition = coin(rng),
+						 .ver = version(rng),
+						 .created = number(rng, 64)};
+	for (uint32_t i = 0; i < e->pair_count; i++)
+		pairs[i] = (struct repair_pair){.partition = (uint16_t)rng_below(rng, PARTITIONS_MAX),
+						.peer = node(rng),
+						.equal_age_ms = number(rng, 64)};
+	e->hints = hints;
+	e->pairs = pairs;
+}
+
+static void gen_config(struct rng *rng, struct arena *arena, struct msg_config *c)
+{
+	*c = (struct msg_config){
+		.status = status(rng),
+		.file = bytes(rng, arena, 0, CONFIG_VALUE_MAX),
+		.count = length(rng, 0, CONFIG_ENTRIES_MAX),
+	};
+	struct config_entry *entries = allocate(arena, c->count * sizeof *entries);
+	for (uint32_t i = 0; i < c->count; i++)
+		entries[i] = (struct config_entry){
+			.name = bytes(rng, arena, 1, NAME_SIZE_MAX),
+			.value = bytes(rng, arena, 0, 100),
+			.fallback = bytes(rng, arena, 0, 100),
+			.scope = (enum config_scope)rng_between(rng, CONFIG_STATIC, CONFIG_CLUSTER),
+			.source = (enum config_source)rng_between(rng, CONFIG_DEFAULT, CONFIG_MAP),
+			.waits = bytes(rng, arena, 0, 100),
+			.needs_restart = coin(rng),
+		};
+	c->entries = entries;
+}
+
+static void gen_hot_keys(struct rng *rng, struct arena *arena, struct msg_hot_keys *h)
+{
+	*h = (struct msg_hot_keys){
+		.status = status(rng),
+		.window_ms = number(rng, 64),
+		.total = number(rng, 64),
+		.count = length(rng, 0, HOT_KEYS_MAX),
+	};
+	struct hot_key *keys = allocate(arena, h->count * sizeof *keys);
+	for (uint32_t i = 0; i < h->count; i++)
+		keys[i] = (struct hot_key){
+			.bucket = number32(rng),
+			.key = bytes(rng, arena, 1, KEY_SIZE_MAX),
+			.reads = number(rng, 64),
+			.writes = number(rng, 64),
+			.error = number(rng, 64),
+		};
+	h->keys = keys;
+}
+
 void msg_gen_change(struct rng *rng, struct arena *arena, struct msg *ret)
 {
 	switch (opcode_body(ret->opcode, ret->reply)) {
@@ -293,6 +394,23 @@ void msg_gen_change(struct rng *rng, struct arena *arena, struct msg *ret)
 		return;
 	case BODY_REPAIR:
 		gen_repair(rng, arena, ret->reply, &ret->repair);
+		return;
+	case BODY_EXPLAIN:
+		ret->explain.bucket = number32(rng);
+		ret->explain.key = bytes(rng, arena, 1, KEY_SIZE_MAX);
+		return;
+	case BODY_EXPLANATION:
+		gen_explanation(rng, arena, &ret->explanation);
+		return;
+	case BODY_CONFIG:
+		gen_config(rng, arena, &ret->config);
+		return;
+	case BODY_CONFIG_SET:
+		ret->config_set.name = bytes(rng, arena, 1, NAME_SIZE_MAX);
+		ret->config_set.value = bytes(rng, arena, 0, CONFIG_VALUE_MAX);
+		return;
+	case BODY_HOT_KEYS:
+		gen_hot_keys(rng, arena, &ret->hot_keys);
 		return;
 	default:
 		KV_UNREACHABLE("an opcode without a body");

@@ -29,6 +29,19 @@
 
 #include <cmocka.h>
 
+/** 1 where a sanitizer watches, and everything takes ten times as long: what is repeated for the odds is repeated less. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #include <stdlib.h>
 
 #include "base/mutant.h"

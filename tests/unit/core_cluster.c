@@ -102,6 +102,7 @@ static void job_add(struct node *n, const struct action *a)
 	job->arena = ARENA_INIT(64 << 20);
 	if (a->kind == ACT_READ) {
 		job->token = a->read.token;
+		job->look = a->read.look;
 		job->key = a->read.key;
 		job->key.key = arena_copy(&job->arena, a->read.key.key);
 	} else if (a->kind == ACT_SCAN) {
@@ -169,6 +170,14 @@ static void frame_free(struct frame *f)
 static void note_answer(struct cluster *c, const struct msg *m)
 {
 	c->answers++;
+	if (m->opcode == OP_EXPLAIN) {
+		c->explained = m->explanation;
+		memcpy(c->explained_hints, m->explanation.hints,
+		       m->explanation.hint_count * sizeof c->explained_hints[0]);
+		memcpy(c->explained_pairs, m->explanation.pairs,
+		       m->explanation.pair_count * sizeof c->explained_pairs[0]);
+		return;
+	}
 	c->result = m->result;
 	buf_clear(&c->value);
 	buf_append_slice(&c->value, m->result.value);
@@ -265,9 +274,14 @@ static void do_job(struct cluster *c, node_id i, struct job *job)
 	if (job->kind == ACT_SCAN) {
 		do_scan(c, i, job);
 	} else if (job->kind == ACT_READ) {
-		const struct stored *row = row_find(n, &job->key);
+		bool unreadable = job->look && n->unreadable;
+		const struct stored *row = unreadable ? NULL : row_find(n, &job->key);
 		struct blob *value = row ? blob_ref(row->value) : NULL;
-		struct node_event ev = {.kind = EV_READ_DONE, .read = {job->token, row != NULL, blob_slice(value)}};
+		struct node_event ev = {.kind = EV_READ_DONE,
+					.read = {.token = job->token,
+						 .found = row != NULL,
+						 .unreadable = unreadable,
+						 .value = blob_slice(value)}};
 		step(c, i, &ev);
 		blob_unref(value);
 	} else {

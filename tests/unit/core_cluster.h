@@ -35,6 +35,7 @@ struct job {
 	enum action_kind kind;
 	uint64_t token;
 	struct disk_key key; /* read */
+	bool look;           /* the same */
 	struct disk_scan scan;
 	uint32_t put_count;
 	struct disk_put *puts;
@@ -54,6 +55,7 @@ struct node {
 	usec_t wall_us; /* ahead of the others' */
 	struct ilist jobs;
 	bool hold_writes, hold_reads;
+	bool unreadable;           /* looks find the disk so */
 	struct cluster_map *saved; /* a map on its way to its disk */
 	struct stored *rows;
 	size_t row_count;
@@ -91,6 +93,9 @@ struct cluster {
 	uint32_t answers;
 	struct msg_result result; /* of the last; message, value, token and items are gone but for these: */
 	struct buf value, token;
+	struct msg_explanation explained; /* the last one */
+	struct explain_hint explained_hints[EXPLAIN_HINTS_MAX];
+	struct repair_pair explained_pairs[ROW_MAX];
 	uint32_t saves;
 };
 

@@ -152,8 +152,9 @@ static void do_job(struct bench *b, const struct bench_job *job)
 		CLEANUP(buf_release) struct buf value = BUF_INIT;
 		enum kv_status status =
 			store_get(b->store, diskkey_table(job->table), buf_slice(&job->first), false, &value);
-		struct node_event ev = {.kind = EV_READ_DONE,
-					.read = {job->token, status == KV_OK, buf_slice(&value)}};
+		struct node_event ev = {
+			.kind = EV_READ_DONE,
+			.read = {.token = job->token, .found = status == KV_OK, .value = buf_slice(&value)}};
 		bench_step(b, &ev);
 	} else {
 		if (b->late)

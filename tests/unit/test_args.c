@@ -3,6 +3,7 @@
 
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/help.h"
 
 #define ALL (FLAG_BIT(FLAG_COUNT) - 1)
 
@@ -27,7 +28,7 @@ static void line_cut(struct line *line, const char *text)
 }
 
 /** Parses TEXT, which begins with the program. Gives the index of the first operand, or 0 and the mistake in WHY. */
-static int parse(struct line *line, const char *text, struct args *args, uint64_t allowed, bool leading,
+static int parse(struct line *line, const char *text, struct args *args, flag_set allowed, bool leading,
 		 struct buf *why)
 {
 	line_cut(line, text);
@@ -195,6 +196,21 @@ static void the_environment_gives_way_to_the_command_line(void **state)
 	unsetenv("KVCTL_TTL");
 }
 
+/* There are more flags than bits in a word of 64. */
+static void a_set_of_flags_holds_all_of_them(void **state)
+{
+	(void)state;
+	flag_set set = 0;
+	for (int flag = 0; flag <= FLAG_COUNT; flag++) {
+		assert_false(flag_set_has(set, (enum flag)flag));
+		set |= FLAG_BIT(flag);
+		assert_true(flag_set_has(set, (enum flag)flag));
+	}
+	assert_true(set == ALL + FLAG_BIT(FLAG_COUNT));
+	assert_true(flag_set_has(FLAG_BIT(100), (enum flag)100));
+	assert_false(flag_set_has(FLAG_BIT(100), (enum flag)36));
+}
+
 static void commands_have_one_or_two_words(void **state)
 {
 	(void)state;
@@ -217,7 +233,7 @@ static void every_command_can_write_its_own_format(void **state)
 	size_t count;
 	const struct command *commands = commands_all(&count);
 	for (size_t i = 0; i < count; i++) {
-		bool has_flag = commands[i].flags & FLAG_BIT(FLAG_OUTPUT);
+		bool has_flag = flag_set_has(commands[i].flags, FLAG_OUTPUT);
 		assert_true(has_flag == (commands[i].outputs != 0));
 		assert_true(!has_flag || (commands[i].outputs & commands[i].output));
 		CLEANUP(buf_release) struct buf help = BUF_INIT;
@@ -250,6 +266,7 @@ int main(void)
 		cmocka_unit_test(mistakes_are_explained),
 		cmocka_unit_test(a_command_takes_only_its_own_flags),
 		cmocka_unit_test(the_environment_gives_way_to_the_command_line),
+		cmocka_unit_test(a_set_of_flags_holds_all_of_them),
 		cmocka_unit_test(commands_have_one_or_two_words),
 		cmocka_unit_test(every_command_can_write_its_own_format),
 		cmocka_unit_test(the_worst_exit_code_wins),

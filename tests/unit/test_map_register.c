@@ -13,7 +13,7 @@
 #include "base/mutant.h"
 #include "tests/unit/map_world.h"
 
-enum { EPOCHS = 1000, RUNS = 3000, MUTANT_RUNS = 6000 };
+enum { EPOCHS = 1000, RUNS = SANITIZED ? 200 : 3000, MUTANT_RUNS = 6000 };
 
 /** What is known of the map of an epoch. */
 struct link {

@@ -173,6 +173,27 @@ static void what_was_staged_may_be_discarded_and_the_identity_is_spent(void **st
 	bed_free(b);
 }
 
+/** The others had voted for the map and nobody told them that it was decided: they kept the one before. */
+static void a_map_decided_by_a_node_that_it_removes_comes_into_force(void **state)
+{
+	for (unsigned lost = 0; lost < 2; lost++) {
+		struct bed *b = bed_new(4, 3);
+		assert_int_equal(change(b, 0, add("n3:1")), KV_OK);
+		pass(b, USEC_PER_SEC);
+		struct msg_change discard = about(CHANGE_DISCARD, NODE_NONE);
+		begin(b, 3, &discard);
+		while (world_is_up(&b->w, 3))
+			assert_true(world_step(&b->w, b->w.now_us + USEC_PER_SEC));
+		assert_int_equal(node_of(b, 3)->state, NODE_STAGED);
+		if (lost)
+			world_forget_messages(&b->w);
+		pass(b, lost ? 2 * VOTE_LINGERS_US : VOTE_LINGERS_US / 2);
+		for (node_id i = 0; i < 3; i++)
+			assert_int_equal(map_of(b, i)->nodes[3].state, NODE_REMOVED);
+		bed_free(b);
+	}
+}
+
 /** It said 'done' to a discard that changed nothing, and 'nothing is staged' to a commit. */
 static void a_node_that_has_not_heard_of_the_last_map_does_not_answer_by_its_own(void **state)
 {
@@ -680,6 +701,7 @@ int main(void)
 		cmocka_unit_test(an_address_where_nobody_answers_is_told),
 		cmocka_unit_test(two_nodes_added_at_once_through_two_nodes_both_get_in),
 		cmocka_unit_test(what_was_staged_may_be_discarded_and_the_identity_is_spent),
+		cmocka_unit_test(a_map_decided_by_a_node_that_it_removes_comes_into_force),
 		cmocka_unit_test(a_node_that_has_not_heard_of_the_last_map_does_not_answer_by_its_own),
 		cmocka_unit_test(a_token_admits_one_node),
 		cmocka_unit_test(a_newcomer_that_moves_before_its_first_map_gets_it),

@@ -129,6 +129,15 @@ static void a_fence_is_above_every_version_that_is_stored(void **state)
 
 /* ---- copying ---- */
 
+/** The wait before old members are asked again once held up the copying that came after it. */
+static void copying_begins_as_soon_as_a_majority_has_answered(void **state)
+{
+	struct story s = story_begin();
+	install_all(&s, map_with_move(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, (uint32_t)(REPLICA_TIMEOUT_US / USEC_PER_MSEC) / 2));
+	story_end(&s);
+}
+
 static void a_new_member_gets_what_the_old_ones_have(void **state)
 {
 	struct story s = story_begin();
@@ -636,6 +645,7 @@ int main(void)
 		cmocka_unit_test(an_old_member_refuses_another_session),
 		cmocka_unit_test(a_fence_is_above_every_promise_that_was_given),
 		cmocka_unit_test(a_fence_is_above_every_version_that_is_stored),
+		cmocka_unit_test(copying_begins_as_soon_as_a_majority_has_answered),
 		cmocka_unit_test(a_new_member_gets_what_the_old_ones_have),
 		cmocka_unit_test(copies_of_settled_records_are_not_weak_and_nothing_is_written_anew),
 		cmocka_unit_test(a_late_eventual_write_below_the_fence_is_weak_at_a_new_member),

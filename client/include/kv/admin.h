@@ -156,6 +156,129 @@ enum kv_status kv_repair_get(struct kv_client *client, const char *target, uint3
 			     unsigned timeout_ms, struct kv_repair **ret_repair, struct kv_error *err);
 void kv_repair_free(struct kv_repair *repair);
 
+/* ---- One key on one node ----------------------------------------------------------------------------------------- */
+
+/** What is found on a node's disk in the place of a key. */
+enum kv_on_disk {
+	KV_ON_DISK_NOTHING = 1,
+	KV_ON_DISK_RECORD = 2,
+	KV_ON_DISK_DAMAGED = 3,    /* a record that does not match its checksum */
+	KV_ON_DISK_UNREADABLE = 4, /* the storage engine cannot read the block it is in */
+};
+
+/** What a node keeps to tell TARGET about the key, or about all of its partition. */
+struct kv_explained_hint {
+	uint16_t target;           /* index in kv_nodes */
+	bool key;                  /* a hint of the key itself: it lacks VERSION, as was noted at CREATED_MS */
+	bool partition;            /* a mark: anything of the partition may be missing there */
+	struct kv_version version; /* {0, 0}: whatever it is now */
+	uint64_t created_ms;       /* since 1970, by the cluster's clock */
+};
+
+#define KV_EXPLAINED_HINTS_MAX 16
+
+/** A node's part in a key. A version of {0, 0} means none. */
+struct kv_explanation {
+	uint16_t partition, leaf;
+	uint64_t epoch, config_epoch; /* of its map, and of the partition's row in it */
+	uint64_t clock_ms;            /* since 1970: the cluster's clock as it reads it */
+	bool is_replica, is_to_be;    /* by its map: of the present replicas, of those a move is to make */
+	bool serves;                  /* as a replica */
+	enum kv_move_stage stage;     /* of its own joining the partition; 0: was there from the start */
+	enum kv_on_disk disk;
+	uint32_t stored_size;      /* bytes on disk */
+	bool in_memory;            /* the record below is the one in memory, which the disk has or will have */
+	bool writing;              /* a write of the key is not durable yet */
+	struct kv_version copy;    /* of this copy; {0, 0}: it has none, or one that cannot be told */
+	struct kv_version version; /* of the value, as clients see it */
+	bool weak;                 /* stored below a promise: counts for no majority */
+	bool tombstone, strong;    /* a deletion; written by a strong operation */
+	uint64_t value_hash;       /* XXH3 */
+	uint32_t value_size;
+	uint64_t expires_ms; /* since 1970; 0: never */
+	uint64_t fence;
+	uint32_t lineage;             /* ancestors that the record remembers */
+	uint32_t memories;            /* overwritten copies that the node remembers */
+	struct kv_version promised;   /* highest ballot promised on the key */
+	struct kv_version promise;    /* nothing below is promised or accepted in the partition */
+	struct kv_version memory;     /* copies up to it may have been forgotten */
+	struct kv_version seal, drop; /* nothing up to it is stored; deletions up to it may be gone */
+	bool tree_here, tree_ready;   /* its hash tree of the partition, by which replicas are compared */
+	bool more_hints;              /* than are told */
+	uint32_t hint_count;
+	struct kv_explained_hint hints[KV_EXPLAINED_HINTS_MAX];
+	uint32_t pair_count; /* how long ago it was the same as each other replica */
+	struct kv_repair_pair pairs[KV_ROW_MAX];
+};
+
+/**
+ * What TARGET holds and remembers of KEY. Changes nothing there. KV_NOT_READY: it has just started. KV_UNSUPPORTED: an older
+ * version.
+ */
+enum kv_status kv_explain(struct kv_client *client, const char *target, uint32_t bucket, struct kv_slice key,
+			  unsigned timeout_ms, struct kv_explanation *ret_explanation, struct kv_error *err);
+
+/* ---- Settings ---------------------------------------------------------------------------------------------------- */
+
+enum kv_setting_scope {
+	KV_SETTING_STATIC = 1,  /* changed by a restart */
+	KV_SETTING_LIVE = 2,    /* while the node runs */
+	KV_SETTING_CLUSTER = 3, /* never: the cluster was formed with it */
+};
+
+enum kv_setting_source {
+	KV_SETTING_DEFAULT = 1,
+	KV_SETTING_FILE = 2,
+	KV_SETTING_ENVIRONMENT = 3,
+	KV_SETTING_SET = 4, /* by kv_setting_set: until the node restarts or reads its file again */
+	KV_SETTING_MAP = 5, /* the cluster map */
+};
+
+/** Texts are as the configuration file would have them. */
+struct kv_setting {
+	const char *name; /* "limits.memory" */
+	const char *value, *fallback;
+	const char *waits; /* what the file says, and a restart is needed for it; NULL: nothing */
+	enum kv_setting_scope scope;
+	enum kv_setting_source source;
+};
+
+struct kv_settings {
+	const char *file; /* of the node; empty: none */
+	size_t count;
+	const struct kv_setting *settings;
+};
+
+/** *ret_settings is freed with kv_settings_free. */
+enum kv_status kv_settings_get(struct kv_client *client, const char *target, unsigned timeout_ms,
+			       struct kv_settings **ret_settings, struct kv_error *err);
+void kv_settings_free(struct kv_settings *settings);
+
+/** Changes a live setting of TARGET until it restarts or reads its file again. KV_INVALID: the message tells what is allowed. */
+enum kv_status kv_setting_set(struct kv_client *client, const char *target, const char *name, const char *value,
+			      unsigned timeout_ms, struct kv_error *err);
+
+/* ---- Keys asked for most ----------------------------------------------------------------------------------------- */
+
+/** Counts are at least that, and ERROR more in all at most. */
+struct kv_hot_key {
+	uint32_t bucket;
+	struct kv_slice key;
+	uint64_t reads, writes, error;
+};
+
+struct kv_hot_keys {
+	uint64_t window_ms; /* what is counted happened within it */
+	uint64_t total;     /* requests for keys, of all keys */
+	size_t count;       /* most asked for first */
+	const struct kv_hot_key *keys;
+};
+
+/** Keys that clients ask TARGET for. *ret_keys is freed with kv_hot_keys_free. */
+enum kv_status kv_hot_keys_get(struct kv_client *client, const char *target, unsigned timeout_ms,
+			       struct kv_hot_keys **ret_keys, struct kv_error *err);
+void kv_hot_keys_free(struct kv_hot_keys *keys);
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus
