@@ -28,6 +28,9 @@ static uint64_t bucket_last(size_t index)
 	return low + (((uint64_t)1 << shift) - 1);
 }
 
+/* The least value that does. */
+static uint64_t bucket_first(size_t index) { return index == 0 ? 0 : bucket_last(index - 1) + 1; }
+
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
 	uint64_t sum;
@@ -36,13 +39,19 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
 
 void hist_init(struct hist *h) { *h = (struct hist){.min = UINT64_MAX}; }
 
+/* Plain moves on the machines we know: one writer needs no locked addition, readers see each number whole. */
+static void set(uint64_t *field, uint64_t value) { __atomic_store_n(field, value, __ATOMIC_RELAXED); }
+
+static uint64_t get(const uint64_t *field) { return __atomic_load_n(field, __ATOMIC_RELAXED); }
+
 void hist_add(struct hist *h, uint64_t value)
 {
-	h->buckets[bucket_of(value)]++;
-	h->count++;
-	h->sum = add_saturated(h->sum, value);
-	h->min = MIN(h->min, value);
-	h->max = MAX(h->max, value);
+	uint64_t *bucket = &h->buckets[bucket_of(value)];
+	set(bucket, *bucket + 1);
+	set(&h->count, h->count + 1);
+	set(&h->sum, add_saturated(h->sum, value));
+	set(&h->min, MIN(h->min, value));
+	set(&h->max, MAX(h->max, value));
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
@@ -54,6 +63,39 @@ void hist_merge(struct hist *into, const struct hist *from)
 	into->sum = add_saturated(into->sum, from->sum);
 	into->min = MIN(into->min, from->min);
 	into->max = MAX(into->max, from->max);
+}
+
+void hist_merge_live(struct hist *into, const struct hist *from)
+{
+	KV_ASSERT(into != from);
+	if (get(&from->count) == 0)
+		return;
+	for (size_t i = 0; i < HIST_BUCKETS; i++) {
+		uint64_t seen = get(&from->buckets[i]);
+		into->buckets[i] += seen;
+		into->count += seen;
+	}
+	into->sum = add_saturated(into->sum, get(&from->sum));
+	into->min = MIN(into->min, get(&from->min));
+	into->max = MAX(into->max, get(&from->max));
+}
+
+void hist_since(struct hist *ret, const struct hist *now, const struct hist *before)
+{
+	hist_init(ret);
+	if (now->count == before->count)
+		return;
+	for (size_t i = 0; i < HIST_BUCKETS; i++) {
+		KV_ASSERT(now->buckets[i] >= before->buckets[i]);
+		uint64_t count = now->buckets[i] - before->buckets[i];
+		if (count == 0)
+			continue;
+		ret->buckets[i] = count;
+		ret->count += count;
+		ret->min = MIN(ret->min, bucket_first(i));
+		ret->max = MIN(bucket_last(i), now->max);
+	}
+	ret->sum = now->sum - before->sum;
 }
 
 uint64_t hist_quantile(const struct hist *h, unsigned per_mille)

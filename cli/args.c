@@ -303,7 +303,7 @@ static const char *set_flag(struct args *args, enum flag flag, const char *text)
 	case FLAG_IF_HASH:
 		return read_hash(text, &args->if_hash);
 	case FLAG_FENCE:
-		return read_count(text, &args->fence);
+		return text_count(text, 1, UINT64_MAX, &args->fence) ? NULL : "write a number above 0";
 	case FLAG_SESSION_FILE:
 		return *text ? read_text(text, &args->session_file) : "write a path";
 	case FLAG_FILE:

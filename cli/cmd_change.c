@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node add, node remove; cluster plan, commit, discard, pause, resume, token; unsafe recover. */
+/* node add, replace, remove; cluster plan, commit, discard, pause, resume, token; unsafe recover. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -8,16 +8,16 @@
 #include "cli/json.h"
 #include "cli/output.h"
 
-int cmd_node_add(struct ctl *ctl)
+/** OLD: the name of a dead node in whose place it comes; NULL: beside the others. */
+static int add_node(struct ctl *ctl, const char *address, const char *old)
 {
-	const char *address = ctl->operands[0];
 	uint16_t replaces = KV_NODE_NONE;
 	struct kv_error err;
 	int code = 0;
 	if (!ctl_open(ctl, NULL))
 		return 1;
-	if (ctl->args.replace) {
-		replaces = ctl_find_node(ctl, ctl->args.replace, &code);
+	if (old) {
+		replaces = ctl_find_node(ctl, old, &code);
 		if (replaces == KV_NODE_NONE)
 			return code;
 	}
@@ -28,6 +28,10 @@ int cmd_node_add(struct ctl *ctl)
 	ctl_say(ctl, "%s is staged; nothing moves until kvctl cluster commit", address);
 	return change_tell_plan(ctl);
 }
+
+int cmd_node_add(struct ctl *ctl) { return add_node(ctl, ctl->operands[0], ctl->args.replace); }
+
+int cmd_node_replace(struct ctl *ctl) { return add_node(ctl, ctl->operands[1], ctl->operands[0]); }
 
 int cmd_node_remove(struct ctl *ctl)
 {

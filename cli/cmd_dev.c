@@ -77,6 +77,9 @@ static int run_up(struct dev *dev, unsigned count)
 	status = bring_up(dev, &err);
 	if (status != KV_OK)
 		return dev_fail(dev, &err);
+	char http[DEV_ADDRESS_SIZE];
+	if (dev_node_http(&dev->nodes[0], http))
+		ctl_say(dev->ctl, "status page: http://%s/", http);
 	ctl_say(dev->ctl, "%u nodes are up in %s; to reach them:", dev->count, dev->dir);
 	printf("export KVCTL_ENDPOINTS=%s\n", buf_cstr(&endpoints));
 	return 0;
@@ -191,10 +194,13 @@ int cmd_dev_start(struct ctl *ctl)
 
 int cmd_dev_ls(struct ctl *ctl)
 {
-	static const struct output_column columns[] = {
-		{"NODE", "name", COLUMN_RAW},        {"STATE", "state", COLUMN_RAW},
-		{"PID", "pid", COLUMN_RIGHT},        {"CLIENT_ADDRESS", "client_address", COLUMN_RAW},
-		{"PEER_ADDRESS", "peer_address", 0}, {"LOG", "log", 0}};
+	static const struct output_column columns[] = {{"NODE", "name", COLUMN_RAW},
+						       {"STATE", "state", COLUMN_RAW},
+						       {"PID", "pid", COLUMN_RIGHT},
+						       {"CLIENT_ADDRESS", "client_address", COLUMN_RAW},
+						       {"PEER_ADDRESS", "peer_address", 0},
+						       {"HTTP_ADDRESS", "http_address", 0},
+						       {"LOG", "log", 0}};
 	struct dev dev;
 	if (!dev_open(&dev, ctl))
 		return 1;
@@ -213,6 +219,8 @@ int cmd_dev_ls(struct ctl *ctl)
 			json_set_text(row, "client_address", client);
 			json_set_text(row, "peer_address", peer);
 		}
+		if (dev_node_http(node, client))
+			json_set_text(row, "http_address", client);
 		snprintf(log, sizeof log, "%s/log", node->dir);
 		json_set_text(row, "log", log);
 		output_add(&out, row);

@@ -62,6 +62,17 @@ static const struct command table[] = {
 	 "ID is what the write told. committed (exit code 0): it took effect, once. not_applied (3): it did not, and this\n"
 	 "answer makes sure that it never will. expired (8): too long ago to tell.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_outcome},
+	{DATA, "lock", "KEY [COMMAND]...", "hold a key that one holder has at a time",
+	 "Waits until the key is free, then runs COMMAND and gives the key back; the exit code is the command's. Without\n"
+	 "COMMAND the fence is printed and the key is held until Ctrl-C. The key ends --ttl (10s) after its holder is\n"
+	 "gone; while it is held it is renewed. KVCTL_LOCK_FENCE is a number that every later holder has a greater one\n"
+	 "of: give it to kvctl put --fence and the like, and a holder that lost the key without knowing changes nothing.\n"
+	 "If the key is lost COMMAND is sent SIGTERM (exit code 4, as when --within ends the waiting). Flags of COMMAND\n"
+	 "stand behind --. Nothing else may write the key.\n",
+	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_lock},
+	{DATA, "elect", "KEY NAME [COMMAND]...", "lead, if nobody does",
+	 "As kvctl lock, the key's value being NAME while this is the leader: kvctl get KEY -c strong tells who leads.\n",
+	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 2, -1, cmd_elect},
 	{DATA, "mget", "KEY...", "print the values of several keys",
 	 "Each key is read on its own. Exit code 3 if one of them does not exist.\n"
 	 "-o raw prints key TAB value for those that do, escaped as in TSV.\n",
@@ -171,6 +182,9 @@ static const struct command table[] = {
 	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what will\n"
 	 "is shown. With --replace it takes the place of a dead node, which never comes back then.\n",
 	 ASK | FLAG_BIT(FLAG_REPLACE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_add},
+	{CLUSTER, "node replace", "OLD ADDRESS", "stage an empty node in the place of a dead one",
+	 "As kvctl node add ADDRESS --replace OLD: it gets the partitions of OLD, which never comes back.\n", ASK,
+	 DOCUMENTS, OUTPUT_TABLE, 10000, 2, 2, cmd_node_replace},
 	{CLUSTER, "node remove", "NODE", "stage the removal of a node",
 	 "It gives its partitions away and then leaves: its process ends. With --gone it is dead: nothing is copied from it.\n"
 	 "Nothing moves until kvctl cluster commit; what will is shown. Its identity never comes back.\n",
@@ -222,15 +236,16 @@ static const struct command table[] = {
 	 OUTPUT_TABLE, 0, 0, 0, cmd_dev_ls},
 	{TOOL, "shell", "", "read commands line by line, over one connection",
 	 "What kvctl without a command does on a terminal. Lines are cut into words as a shell does: \"...\", '...', \\ and\n"
-	 "comments from #. Tab completes commands, flags, keys and nodes. An error ends the line, not the shell; Ctrl-C gives up\n"
-	 "the line; exit, quit or Ctrl-D leave. Flags of kvctl shell hold for all lines that do not say otherwise. Lines are kept\n"
-	 "in ~/.local/state/kvctl/history, but for those that begin with a blank. The exit code is that of the last line.\n",
+	 "comments from #. Tab completes commands, flags, keys and nodes. An error ends the line, not the shell; Ctrl-C\n"
+	 "gives up the line; exit, quit or Ctrl-D leave. Flags of kvctl shell hold for all lines that do not say\n"
+	 "otherwise. Lines are kept in ~/.local/state/kvctl/history, but for those that begin with a blank. The exit\n"
+	 "code is that of the last line.\n",
 	 CONNECT | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_RECEIPT), 0, OUTPUT_TABLE, 0, 0,
 	 0, cmd_shell},
 	{TOOL, "ctx add", "NAME", "keep flags under a name, or change them",
-	 "What is given of -e, --zone, -c, --timeout and -o is kept in ~/.config/kvctl/config.yaml and holds for commands run with\n"
-	 "--context NAME, or when NAME is the current context, where neither a flag nor a variable says otherwise. The first\n"
-	 "context is the current one until kvctl ctx use.\n",
+	 "What is given of -e, --zone, -c, --timeout and -o is kept in ~/.config/kvctl/config.yaml and holds for\n"
+	 "commands run with --context NAME, or when NAME is the current context, where neither a flag nor a variable\n"
+	 "says otherwise. The first context is the current one until kvctl ctx use.\n",
 	 FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_TIMEOUT) |
 		 FLAG_BIT(FLAG_CONSISTENCY),
 	 ALL_OUTPUTS, OUTPUT_TABLE, 0, 1, 1, cmd_ctx_add},

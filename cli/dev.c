@@ -136,6 +136,18 @@ enum kv_status dev_wait_answer(struct dev_node *node, struct dev_question *quest
 			  err);
 }
 
+/** One address a line, of the nodes that have a status page. */
+static enum kv_status write_http(const struct dev *dev, struct error *err)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	for (unsigned i = 0; i < dev->count; i++) {
+		char http[DEV_ADDRESS_SIZE];
+		if (dev_node_http(&dev->nodes[i], http))
+			buf_printf(&text, "%s\n", http);
+	}
+	return dev_write_file(dev->dir, "http", buf_slice(&text), err);
+}
+
 enum kv_status dev_write_endpoints(const struct dev *dev, struct buf *endpoints, struct error *err)
 {
 	for (unsigned i = 0; i < dev->count; i++) {
@@ -147,7 +159,7 @@ enum kv_status dev_write_endpoints(const struct dev *dev, struct buf *endpoints,
 	CLEANUP(buf_release) struct buf line = BUF_INIT;
 	buf_printf(&line, "%s\n", buf_cstr(endpoints));
 	enum kv_status status = dev_write_file(dev->dir, "endpoints", buf_slice(&line), err);
-	return status == KV_OK ? dev_write_file(dev->dir, "http", (struct slice){0}, err) : status;
+	return status == KV_OK ? write_http(dev, err) : status;
 }
 
 enum kv_status dev_create_node(struct dev *dev, struct error *err)

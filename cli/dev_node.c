@@ -81,7 +81,8 @@ enum kv_status dev_node_create(const struct dev_node *node, unsigned number, str
 		   "  zone: z%u\n"
 		   "listen:\n"
 		   "  client: 127.0.0.1:0\n"
-		   "  peer: 127.0.0.1:0\n",
+		   "  peer: 127.0.0.1:0\n"
+		   "  http: 127.0.0.1:0\n",
 		   node->name, node->dir, number);
 	return dev_write_file(node->dir, "kvd.yaml", buf_slice(&text), err);
 }
@@ -229,6 +230,14 @@ bool dev_node_addresses(const struct dev_node *node, char ret_client[DEV_ADDRESS
 	node_path(node, "data/addresses", path);
 	return read_path(path, &text) && find_line(buf_cstr(&text), "client", ret_client) &&
 	       find_line(buf_cstr(&text), "peer", ret_peer);
+}
+
+bool dev_node_http(const struct dev_node *node, char ret[DEV_ADDRESS_SIZE])
+{
+	char path[DEV_PATH_SIZE];
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	node_path(node, "data/addresses", path);
+	return read_path(path, &text) && find_line(buf_cstr(&text), "http", ret);
 }
 
 /* ---- Finding kvd -------------------------------------------------------------------------------------------------- */

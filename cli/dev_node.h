@@ -50,6 +50,9 @@ void dev_node_signal(const struct dev_node *node, int signal_number);
 MUST_USE bool dev_node_addresses(const struct dev_node *node, char ret_client[DEV_ADDRESS_SIZE],
 				 char ret_peer[DEV_ADDRESS_SIZE]);
 
+/** Where its status page is. False if it has none, or kvd has not written it yet. */
+MUST_USE bool dev_node_http(const struct dev_node *node, char ret[DEV_ADDRESS_SIZE]);
+
 /** Replaces DIR/NAME by TEXT as a whole. KV_IO. */
 MUST_USE enum kv_status dev_write_file(const char *dir, const char *name, struct slice text, struct error *err);
 

@@ -14,7 +14,7 @@ enum { COLUMNS = 80, SHOWN_MAX = 100 };
 
 struct editor {
 	EditLine *el;
-	History *history;
+	HistoryW *history; /* wide: the plain functions have names that others have too */
 	editor_complete_fn complete;
 	void *arg;
 	const char *prompt;
@@ -146,30 +146,33 @@ static unsigned char on_give_up(EditLine *el, int key)
 static void load_line(void *arg, const char *line)
 {
 	struct editor *e = arg;
-	HistEvent event;
-	history(e->history, &event, H_ENTER, line);
+	HistEventW event;
+	size_t room = strlen(line) + 1;
+	CLEANUP(free_ptr) wchar_t *wide = xcalloc(room, sizeof *wide);
+	if (mbstowcs(wide, line, room) != (size_t)-1)
+		history_w(e->history, &event, H_ENTER, wide);
 }
 
 struct editor *editor_new(editor_complete_fn complete, void *arg)
 {
 	struct editor *e = xcalloc(1, sizeof *e);
-	HistEvent event;
+	HistEventW event;
 	*e = (struct editor){.complete = complete, .arg = arg, .prompt = ""};
 	e->el = el_init("kvctl", stdin, stdout, stderr);
-	e->history = history_init();
+	e->history = history_winit();
 	KV_ASSERT(e->el && e->history);
-	history(e->history, &event, H_SETSIZE, HISTORY_LINES);
-	history(e->history, &event, H_SETUNIQUE, 1);
+	history_w(e->history, &event, H_SETSIZE, HISTORY_LINES);
+	history_w(e->history, &event, H_SETUNIQUE, 1);
 	el_set(e->el, EL_CLIENTDATA, e);
 	el_set(e->el, EL_PROMPT, show_prompt);
 	el_set(e->el, EL_EDITOR, "emacs");
-	el_set(e->el, EL_HIST, history, e->history);
+	el_wset(e->el, EL_HIST, history_w, e->history);
 	el_set(e->el, EL_ADDFN, "kvctl-complete", "Complete the word", on_tab);
 	el_set(e->el, EL_ADDFN, "kvctl-give-up", "Give the line up", on_give_up);
 	el_set(e->el, EL_BIND, "^I", "kvctl-complete", NULL);
 	el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
 	/* Ctrl-C is a key while a line is typed, and a signal while a command runs. */
-	el_set(e->el, EL_SETTY, "-d", "intr=", NULL);
+	el_set(e->el, EL_SETTY, "-d", "-isig", NULL);
 	el_set(e->el, EL_BIND, "^C", "kvctl-give-up", NULL);
 	history_file_load(load_line, e);
 	return e;
@@ -178,7 +181,7 @@ struct editor *editor_new(editor_complete_fn complete, void *arg)
 void editor_free(struct editor *e)
 {
 	el_end(e->el);
-	history_end(e->history);
+	history_wend(e->history);
 	free(e->line);
 	free(e);
 }

@@ -390,7 +390,7 @@ void explain_notes(const struct explain *x, struct buf *out)
 	for (size_t i = 0; i < x->count; i++)
 		note_node(x, &x->nodes[i], out);
 	note_maps(x, out);
-	if (x->newest && x->holders * 2 <= x->members && x->answering == x->members)
+	if (x->state == EXPLAIN_BEHIND && x->holders * 2 <= x->members && x->answering == x->members)
 		buf_printf(
 			out,
 			"the newest version is on %u of %u replicas: an eventual write on its way, or a strong one that met "

@@ -23,6 +23,13 @@ void interrupt_init(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
+void interrupt_on_terminate(void)
+{
+	struct sigaction action = {.sa_handler = on_interrupt};
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGTERM, &action, NULL);
+}
+
 void interrupt_defer(void) { deferred = 1; }
 
 void interrupt_begin_line(void)

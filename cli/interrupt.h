@@ -18,4 +18,7 @@ void interrupt_defer(void);
 void interrupt_begin_line(void);
 bool interrupt_pending(void);
 
+/** SIGTERM does what Ctrl-C does. */
+void interrupt_on_terminate(void);
+
 #endif

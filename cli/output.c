@@ -72,13 +72,20 @@ static void print_raw(const struct output *out, const json_t *row)
 	output_bytes(buf_slice(&line));
 }
 
+/** In a narrow terminal columns that are not part of the raw text are cut, the others never. */
+static int column_flags(const struct output_column *column)
+{
+	if (column->style & COLUMN_RIGHT)
+		return SCOLS_FL_RIGHT;
+	return column->style & COLUMN_RAW ? 0 : SCOLS_FL_TRUNC;
+}
+
 static void print_table(const struct output *out)
 {
 	struct libscols_table *table = scols_new_table();
 	KV_ASSERT(table != NULL);
 	for (size_t i = 0; i < out->column_count; i++)
-		scols_table_new_column(table, out->columns[i].title, 0,
-				       out->columns[i].style & COLUMN_RIGHT ? SCOLS_FL_RIGHT : 0);
+		scols_table_new_column(table, out->columns[i].title, 0, column_flags(&out->columns[i]));
 	size_t index;
 	json_t *row;
 	json_array_foreach(out->rows, index, row)

@@ -693,6 +693,8 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		node_id index = core->map->desc.nodes[i].index;
 		ret->hints_pending += hints_pending(core, index);
 		ret->partitions_dirty += hints_dirty(core, index);
+		ret->peer_epochs[ret->peer_count] = core->detector.peers[index].map_epoch;
+		ret->peer_ahead_ms[ret->peer_count] = core->detector.peers[index].clock_ahead_ms;
 		struct status_peer *peer = &ret->peers[ret->peer_count++];
 		detector_tell(core, index, peer);
 		peer->hints_pending = hints_pending(core, index);

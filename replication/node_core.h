@@ -167,6 +167,9 @@ struct core_stats {
 #undef CORE_COUNTER_FIELD_
 	uint32_t peer_count;
 	struct status_peer peers[NODES_MAX];
+	/* Of the peer at the same place, as last told; 0 before, and of this node. */
+	uint64_t peer_epochs[NODES_MAX];
+	int64_t peer_ahead_ms[NODES_MAX]; /* its clock minus ours */
 };
 
 void node_core_stats(const struct node_core *core, struct core_stats *ret);

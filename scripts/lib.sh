@@ -10,7 +10,7 @@ BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libeve
 	libedit-dev libcmocka-dev scdoc"
 # What scripts/test needs besides.
 TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps
-	man-db mandoc zsh fish valgrind"
+	man-db zsh fish valgrind"
 
 say() {
 	printf '%s\n' "$*" >&2
@@ -47,6 +47,18 @@ need_packages() {
 	as_root apt-get update -qq >&2
 	# shellcheck disable=SC2086 # one word a package
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+}
+
+# Puts Prometheus' promtool into build-test/tools, unless the system has it: from its package, whose service is not wanted.
+# Without dpkg or the archive it does nothing, and tests that need it are skipped.
+need_promtool() {
+	tools=$ROOT/build-test/tools
+	! command -v promtool >/dev/null 2>&1 && ! [ -x "$tools/promtool" ] || return 0
+	command -v apt-get >/dev/null 2>&1 || return 0
+	say "unpacking promtool"
+	mkdir -p "$tools"
+	(cd "$tools" && apt-get download -qq prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool &&
+		mv usr/bin/promtool . && rm -rf usr prometheus_*.deb) >&2 || say "there is no promtool"
 }
 
 # Configures build directory $1 with $COMPILER (gcc by default) and the meson options that follow; again with others applies

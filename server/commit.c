@@ -26,6 +26,7 @@ struct commit {
 	const char *directory; /* whose room is looked at; NULL: none */
 	usec_t room_us;        /* when to look again */
 	struct commit_stats stats;
+	struct hist sync_us;
 };
 
 static void count(_Atomic uint64_t *counter, uint64_t add)
@@ -132,6 +133,7 @@ static void commit_group(struct commit *c, struct mpsc_node **pending)
 	count(&c->stats.records, ops);
 	count(&c->stats.bytes, bytes);
 	count(&c->stats.busy_us, took_us);
+	hist_add(&c->sync_us, took_us);
 	if (took_us > atomic_load_explicit(&c->stats.group_us_max, memory_order_relaxed))
 		atomic_store_explicit(&c->stats.group_us_max, took_us, memory_order_relaxed);
 	struct mpsc_node *node = *pending;
@@ -173,6 +175,7 @@ struct commit *commit_new(struct store *store)
 {
 	struct commit *c = xcalloc(1, sizeof *c);
 	c->store = store;
+	hist_init(&c->sync_us);
 	c->wake_fd = eventfd(0, EFD_CLOEXEC);
 	KV_ASSERT(c->wake_fd >= 0);
 	int failed = pthread_create(&c->thread, NULL, commit_main, c);
@@ -204,3 +207,5 @@ void commit_submit(struct commit *c, struct commit_write *write)
 }
 
 const struct commit_stats *commit_stats(const struct commit *c) { return &c->stats; }
+
+const struct hist *commit_sync_us(const struct commit *c) { return &c->sync_us; }

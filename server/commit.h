@@ -10,6 +10,7 @@
 #ifndef KV_SERVER_COMMIT_H
 #define KV_SERVER_COMMIT_H
 
+#include "base/hist.h"
 #include "server/loop.h"
 #include "storage/store.h"
 
@@ -50,5 +51,8 @@ void commit_free(struct commit *c);
 void commit_submit(struct commit *c, struct commit_write *write);
 
 const struct commit_stats *commit_stats(const struct commit *c);
+
+/** How long batches took, sync included; its writer is the commit thread (hist_merge_live). */
+const struct hist *commit_sync_us(const struct commit *c);
 
 #endif

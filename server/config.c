@@ -30,6 +30,7 @@ static const struct config_key keys[] = {
 	KEY("node", "weight", CONFIG_COUNT, "100", 1, 10000, node_weight),
 	KEY("listen", "client", CONFIG_ADDRESS, "127.0.0.1:7001", 1, ADDRESS_SIZE_MAX - 1, listen_client),
 	KEY("listen", "peer", CONFIG_ADDRESS, "127.0.0.1:7101", 1, ADDRESS_SIZE_MAX - 1, listen_peer),
+	KEY("listen", "http", CONFIG_DOOR, "127.0.0.1:7201", 0, ADDRESS_SIZE_MAX - 1, listen_http),
 	KEY("advertise", "client", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_client),
 	KEY("advertise", "peer", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_peer),
 	KEY("join", "seeds", CONFIG_ADDRESSES, "", 0, 3072, join_seeds),
@@ -126,6 +127,9 @@ static void tell_allowed(const struct config_key *key, struct buf *why)
 	case CONFIG_ADDRESS:
 		buf_append_str(why, "write host:port, like 127.0.0.1:7001 or [::1]:7001");
 		return;
+	case CONFIG_DOOR:
+		buf_append_str(why, "write host:port, like 127.0.0.1:7201, or off");
+		return;
 	case CONFIG_ADDRESSES:
 		buf_printf(why, "write up to %u host:port, separated by commas", JOIN_SEEDS_MAX);
 		return;
@@ -199,6 +203,9 @@ static bool text_store(const struct config_key *key, const char *text, char **re
 		return false;
 	if (key->kind == CONFIG_ADDRESS && size > 0 && !address_split(slice_str(text), host, &port))
 		return false;
+	if (key->kind == CONFIG_DOOR && size > 0 && strcmp(text, "off") != 0 &&
+	    !address_split(slice_str(text), host, &port))
+		return false;
 	free(*ret);
 	*ret = xstrdup(text);
 	return true;
@@ -237,6 +244,7 @@ static bool store_value(struct config *c, const struct config_key *key, const ch
 	case CONFIG_TEXT:
 	case CONFIG_NAME:
 	case CONFIG_ADDRESS:
+	case CONFIG_DOOR:
 	case CONFIG_ADDRESSES:
 		return text_store(key, text, field);
 	case CONFIG_COUNT:
@@ -323,6 +331,11 @@ static unsigned line_of(const struct config_text *texts, size_t offset)
 	KV_UNREACHABLE("no such field");
 }
 
+bool config_http_is_off(const struct config *c)
+{
+	return c->listen_http[0] == '\0' || strcmp(c->listen_http, "off") == 0;
+}
+
 /** Without encryption only loopback is safe; an address the others cannot dial helps nobody, unless they dial ADVERTISED. */
 static bool check_address(const struct config *c, const char *path, const char *text, const char *advertised,
 			  unsigned line, const char *file, struct buf *why)
@@ -373,6 +386,10 @@ static bool check_whole(struct config *c, const struct config_text *texts, const
 				  line_of(texts, offsetof(struct config, listen_client)), file, why);
 	good &= check_address(c, "listen.peer", c->listen_peer, c->advertise_peer,
 			      line_of(texts, offsetof(struct config, listen_peer)), file, why);
+	/* Nobody is told to dial it: it may stand for every interface. */
+	if (!config_http_is_off(c))
+		good &= check_address(c, "listen.http", c->listen_http, c->listen_http,
+				      line_of(texts, offsetof(struct config, listen_http)), file, why);
 	good &= check_advertised("advertise.client", c->advertise_client,
 				 line_of(texts, offsetof(struct config, advertise_client)), file, why);
 	good &= check_advertised("advertise.peer", c->advertise_peer,
@@ -514,6 +531,7 @@ void config_value(const struct config *c, const struct config_key *key, struct b
 	case CONFIG_TEXT:
 	case CONFIG_NAME:
 	case CONFIG_ADDRESS:
+	case CONFIG_DOOR:
 	case CONFIG_ADDRESSES:
 		buf_append_str(out, *(char *const *)field);
 		return;
@@ -576,6 +594,7 @@ void config_release(struct config *c)
 	free(c->node_zone);
 	free(c->listen_client);
 	free(c->listen_peer);
+	free(c->listen_http);
 	free(c->advertise_client);
 	free(c->advertise_peer);
 	free(c->join_seeds);

@@ -26,6 +26,7 @@ struct config {
 	uint64_t node_weight;
 	/* listen */
 	char *listen_client, *listen_peer; /* host:port; port 0: any, kept over restarts */
+	char *listen_http;                 /* the same, or "" or "off": none */
 	/* advertise */
 	char *advertise_client, *advertise_peer; /* host:port that others dial; empty: the address listened on */
 	/* join */
@@ -60,6 +61,7 @@ enum config_kind {
 	CONFIG_TEXT,
 	CONFIG_NAME,      /* letters, digits, '-', '_', '.' */
 	CONFIG_ADDRESS,   /* host:port */
+	CONFIG_DOOR,      /* the same, or off */
 	CONFIG_ADDRESSES, /* up to JOIN_SEEDS_MAX of them, separated by commas */
 	CONFIG_COUNT,
 	CONFIG_OFFSET,   /* whole number with sign */
@@ -96,6 +98,9 @@ MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, const 
 /** The same for a file on disk; file NULL: defaults and environment only. KV_IO if the file cannot be read. */
 MUST_USE enum kv_status config_load(const char *file, const char *const *environment, struct config *ret,
 				    struct buf *why);
+
+/** True if there is to be no HTTP port. */
+bool config_http_is_off(const struct config *config);
 
 /** The key of that path, or NULL. */
 const struct config_key *config_find(struct slice path);

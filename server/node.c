@@ -2,6 +2,7 @@
 #include "server/node.h"
 
 #include "base/clock.h"
+#include "replication/op.h"
 #include "server/node_disk.h"
 
 enum { REQUESTS_FIRST = 256 };
@@ -12,6 +13,8 @@ struct node_request {
 	struct node_origin origin;
 	uint32_t generation; /* counts up with each answer, so that a token is never used twice */
 	uint32_t next_free;
+	enum msg_level level;
+	usec_t arrived_us;
 	bool open;
 };
 
@@ -31,7 +34,8 @@ static void requests_grow(struct node *n)
 	n->request_count = count;
 }
 
-static uint64_t request_open(struct node *n, const struct node_origin *origin)
+static uint64_t request_open(struct node *n, const struct node_origin *origin, enum msg_level level,
+			     usec_t arrived_us)
 {
 	if (n->request_free == REQUEST_NONE)
 		requests_grow(n);
@@ -39,13 +43,15 @@ static uint64_t request_open(struct node *n, const struct node_origin *origin)
 	struct node_request *r = &n->requests[index];
 	n->request_free = r->next_free;
 	r->origin = *origin;
+	r->level = level;
+	r->arrived_us = arrived_us;
 	r->open = true;
 	n->requests_open++;
 	return (uint64_t)r->generation << 32 | index;
 }
 
-/** Ends the request of TOKEN and gives back where it came from. */
-static struct node_origin request_close(struct node *n, uint64_t token)
+/** Ends the request of TOKEN. Gives back what it was, until the next one is opened. */
+static const struct node_request *request_close(struct node *n, uint64_t token)
 {
 	uint32_t index = (uint32_t)token;
 	KV_ASSERT(index < n->request_count);
@@ -57,12 +63,16 @@ static struct node_origin request_close(struct node *n, uint64_t token)
 	r->next_free = n->request_free;
 	n->request_free = index;
 	n->requests_open--;
-	return r->origin;
+	return r;
 }
 
 static void reply(struct node *n, uint64_t token, const struct msg *msg)
 {
-	struct node_origin origin = request_close(n, token);
+	const struct node_request *request = request_close(n, token);
+	const struct node_origin origin = request->origin;
+	if (opcode_is_client(origin.opcode) && origin.opcode != OP_MAP)
+		opstats_answered(n->config.opstats, origin.opcode, request->level, msg->result.status,
+				 clock_mono_us() - request->arrived_us);
 	struct msg answer = *msg;
 	answer.id = origin.id;
 	answer.reply = true;
@@ -189,9 +199,13 @@ void node_start(struct node *n)
 
 void node_request(struct node *n, const struct node_origin *origin, const struct msg *msg, usec_t arrived_us)
 {
+	enum msg_level level =
+		opcode_is_client(msg->opcode) && msg->opcode != OP_MAP ? op_level(msg) : LEVEL_DEFAULT;
 	struct node_event event = {
 		.kind = EV_REQUEST,
-		.request = {.client = request_open(n, origin), .msg = msg, .arrived_us = arrived_us},
+		.request = {.client = request_open(n, origin, level, arrived_us),
+			    .msg = msg,
+			    .arrived_us = arrived_us},
 	};
 	node_step(n, &event);
 }

@@ -14,6 +14,7 @@
 #include "replication/node_core.h"
 #include "server/commit.h"
 #include "server/loop.h"
+#include "server/opstats.h"
 #include "server/reader.h"
 #include "server/stats.h"
 
@@ -41,6 +42,7 @@ struct node_config {
 	struct commit *commit;
 	struct reader *reader;
 	struct server_stats *stats;
+	struct opstats *opstats;
 	const struct node_events *events;
 	void *owner;
 	const struct core_config *core;

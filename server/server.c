@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "server/fatal.h"
 #include "server/files.h"
+#include "server/insight.h"
 #include "server/map_store.h"
 #include "server/shard.h"
 #include "server/watchdog.h"
@@ -106,12 +107,29 @@ static enum kv_status open_door(struct server *s, struct server_door *door, cons
 	return KV_OK;
 }
 
+/** Without the HTTP port the node serves its data all the same: it says what is wrong and goes on. */
+static void open_http(struct server *s)
+{
+	struct error err;
+	s->http_door = (struct server_door){.fd = -1};
+	if (config_http_is_off(s->config))
+		return;
+	if (open_door(s, &s->http_door, "http", s->config->listen_http, /* keep: */ false, &err) != KV_OK) {
+		log_error("http.unavailable", L_STR("reason", err.message),
+			  L_STR("action",
+				"the node runs without metrics and status page; free the port and restart it"));
+		s->http_door = (struct server_door){.fd = -1};
+	}
+}
+
 static enum kv_status open_doors(struct server *s, bool moved, struct error *err)
 {
 	enum kv_status status =
 		open_door(s, &s->client_door, "client", s->config->listen_client, /* keep: */ false, err);
 	if (status == KV_OK)
 		status = open_door(s, &s->peer_door, "peer", s->config->listen_peer, s->in_cluster && !moved, err);
+	if (status == KV_OK)
+		open_http(s);
 	return status;
 }
 
@@ -127,6 +145,8 @@ static enum kv_status write_addresses(struct server *s, struct error *err)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
 	buf_printf(&text, "client=%s\npeer=%s\n", s->client_door.address, s->peer_door.address);
+	if (s->http_door.address[0] != '\0')
+		buf_printf(&text, "http=%s\n", s->http_door.address);
 	return files_replace(s->config->node_data_dir, ADDRESSES_FILE, buf_slice(&text), err);
 }
 
@@ -239,8 +259,11 @@ void server_set_file(struct server *s, const char *file, const char *const *envi
 
 enum kv_status server_open(struct server *s, const struct config *config, bool moved, struct error *err)
 {
-	*s = (struct server){
-		.config = config, .client_door.fd = -1, .peer_door.fd = -1, .started_us = clock_mono_us()};
+	*s = (struct server){.config = config,
+			     .client_door.fd = -1,
+			     .peer_door.fd = -1,
+			     .http_door.fd = -1,
+			     .started_us = clock_mono_us()};
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	KV_ASSERT(s->wake_fd >= 0);
 	settings_init(&s->settings, config, apply_settings, s);
@@ -295,6 +318,15 @@ static void form_alone(struct server *s)
 	shard_post_request(s->shards[0], &msg);
 }
 
+static void start_http(struct server *s)
+{
+	struct error err;
+	int fd = s->http_door.fd;
+	s->http_door.fd = -1;
+	if (fd >= 0 && insight_start(s, fd, &s->insight, &err) != KV_OK)
+		log_error("http.unavailable", L_STR("reason", err.message));
+}
+
 void server_start(struct server *s, bool form)
 {
 	/* The loop is nobody's yet: the first shard's thread begins with the doors open. */
@@ -303,11 +335,13 @@ void server_start(struct server *s, bool form)
 	s->running = true;
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_start(s->shards[i]);
+	start_http(s);
 	char id[UUID_TEXT_SIZE];
 	uuid_format(&s->identity.node, id);
 	log_info("server.started", L_STR("version", KVD_VERSION), L_STR("name", s->config->node_name),
 		 L_STR("node", id), L_U64("incarnation", s->identity.incarnation),
 		 L_STR("client", s->client_door.address), L_STR("peer", s->peer_door.address),
+		 L_STR("http", s->http_door.address[0] ? s->http_door.address : "off"),
 		 L_STR("data_dir", s->config->node_data_dir), L_U64("shards", s->shard_count));
 	if (form && !s->in_cluster)
 		form_alone(s);
@@ -373,6 +407,7 @@ static void drain(struct server *s, int signal_fd)
 {
 	usec_t start_us = clock_mono_us();
 	usec_t until_us = start_us + settings_drain_us(&s->settings);
+	atomic_store(&s->draining, true);
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_post_drain(s->shards[i]);
 	bool cut = false;
@@ -416,11 +451,13 @@ void server_close(struct server *s)
 		for (uint32_t i = 0; i < s->shard_count; i++)
 			shard_join(s->shards[i]);
 	}
+	insight_stop(s->insight);
 	watchdog_free(s->watchdog);
 	commit_free(s->commit);
 	reader_free(s->reader);
 	close_door(&s->client_door);
 	close_door(&s->peer_door);
+	close_door(&s->http_door);
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_free(s->shards[i]);
 	free(s->shards);
@@ -433,5 +470,5 @@ void server_close(struct server *s)
 		close(s->wake_fd);
 	if (s->running)
 		log_info("server.stopped", L_U64("uptime_ms", (clock_mono_us() - s->started_us) / USEC_PER_MSEC));
-	*s = (struct server){.client_door.fd = -1, .peer_door.fd = -1, .wake_fd = -1};
+	*s = (struct server){.client_door.fd = -1, .peer_door.fd = -1, .http_door.fd = -1, .wake_fd = -1};
 }

@@ -22,6 +22,7 @@
 #include "server/settings.h"
 #include "server/stats.h"
 
+struct insight;
 struct shard;
 struct watchdog;
 
@@ -53,14 +54,17 @@ struct server {
 	uint64_t open_files_max;          /* that the system allows */
 	uint32_t shard_count;
 	struct shard **shards;
-	struct server_door client_door, peer_door;
-	struct settings settings;     /* shared */
-	struct budget budget;         /* shared */
-	struct server_stats stats;    /* shared */
-	uint32_t next_shard;          /* private to shard 0's thread */
-	int wake_fd;                  /* of server_run: a shard went quiet, or failed */
-	_Atomic bool failed, refused; /* refused: failed because of its identity */
-	_Atomic bool retired;         /* left the cluster, as it was told to */
+	struct server_door client_door, peer_door, http_door; /* http_door.address empty: there is none */
+	struct insight *insight;                              /* the HTTP port, or NULL */
+	struct settings settings;                             /* shared */
+	struct budget budget;                                 /* shared */
+	struct server_stats stats;                            /* shared */
+	uint32_t next_shard;                                  /* private to shard 0's thread */
+	int wake_fd;                                          /* of server_run: a shard went quiet, or failed */
+	_Atomic bool failed, refused;                         /* refused: failed because of its identity */
+	_Atomic bool retired;                                 /* left the cluster, as it was told to */
+	_Atomic bool draining;                                /* on its way down */
+	_Atomic usec_t map_old_us; /* since when a peer has had a newer map; 0: none has */
 	bool running;
 };
 

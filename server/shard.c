@@ -28,6 +28,34 @@ void shard_status_copy(struct shard *s, struct shard_status *ret)
 	pthread_mutex_unlock(&s->status_mutex);
 }
 
+void shard_told_copy(struct shard *s, enum shard_told what, struct buf *ret)
+{
+	buf_clear(ret);
+	pthread_mutex_lock(&s->status_mutex);
+	buf_append_slice(ret, buf_slice(&s->told[what]));
+	pthread_mutex_unlock(&s->status_mutex);
+}
+
+void shard_tell(struct shard *s, enum shard_told what, struct slice bytes)
+{
+	pthread_mutex_lock(&s->status_mutex);
+	buf_clear(&s->told[what]);
+	buf_append_slice(&s->told[what], bytes);
+	pthread_mutex_unlock(&s->status_mutex);
+}
+
+/** Asks the own core as a client would; the answers are kept by shard_tell. */
+static void ask_core(struct shard *s)
+{
+	const struct node_origin origin = {.shard = s->index};
+	const struct msg repair = {.opcode = OP_REPAIR, .id = 1, .repair = {.shard = s->index}};
+	const struct msg moves = {.opcode = OP_MOVE_LIST, .id = 1};
+	usec_t now_us = clock_mono_us();
+	node_request(&s->node, &origin, &repair, now_us);
+	if (s->index == 0)
+		node_request(&s->node, &origin, &moves, now_us);
+}
+
 void shard_hot_keys(struct shard *s, struct hot_sum *sum)
 {
 	pthread_mutex_lock(&s->status_mutex);
@@ -63,10 +91,17 @@ static void on_house(void *data)
 {
 	struct shard *s = data;
 	usec_t now_us = clock_mono_us();
+	if (s->house_us != 0)
+		hist_add(&s->opstats->loop_lag_us, now_us > s->house_us ? now_us - s->house_us : 0);
 	conn_set_check_times(&s->conns, now_us);
+	if (now_us >= s->ask_us) {
+		s->ask_us = now_us + SHARD_ASK_US;
+		ask_core(s);
+	}
 	publish(s);
 	turn_window(s, now_us);
-	loop_timer_set(&s->house, now_us + SHARD_PUBLISH_US);
+	s->house_us = now_us + SHARD_PUBLISH_US;
+	loop_timer_set(&s->house, s->house_us);
 }
 
 static void after_round(void *data)
@@ -85,8 +120,10 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 	s->server = server;
 	s->index = index;
 	s->status.index = NODE_NONE;
+	s->opstats = opstats_new();
 	enum kv_status status = loop_init(&s->loop, err);
 	if (status != KV_OK) {
+		free(s->opstats);
 		free(s);
 		return status;
 	}
@@ -114,9 +151,14 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 						  .commit = server->commit,
 						  .reader = server->reader,
 						  .stats = &server->stats,
+						  .opstats = s->opstats,
 						  .events = &shard_node_events,
 						  .owner = s,
 						  .core = core});
+	if (index == 0 && core->map) {
+		status = codec_map_encode(core->map, &s->told[SHARD_MAP]);
+		KV_ASSERT(status == KV_OK); /* it was decoded from what is stored */
+	}
 	*ret = s;
 	return KV_OK;
 }
@@ -153,6 +195,9 @@ void shard_free(struct shard *s)
 	node_release(&s->node);
 	loop_release(&s->loop);
 	arena_release(&s->arena);
+	for (size_t i = 0; i < SHARD_TOLD_COUNT; i++)
+		buf_release(&s->told[i]);
+	free(s->opstats);
 	pthread_mutex_destroy(&s->status_mutex);
 	free(s->hot);
 	free(s->hot_last);
@@ -265,8 +310,10 @@ static void run_map(struct loop_item *item, bool live)
 		struct map_desc map;
 		enum kv_status status = codec_map_decode(buf_slice(&order->bytes), &s->arena, &map);
 		KV_ASSERT(status == KV_OK); /* this process encoded it */
-		if (s->index == 0)
+		if (s->index == 0) {
 			map_log_changed(&s->server->map_log, &map);
+			shard_tell(s, SHARD_MAP, buf_slice(&order->bytes));
+		}
 		node_map_saved(&s->node, &map);
 		arena_reset(&s->arena);
 		peer_set_greet_again(&s->peers);

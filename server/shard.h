@@ -6,7 +6,7 @@
  * crosses by the owner's inbox, as the bytes of its frame, and its answer comes back the same way. Messages to other
  * nodes leave over the shard's own links.
  *
- * Everything but shard_post_* and shard_status_copy is for the shard's thread.
+ * Everything but shard_post_*, shard_status_copy and shard_told_copy is for the shard's thread.
  */
 #ifndef KV_SERVER_SHARD_H
 #define KV_SERVER_SHARD_H
@@ -29,6 +29,15 @@ struct shard_status {
 };
 
 #define SHARD_PUBLISH_US (100 * USEC_PER_MSEC)
+#define SHARD_ASK_US     (2 * USEC_PER_SEC)
+
+/** What is too large to be told so often: bytes, of the last time that it changed or was asked. */
+enum shard_told {
+	SHARD_MAP,    /* the node's map as it is stored; empty before the first. Of shard 0 only */
+	SHARD_MOVES,  /* the frame of the answer to MOVE_LIST. Of shard 0 only */
+	SHARD_REPAIR, /* the frame of the answer to REPAIR */
+	SHARD_TOLD_COUNT,
+};
 
 struct shard {
 	struct server *server; /* read-only */
@@ -39,15 +48,19 @@ struct shard {
 	struct conn_set conns;
 	struct peer_set peers;
 	struct loop_timer house;
-	struct hot_keys *hot; /* the present window */
+	usec_t house_us;         /* when it is due */
+	usec_t ask_us;           /* when the core is asked again for what SHARD_ASK_US is for */
+	struct opstats *opstats; /* of this shard; others may read it */
+	struct hot_keys *hot;    /* the present window */
 	usec_t hot_until_us;
 	struct arena arena;       /* of what crossed over */
 	struct error hello_error; /* text of the HELLO being answered */
 	bool draining;
 	_Atomic bool quiet; /* draining, and nobody waits for an answer */
 	pthread_mutex_t status_mutex;
-	struct shard_status status; /* under the mutex */
-	struct hot_keys *hot_last;  /* under the mutex: the window before the present one */
+	struct shard_status status; /* under the mutex, and told */
+	struct buf told[SHARD_TOLD_COUNT];
+	struct hot_keys *hot_last; /* under the mutex: the window before the present one */
 };
 
 /** Builds shard INDEX; CORE is what its core is told. KV_OVERLOADED without descriptors for its loop. */
@@ -80,6 +93,11 @@ void shard_post_request(struct shard *s, const struct msg *msg);
 /** Any thread. */
 void shard_status_copy(struct shard *s, struct shard_status *ret);
 
+/** Any thread: puts the bytes in place of what RET holds. Nothing if the shard has not told them yet. */
+void shard_told_copy(struct shard *s, enum shard_told what, struct buf *ret);
+
+/** Keeps BYTES as what the shard tells. */
+void shard_tell(struct shard *s, enum shard_told what, struct slice bytes);
 /** Any thread: adds the keys that clients asked this shard for in its last whole window. */
 void shard_hot_keys(struct shard *s, struct hot_sum *sum);
 

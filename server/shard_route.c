@@ -282,9 +282,21 @@ static void encode_answer(const struct msg *msg, struct buf *out)
 	KV_ASSERT(status == KV_OK);
 }
 
-/** The outcome of something the process asked itself at start. */
+/** What the shard asked its core to tell is kept as the frame a client would get. */
+static void keep_answer(struct shard *s, enum shard_told what, const struct msg *msg)
+{
+	CLEANUP(buf_release) struct buf frame = BUF_INIT;
+	encode_answer(msg, &frame);
+	shard_tell(s, what, buf_slice(&frame));
+}
+
+/** The answer to something that the process asked itself: how things stand, or the outcome of its first request. */
 static void take_own_answer(struct shard *s, const struct msg *msg)
 {
+	if (msg->opcode == OP_REPAIR || msg->opcode == OP_MOVE_LIST) {
+		keep_answer(s, msg->opcode == OP_REPAIR ? SHARD_REPAIR : SHARD_MOVES, msg);
+		return;
+	}
 	if (msg->result.status == KV_OK)
 		log_info("request.done", L_STR("opcode", opcode_name(msg->opcode)));
 	else

@@ -65,6 +65,10 @@ class Cluster:
         self.must('dev', 'start', node, '--dir', self.dir)
 
 
+class Skipped(Exception):
+    """A test that cannot run here, and why."""
+
+
 def wait_for(what, condition, seconds=30):
     """Asks until CONDITION gives something true, which it returns."""
     end = time.monotonic() + seconds
@@ -87,14 +91,16 @@ def contains(text, part):
 
 
 def run_tests(tests, *arguments):
-    """Runs functions whose names are sentences. Gives the exit code."""
+    """Runs functions whose names are sentences; one that gives a text was skipped, and why. Gives the exit code."""
     print(f'1..{len(tests)}')
     failures = 0
     for number, test in enumerate(tests, 1):
         name = test.__name__.replace('_', ' ')
         try:
-            test(*arguments)
-            print(f'ok {number} - {name}', flush=True)
+            skipped = test(*arguments)
+            print(f'ok {number} - {name}' + (f' # SKIP {skipped}' if skipped else ''), flush=True)
+        except Skipped as why:
+            print(f'ok {number} - {name} # SKIP {why}', flush=True)
         except Exception:
             failures += 1
             print(f'not ok {number} - {name}', flush=True)

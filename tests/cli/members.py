@@ -25,7 +25,7 @@ class Node:
         self.config = os.path.join(self.dir, 'kvd.yaml')
         with open(self.config, 'w', encoding='utf-8') as file:
             file.write(f'node: {{name: {name}, data_dir: "{self.dir}/data"}}\n'
-                       'listen: {client: "127.0.0.1:0", peer: "127.0.0.1:0"}\n' + extra)
+                       'listen: {client: "127.0.0.1:0", peer: "127.0.0.1:0", http: "off"}\n' + extra)
         self.log = open(os.path.join(self.dir, 'log'), 'ab')
         self.process = subprocess.Popen([cluster.environment['KVD'], '--config', self.config], stderr=self.log)
 

@@ -57,7 +57,7 @@ static void write_config(const struct process *p)
 	assert_non_null(file);
 	fprintf(file,
 		"node: {name: %s, data_dir: \"%s\"}\n"
-		"listen: {client: \"127.0.0.1:0\", peer: \"%s\"}\n"
+		"listen: {client: \"127.0.0.1:0\", peer: \"%s\", http: \"127.0.0.1:0\"}\n"
 		"shards: %u\n"
 		"storage: {cache_size: 8MiB, write_buffer_size: 8MiB}\n"
 		"test: {wall_offset_ms: %" PRId64 ", compare_interval: %ums}\n"

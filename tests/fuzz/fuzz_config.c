@@ -42,7 +42,7 @@ bool fuzz_seed(uint32_t index, struct buf *out)
 	static const char *const seeds[] = {
 		"node: {data_dir: /var/lib/kvd}\n",
 		"# a file\nnode:\n  name: n1\n  data_dir: /d\n  zone: z1\n  weight: 7\nlisten:\n  client: 127.0.0.1:0\n"
-		"  peer: \"[::1]:7101\"\nshards: 4\ninsecure: false\n",
+		"  peer: \"[::1]:7101\"\n  http: off\nshards: 4\ninsecure: false\n",
 		"node: {data_dir: /d}\nlimits: {connections: 100, inflight: 8, operations: 64, value_size: 64KiB, memory: 1GiB, "
 		"drain: 200ms}\nstorage: {cache_size: 8MiB, write_buffer_size: 1MiB, reader_threads: 1}\n",
 		"node: {data_dir: /d}\nlog: {level: debug, format: json}\ntest: {wall_offset_ms: -600000}\n",

@@ -4,6 +4,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/man.h"
 
 #define ALL (FLAG_BIT(FLAG_COUNT) - 1)
 
@@ -243,6 +244,40 @@ static void every_command_can_write_its_own_format(void **state)
 	}
 }
 
+static void every_listed_command_has_a_manual_page(void **state)
+{
+	(void)state;
+	size_t count;
+	const struct command *commands = commands_all(&count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_release) struct buf page = BUF_INIT;
+		CLEANUP(buf_release) struct buf heading = BUF_INIT;
+		if (!*commands[i].group)
+			continue;
+		assert_non_null(man_page_of(commands[i].group));
+		assert_true(man_page(man_page_of(commands[i].group), &page));
+		buf_printf(&heading, "## kvctl %s\n", commands[i].name);
+		assert_non_null(strstr(buf_cstr(&page), buf_cstr(&heading)));
+	}
+}
+
+static void the_choices_of_a_flag_are_taken(void **state)
+{
+	(void)state;
+	for (int flag = 0; flag < FLAG_COUNT; flag++) {
+		const char *choices = flag_choices((enum flag)flag);
+		for (const char *at = choices ? choices : ""; *at; at += strspn(at, " ")) {
+			struct args args;
+			char choice[32];
+			size_t size = strcspn(at, " ");
+			snprintf(choice, sizeof choice, "%.*s%s", (int)size, at, at[size - 1] == '=' ? "1s" : "");
+			args_init(&args);
+			assert_null(args_default(&args, (enum flag)flag, choice));
+			at += size;
+		}
+	}
+}
+
 static void the_worst_exit_code_wins(void **state)
 {
 	(void)state;
@@ -269,6 +304,8 @@ int main(void)
 		cmocka_unit_test(a_set_of_flags_holds_all_of_them),
 		cmocka_unit_test(commands_have_one_or_two_words),
 		cmocka_unit_test(every_command_can_write_its_own_format),
+		cmocka_unit_test(every_listed_command_has_a_manual_page),
+		cmocka_unit_test(the_choices_of_a_flag_are_taken),
 		cmocka_unit_test(the_worst_exit_code_wins),
 	};
 	return test_run("args", tests);

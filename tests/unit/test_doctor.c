@@ -132,7 +132,7 @@ static void rules_about_settings(void **state)
 	survey.node_count = 1;
 	nodes[0].deletes_keep_ms = 60 * 1000;
 	assert_found("settings.deletes_keep", DOCTOR_WARNING, "n1",
-		     "n1 keeps deletions for 1m00s (deletes.keep), and hints are kept for 180m00s", "180m");
+		     "n1 keeps deletions for 1m00s (deletes.keep), and hints are kept for 3h00m", "180m");
 	nodes[1].test_settings = "test.compare_interval=1s";
 	assert_found("settings.test", DOCTOR_WARNING, "n2", "n2 has test.compare_interval=1s set", "restart");
 	nodes[1].waiting_settings = "shards=4";
@@ -177,7 +177,7 @@ static void rules_about_copies(void **state)
 		     "n2 has missed more of 3 partitions than hints could hold", "kvctl repair status");
 	nodes[2].unverified_ms = 2 * 3600 * 1000;
 	nodes[2].unverified_peer = "n1";
-	assert_found("repair.late", DOCTOR_WARNING, "n3", "a partition of n3 was not compared with n1 for 120m00s",
+	assert_found("repair.late", DOCTOR_WARNING, "n3", "a partition of n3 was not compared with n1 for 2h00m",
 		     "kvctl repair run");
 	nodes[2].unverified_ms = DOCTOR_NEVER; /* and it has run for five minutes */
 	CLEANUP(doctor_release) struct doctor young;

@@ -117,6 +117,33 @@ static void merging_is_adding_all_samples_to_one(void **state)
 	assert_memory_equal(&merged, &whole, sizeof whole);
 }
 
+static void a_difference_has_what_came_since(void **state)
+{
+	struct rng rng;
+	rng_init(&rng, 19);
+	struct hist live, before, now, since;
+	hist_init(&live);
+	hist_init(&before);
+	hist_init(&now);
+	for (int i = 0; i < 500; i++)
+		hist_add(&live, any_magnitude(&rng) >> 16);
+	hist_merge_live(&before, &live);
+	hist_merge_live(&now, &live);
+	hist_since(&since, &now, &before);
+	assert_true(since.count == 0);
+	hist_init(&now);
+	hist_add(&live, 1000);
+	hist_add(&live, 3000);
+	hist_merge_live(&now, &live);
+	assert_memory_equal(&now, &live, sizeof now);
+	hist_since(&since, &now, &before);
+	assert_true(since.count == 2);
+	assert_true(since.sum == 4000);
+	assert_in_range(hist_quantile(&since, 500), 968, 1032);
+	assert_in_range(since.max, 2904, 3096);
+	assert_in_range(since.min, 968, 1032);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -126,6 +153,7 @@ int main(void)
 		cmocka_unit_test(the_ends_of_the_range_have_buckets),
 		cmocka_unit_test(cumulative_counts_never_fall_and_end_at_the_count),
 		cmocka_unit_test(merging_is_adding_all_samples_to_one),
+		cmocka_unit_test(a_difference_has_what_came_since),
 	};
 	return test_run("hist", tests);
 }

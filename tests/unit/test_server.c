@@ -32,7 +32,7 @@ static void node_configure(struct test_node *n, unsigned number)
 	CLEANUP(buf_release) struct buf why = BUF_INIT;
 	buf_printf(
 		&yaml,
-		"node: {name: n%u, data_dir: %s}\nlisten: {client: \"127.0.0.1:0\", peer: \"127.0.0.1:0\"}\nshards: 2\n"
+		"node: {name: n%u, data_dir: %s}\nlisten: {client: \"127.0.0.1:0\", peer: \"127.0.0.1:0\", http: \"127.0.0.1:0\"}\nshards: 2\n"
 		"limits: {connections: 16}\nstorage: {cache_size: 8MiB, write_buffer_size: 8MiB}\n",
 		number, n->data_dir);
 	assert_int_equal(config_parse(buf_slice(&yaml), "test", NULL, &n->config, &why), KV_OK);
