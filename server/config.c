@@ -44,7 +44,7 @@ static const struct config_key keys[] = {
 	LIVE("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
 	LIVE("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
 	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
-	KEY("storage", "memory", CONFIG_SIZE, "0", 0, MIB << 20, storage_memory),
+	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "64MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
 	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),

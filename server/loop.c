@@ -43,16 +43,6 @@ static void run_timers(struct loop *loop)
 	}
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *data)
-{
-	struct loop *loop = data;
-	uint64_t count;
-	ssize_t size = read(fd, &count, sizeof count);
-	KV_ASSERT(size == sizeof count || errno == EAGAIN || errno == EINTR);
-	loop->armed_us = USEC_NEVER;
-	run_timers(loop);
-}
-
 /** Sees to it that the loop wakes up for the first timer. */
 static void arm(struct loop *loop)
 {
@@ -65,6 +55,17 @@ static void arm(struct loop *loop)
 						   .tv_nsec = (long)(at_us % USEC_PER_SEC) * 1000}};
 	int failed = timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 	KV_ASSERT(failed == 0);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *data)
+{
+	struct loop *loop = data;
+	uint64_t count;
+	ssize_t size = read(fd, &count, sizeof count);
+	KV_ASSERT(size == sizeof count || errno == EAGAIN || errno == EINTR);
+	loop->armed_us = USEC_NEVER;
+	run_timers(loop);
+	arm(loop);
 }
 
 enum kv_status loop_init(struct loop *loop, struct error *err)
@@ -120,7 +121,6 @@ void loop_set_after_round(struct loop *loop, void (*after_round)(void *data), vo
 void loop_run(struct loop *loop)
 {
 	while (!loop->stopping) {
-		arm(loop);
 		int failed = event_base_loop(loop->base, EVLOOP_ONCE);
 		KV_ASSERT(failed == 0);
 		if (loop->after_round)
@@ -157,6 +157,7 @@ void loop_timer_set(struct loop_timer *timer, usec_t due_us)
 		iheap_set(timers, &timer->item, due_us);
 	else if (iheap_contains(&timer->item))
 		iheap_remove(timers, &timer->item);
+	arm(timer->loop);
 }
 
 void loop_timer_release(struct loop_timer *timer)
