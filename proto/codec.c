@@ -9,20 +9,21 @@
 #include "proto/opcode.h"
 #include "proto/peer.pb-c.h"
 
-/** How one kind of body travels. */
+/** How one kind of body travels: its meta part is read by hand, or unpacked by generated code and decoded. */
 struct codec_class {
 	const ProtobufCMessageDescriptor *meta;
 	enum kv_status (*encode)(struct codec_out *out, const struct msg *m);
 	enum kv_status (*decode)(struct codec_in *in, const ProtobufCMessage *meta);
+	enum kv_status (*read)(struct codec_in *in, struct slice meta);
 };
 
 static const struct codec_class classes[] = {
 	[BODY_NONE] = {&kv__bare__descriptor, codec_encode_none, codec_decode_none},
 	[BODY_HELLO] = {&kv__hello__descriptor, codec_encode_hello, codec_decode_hello},
-	[BODY_REQUEST] = {&kv__request__descriptor, codec_encode_request, codec_decode_request},
-	[BODY_RESULT] = {&kv__result__descriptor, codec_encode_result, codec_decode_result},
-	[BODY_REPLICA] = {&kv__replica_request__descriptor, codec_encode_replica, codec_decode_replica},
-	[BODY_ANSWER] = {&kv__replica_reply__descriptor, codec_encode_answer, codec_decode_answer},
+	[BODY_REQUEST] = {.encode = codec_write_request, .read = codec_read_request},
+	[BODY_RESULT] = {.encode = codec_write_result, .read = codec_read_result},
+	[BODY_REPLICA] = {.encode = codec_write_replica, .read = codec_read_replica},
+	[BODY_ANSWER] = {.encode = codec_write_answer, .read = codec_read_answer},
 	[BODY_HEARTBEAT] = {&kv__heartbeat__descriptor, codec_encode_heartbeat, codec_decode_heartbeat},
 	[BODY_HINT] = {&kv__hint__descriptor, codec_encode_hint, codec_decode_hint},
 	[BODY_MAP] = {&kv__map_message__descriptor, codec_encode_map, codec_decode_map},
@@ -91,44 +92,79 @@ static void emit_header(const struct codec_out *out, uint8_t *frame, struct slic
 	frame_header_encode(&header, frame);
 }
 
+/** Ends FRAME: the value, if it goes there, then the header over all. */
+static void emit_value(struct codec_out *out, uint8_t *frame, struct slice meta, struct slice value)
+{
+	if (value.size == 0) {
+		value = slice_of(NULL, 0);
+	} else if (out->whole) {
+		uint8_t *at = frame + FRAME_HEADER_SIZE + meta.size;
+		memcpy(at, value.data, value.size);
+		value.data = at;
+	}
+	emit_header(out, frame, meta, value);
+	out->value = out->whole ? slice_of(NULL, 0) : value;
+}
+
 enum kv_status codec_emit(struct codec_out *out, const ProtobufCMessage *meta, struct slice value)
 {
 	uint8_t *frame;
 	struct slice packed;
 	enum kv_status status = emit_meta(out, meta, value.size, out->whole ? value.size : 0, &frame, &packed);
-	if (status != KV_OK)
-		return status;
-	if (value.size == 0) {
-		value = slice_of(NULL, 0);
-	} else if (out->whole) {
-		uint8_t *at = frame + FRAME_HEADER_SIZE + packed.size;
-		memcpy(at, value.data, value.size);
-		value.data = at;
-	}
-	emit_header(out, frame, packed, value);
-	out->value = out->whole ? slice_of(NULL, 0) : value;
+	if (status == KV_OK)
+		emit_value(out, frame, packed, value);
+	return status;
+}
+
+uint8_t *codec_open(struct codec_out *out, size_t meta_max, size_t value_size)
+{
+	buf_reserve(out->buf, FRAME_HEADER_SIZE + meta_max + (out->whole ? value_size : 0));
+	return out->buf->data + out->buf->size + FRAME_HEADER_SIZE;
+}
+
+/** The meta part that ends at END, or KV_TOO_LARGE and nothing changed; then makes it and EXTRA bytes part of the output. */
+static enum kv_status close_meta(struct codec_out *out, const uint8_t *end, size_t value_size, size_t extra,
+				 uint8_t **ret_frame, struct slice *ret_meta)
+{
+	size_t meta_size = (size_t)(end - (out->buf->data + out->buf->size + FRAME_HEADER_SIZE));
+	KV_ASSERT(out->buf->size + FRAME_HEADER_SIZE + meta_size <= out->buf->capacity);
+	if (meta_size > meta_size_max(out->msg->opcode) || value_size > opcode_value_max(out->msg->opcode))
+		return KV_TOO_LARGE;
+	uint8_t *frame = buf_extend(out->buf, FRAME_HEADER_SIZE + meta_size + extra);
+	*ret_frame = frame;
+	*ret_meta = slice_of(frame + FRAME_HEADER_SIZE, meta_size);
 	return KV_OK;
 }
 
-enum kv_status codec_emit_items(struct codec_out *out, const ProtobufCMessage *meta, const struct scan_item *items,
+enum kv_status codec_close(struct codec_out *out, const uint8_t *end, struct slice value)
+{
+	uint8_t *frame;
+	struct slice meta;
+	enum kv_status status = close_meta(out, end, value.size, out->whole ? value.size : 0, &frame, &meta);
+	if (status == KV_OK)
+		emit_value(out, frame, meta, value);
+	return status;
+}
+
+enum kv_status codec_close_page(struct codec_out *out, const uint8_t *end, const struct scan_item *items,
 				uint32_t count)
 {
 	size_t size = 0;
 	for (uint32_t i = 0; i < count; i++)
 		size += items[i].value.size;
 	uint8_t *frame;
-	struct slice packed;
-	enum kv_status status = emit_meta(out, meta, size, size, &frame, &packed);
+	struct slice meta;
+	enum kv_status status = close_meta(out, end, size, size, &frame, &meta);
 	if (status != KV_OK)
 		return status;
-	uint8_t *at = frame + FRAME_HEADER_SIZE + packed.size;
+	uint8_t *at = frame + FRAME_HEADER_SIZE + meta.size;
 	for (uint32_t i = 0; i < count; i++) {
 		if (items[i].value.size == 0)
 			continue;
 		memcpy(at, items[i].value.data, items[i].value.size);
 		at += items[i].value.size;
 	}
-	emit_header(out, frame, packed, slice_of(frame + FRAME_HEADER_SIZE + packed.size, size));
+	emit_header(out, frame, meta, slice_of(frame + FRAME_HEADER_SIZE + meta.size, size));
 	out->value = slice_of(NULL, 0);
 	return KV_OK;
 }
@@ -210,14 +246,18 @@ enum kv_status codec_decode(const struct frame_header *header, struct slice meta
 	ret->opcode = header->opcode;
 	ret->reply = reply;
 	ret->id = header->request_id;
-	ProtobufCMessage *unpacked;
-	enum kv_status status = codec_unpack(classes[body].meta, meta, arena, &unpacked);
-	if (status != KV_OK)
-		return status;
 	if (value.size == 0)
 		value = slice_of(NULL, 0);
 	struct codec_in in = {.header = header, .value = value, .arena = arena, .msg = ret};
-	status = classes[body].decode(&in, unpacked);
+	enum kv_status status;
+	if (classes[body].read) {
+		status = classes[body].read(&in, meta);
+	} else {
+		ProtobufCMessage *unpacked;
+		status = codec_unpack(classes[body].meta, meta, arena, &unpacked);
+		if (status == KV_OK)
+			status = classes[body].decode(&in, unpacked);
+	}
 	return status == KV_OK ? msg_check(ret) : status;
 }
 

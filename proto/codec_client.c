@@ -1,338 +1,335 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proto/client.pb-c.h"
+/* What a client asks and hears: requests, results, and the pages of SCAN and LEDGER. */
 #include "proto/codec_internal.h"
 #include "proto/codec_timeline.h"
 #include "proto/opcode.h"
+#include "proto/wire.h"
 
-enum kv_status codec_encode_hello(struct codec_out *out, const struct msg *m)
-{
-	const struct msg_hello *h = &m->hello;
-	Kv__Hello pb = KV__HELLO__INIT;
-	CODEC_SET_COMMON(&pb, m);
-	CODEC_SET(&pb, kind, (Kv__HelloKind)h->kind);
-	CODEC_SET(&pb, proto_min, h->proto_min);
-	CODEC_SET(&pb, proto_max, h->proto_max);
-	CODEC_SET(&pb, features, h->features);
-	CODEC_SET_UUID(&pb, cluster, &h->cluster);
-	CODEC_SET_UUID(&pb, node, &h->node);
-	CODEC_SET_NODE(&pb, index, h->index);
-	CODEC_SET(&pb, incarnation, h->incarnation);
-	CODEC_SET(&pb, boot_nonce, h->boot_nonce);
-	CODEC_SET_BYTES(&pb, name, h->name);
-	CODEC_SET_BYTES(&pb, peer_address, h->peer_address);
-	CODEC_SET(&pb, map_epoch, h->map_epoch);
-	CODEC_SET(&pb, shards, h->shards);
-	CODEC_SET(&pb, frame_size_max, h->frame_size_max);
-	CODEC_SET(&pb, window, h->window);
-	CODEC_SET_BYTES(&pb, auth_mechanisms, h->auth_mechanisms);
-	CODEC_SET(&pb, status, h->status);
-	CODEC_SET_BYTES(&pb, message, h->message);
-	return codec_emit(out, &pb.base, slice_of(NULL, 0));
-}
+/* ---- requests ---- */
 
-enum kv_status codec_decode_hello(struct codec_in *in, const ProtobufCMessage *meta)
-{
-	const Kv__Hello *pb = (const Kv__Hello *)meta;
-	struct msg_hello *h = &in->msg->hello;
-	CODEC_GET_COMMON(pb, in->msg);
-	if (in->value.size > 0 || !codec_get_uuid(&pb->cluster, &h->cluster) ||
-	    !codec_get_uuid(&pb->node, &h->node) || !CODEC_GET_NODE(pb, index, &h->index))
-		return KV_INVALID;
-	h->kind = (enum hello_kind)pb->kind;
-	h->proto_min = pb->proto_min;
-	h->proto_max = pb->proto_max;
-	h->features = pb->features;
-	h->incarnation = pb->incarnation;
-	h->boot_nonce = pb->boot_nonce;
-	h->name = codec_get_bytes(&pb->name);
-	h->peer_address = codec_get_bytes(&pb->peer_address);
-	h->map_epoch = pb->map_epoch;
-	h->shards = pb->shards;
-	h->frame_size_max = pb->frame_size_max;
-	h->window = pb->window;
-	h->auth_mechanisms = codec_get_bytes(&pb->auth_mechanisms);
-	h->status = (enum kv_status)pb->status;
-	h->message = codec_get_bytes(&pb->message);
-	return KV_OK;
-}
+#define REQUEST_FIELDS(F)                                                                                          \
+	CODEC_COMMON(F)                                                                                            \
+	F(BYTES, 4, r->key)                                                                                        \
+	F(ENUM, 5, r->level)                                                                                       \
+	F(ENUM, 6, r->acks)                                                                                        \
+	F(U32, 7, r->deadline_ms)                                                                                  \
+	F(FIXED64, 8, r->rid.client)                                                                               \
+	F(U64, 9, r->rid.seq)                                                                                      \
+	F(FIXED64, 10, r->t0)                                                                                      \
+	F(U32, 11, r->attempt)                                                                                     \
+	F(FIXED64, 12, r->value_hash)                                                                              \
+	F(U32, 13, r->bucket)                                                                                      \
+	F(U64, 14, r->ttl_ms)                                                                                      \
+	F(BOOL, 15, r->forwarded)                                                                                  \
+	F(BOOL, 20, r->has_expected)                                                                               \
+	F(VERSION, 21, r->expected)                                                                                \
+	F(BOOL, 23, r->if_present)                                                                                 \
+	F(SINT64, 24, r->delta)                                                                                    \
+	F(U64, 25, r->fence)                                                                                       \
+	F(BOOL, 26, r->has_expected_hash)                                                                          \
+	F(FIXED64, 27, r->expected_hash)                                                                           \
+	F(U32, 30, r->staleness_ms)                                                                                \
+	F(BYTES, 31, r->session)                                                                                   \
+	F(BOOL, 32, r->receipt_wanted)                                                                             \
+	F(FIXED64, 40, r->trace.trace_hi)                                                                          \
+	F(FIXED64, 41, r->trace.trace_lo)                                                                          \
+	F(FIXED64, 42, r->trace.span)                                                                              \
+	F(BOOL, 43, r->trace.sampled)                                                                              \
+	F(BOOL, 44, r->timeline_wanted)                                                                            \
+	F(U16, 50, r->partition)                                                                                   \
+	F(BYTES, 51, r->cursor)                                                                                    \
+	F(BYTES, 52, r->prefix)                                                                                    \
+	F(U32, 53, r->limit)                                                                                       \
+	F(BOOL, 54, r->raw)
 
-enum kv_status codec_encode_request(struct codec_out *out, const struct msg *m)
+enum kv_status codec_write_request(struct codec_out *out, const struct msg *m)
 {
 	const struct msg_request *r = &m->request;
-	Kv__Request pb = KV__REQUEST__INIT;
-	CODEC_SET_COMMON(&pb, m);
-	CODEC_SET_BYTES(&pb, key, r->key);
-	CODEC_SET(&pb, level, (Kv__Level)r->level);
-	CODEC_SET(&pb, acks, (Kv__Acks)r->acks);
-	CODEC_SET(&pb, deadline_ms, r->deadline_ms);
-	CODEC_SET(&pb, rid_client, r->rid.client);
-	CODEC_SET(&pb, rid_seq, r->rid.seq);
-	CODEC_SET(&pb, t0, r->t0);
-	CODEC_SET(&pb, attempt, r->attempt);
-	CODEC_SET(&pb, value_hash, r->value_hash);
-	CODEC_SET(&pb, bucket, r->bucket);
-	CODEC_SET(&pb, ttl_ms, r->ttl_ms);
-	CODEC_SET(&pb, forwarded, r->forwarded);
-	CODEC_SET(&pb, has_expected, r->has_expected);
-	CODEC_SET_VERSION(&pb, expected, r->expected);
-	CODEC_SET(&pb, expects_hash, r->has_expected_hash);
-	CODEC_SET(&pb, expected_hash, r->expected_hash);
-	CODEC_SET(&pb, if_present, r->if_present);
-	CODEC_SET(&pb, delta, r->delta);
-	CODEC_SET(&pb, fence, r->fence);
-	CODEC_SET(&pb, staleness_ms, r->staleness_ms);
-	CODEC_SET_BYTES(&pb, session, r->session);
-	CODEC_SET(&pb, receipt_wanted, r->receipt_wanted);
-	CODEC_SET(&pb, trace_hi, r->trace.trace_hi);
-	CODEC_SET(&pb, trace_lo, r->trace.trace_lo);
-	CODEC_SET(&pb, span, r->trace.span);
-	CODEC_SET(&pb, sampled, r->trace.sampled);
-	CODEC_SET(&pb, timeline_wanted, r->timeline_wanted);
-	CODEC_SET(&pb, partition, r->partition);
-	CODEC_SET_BYTES(&pb, cursor, r->cursor);
-	CODEC_SET_BYTES(&pb, prefix, r->prefix);
-	CODEC_SET(&pb, limit, r->limit);
-	CODEC_SET(&pb, raw, r->raw);
-	return codec_emit(out, &pb.base, r->value);
+	uint8_t *w = codec_open(out, 0 REQUEST_FIELDS(WIRE_SIZE), r->value.size);
+	REQUEST_FIELDS(WIRE_PUT)
+	return codec_close(out, w, r->value);
 }
 
-enum kv_status codec_decode_request(struct codec_in *in, const ProtobufCMessage *meta)
+enum kv_status codec_read_request(struct codec_in *codec, struct slice meta)
 {
-	const Kv__Request *pb = (const Kv__Request *)meta;
-	struct msg_request *r = &in->msg->request;
-	CODEC_GET_COMMON(pb, in->msg);
-	if (!codec_get_u16(pb->partition, &r->partition))
-		return KV_INVALID;
-	r->bucket = pb->bucket;
-	r->key = codec_get_bytes(&pb->key);
-	r->value = in->value;
-	r->value_hash = pb->value_hash;
-	r->level = (enum msg_level)pb->level;
-	r->acks = (enum msg_acks)pb->acks;
-	r->deadline_ms = pb->deadline_ms;
-	r->staleness_ms = pb->staleness_ms;
-	r->rid = (struct request_id){.client = pb->rid_client, .seq = pb->rid_seq};
-	r->t0 = pb->t0;
-	r->attempt = pb->attempt;
-	r->ttl_ms = pb->ttl_ms;
-	r->fence = pb->fence;
-	r->has_expected = pb->has_expected;
-	if (r->has_expected)
-		r->expected = CODEC_GET_VERSION(pb, expected);
-	r->has_expected_hash = pb->expects_hash;
-	if (r->has_expected_hash)
-		r->expected_hash = pb->expected_hash;
-	r->if_present = pb->if_present;
-	r->delta = pb->delta;
-	r->session = codec_get_bytes(&pb->session);
-	r->trace = (struct trace_context){
-		.trace_hi = pb->trace_hi,
-		.trace_lo = pb->trace_lo,
-		.span = pb->span,
-		.sampled = pb->sampled,
-	};
-	r->timeline_wanted = pb->timeline_wanted;
-	r->receipt_wanted = pb->receipt_wanted;
-	r->forwarded = pb->forwarded;
-	r->cursor = codec_get_bytes(&pb->cursor);
-	r->prefix = codec_get_bytes(&pb->prefix);
-	r->limit = pb->limit;
-	r->raw = pb->raw;
-	return KV_OK;
+	struct msg *m = codec->msg;
+	struct msg_request *r = &m->request;
+	struct wire whole = wire_of(meta, codec->arena), *in = &whole;
+	WIRE_READ(REQUEST_FIELDS)
+	r->value = codec->value;
+	if (!r->has_expected)
+		r->expected = (struct version){0};
+	if (!r->has_expected_hash)
+		r->expected_hash = 0;
+	return codec_read_status(in);
 }
 
-/** Fills the generated form of a receipt; REPLICAS and POINTERS have ROW_MAX elements each. */
-static void set_receipt(const struct msg_receipt *r, Kv__Receipt *pb, Kv__ReceiptReplica *replicas,
-			Kv__ReceiptReplica **pointers)
+/* ---- receipts ---- */
+
+#define RECEIPT_REPLICA_FIELDS(F)                                                                                  \
+	F(NODE, 1, replica->node)                                                                                  \
+	F(VERSION, 2, replica->ver)                                                                                \
+	F(U32, 4, replica->status)
+
+#define RECEIPT_FIELDS(F)                                                                                          \
+	F(ENUM, 1, r->asked)                                                                                       \
+	F(ENUM, 2, r->achieved)                                                                                    \
+	F(VERSION, 3, r->version)                                                                                  \
+	F(U64, 5, r->epoch)                                                                                        \
+	F(U32, 6, r->acks)                                                                                         \
+	F(U32, 7, r->hinted)                                                                                       \
+	F(U32, 8, r->rounds)                                                                                       \
+	F(U32, 9, r->staleness_ms)                                                                                 \
+	F(BOOL, 10, r->repaired)                                                                                   \
+	F(RECEIPT_REPLICAS, 11, *r)
+
+enum { RECEIPT_REPLICA_MAX = WIRE_FIELD_MAX + (0 RECEIPT_REPLICA_FIELDS(WIRE_SIZE)) };
+
+static uint8_t *put_receipt_replicas(uint8_t *w, uint32_t number, const struct msg_receipt *r)
 {
-	kv__receipt__init(pb);
-	CODEC_SET(pb, asked, (Kv__Level)r->asked);
-	CODEC_SET(pb, achieved, (Kv__Level)r->achieved);
-	CODEC_SET_VERSION(pb, version, r->version);
-	CODEC_SET(pb, epoch, r->epoch);
-	CODEC_SET(pb, acks, r->acks);
-	CODEC_SET(pb, hinted, r->hinted);
-	CODEC_SET(pb, rounds, r->rounds);
-	CODEC_SET(pb, staleness_ms, r->staleness_ms);
-	CODEC_SET(pb, repaired, r->repaired);
 	KV_ASSERT(r->replica_count <= ROW_MAX);
 	for (uint32_t i = 0; i < r->replica_count; i++) {
-		kv__receipt_replica__init(&replicas[i]);
-		CODEC_SET_NODE(&replicas[i], node, r->replicas[i].node);
-		CODEC_SET_VERSION(&replicas[i], ver, r->replicas[i].ver);
-		CODEC_SET(&replicas[i], status, r->replicas[i].status);
-		pointers[i] = &replicas[i];
+		const struct receipt_replica *replica = &r->replicas[i];
+		uint8_t *fields = w = wire_begin(w, number);
+		RECEIPT_REPLICA_FIELDS(WIRE_PUT)
+		w = wire_end(fields, w);
 	}
-	pb->n_replicas = r->replica_count;
-	pb->replicas = pointers;
+	return w;
 }
 
-static enum kv_status get_receipt(const Kv__Receipt *pb, struct msg_receipt *r)
+static void get_receipt_replica(struct wire *outer, struct msg_receipt *r)
 {
-	if (pb->n_replicas > ROW_MAX)
-		return KV_TOO_LARGE;
-	r->asked = (enum msg_level)pb->asked;
-	r->achieved = (enum msg_level)pb->achieved;
-	r->version = CODEC_GET_VERSION(pb, version);
-	r->epoch = pb->epoch;
-	r->acks = pb->acks;
-	r->hinted = pb->hinted;
-	r->rounds = pb->rounds;
-	r->staleness_ms = pb->staleness_ms;
-	r->repaired = pb->repaired;
-	r->replica_count = (uint32_t)pb->n_replicas;
-	for (size_t i = 0; i < pb->n_replicas; i++) {
-		const Kv__ReceiptReplica *from = pb->replicas[i];
-		if (!CODEC_GET_NODE(from, node, &r->replicas[i].node))
-			return KV_INVALID;
-		r->replicas[i].ver = CODEC_GET_VERSION(from, ver);
-		r->replicas[i].status = (enum kv_status)from->status;
+	if (r->replica_count == ROW_MAX) {
+		outer->exhausted = true;
+		return;
 	}
-	return KV_OK;
+	struct receipt_replica *replica = &r->replicas[r->replica_count++];
+	struct wire inner = wire_enter(outer), *in = &inner;
+	*replica = (struct receipt_replica){.node = NODE_NONE};
+	WIRE_READ(RECEIPT_REPLICA_FIELDS)
+	wire_leave(outer, in);
 }
 
-static void set_item(const struct scan_item *item, Kv__ScanItem *pb)
+#define WIRE_PUT_RECEIPT_REPLICAS(number, field) put_receipt_replicas(w, number, &(field))
+#define WIRE_GET_RECEIPT_REPLICAS(number, field)                                                                   \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_receipt_replica(in, &(field));                                                                 \
+		break;
+#define WIRE_SIZE_RECEIPT_REPLICAS(field) ((field).replica_count * (size_t)RECEIPT_REPLICA_MAX)
+#define WIRE_BITS_RECEIPT_REPLICAS        1
+
+static size_t receipt_size_max(const struct msg_receipt *r)
 {
-	kv__scan_item__init(pb);
-	CODEC_SET_BYTES(pb, key, item->key);
-	CODEC_SET(pb, value_size, (uint32_t)item->value.size);
-	CODEC_SET_VERSION(pb, ver, item->ver);
-	if (item->org.hlc != item->ver.hlc || item->org.id != item->ver.id) {
-		pb->has_org_hlc = pb->has_org_id = true;
-		pb->org_hlc = item->org.hlc;
-		pb->org_id = item->org.id;
-	}
-	CODEC_SET(pb, expires_ms, item->expires_ms);
-	CODEC_SET(pb, value_hash, item->value_hash);
-	CODEC_SET(pb, tombstone, item->tombstone);
-	CODEC_SET(pb, weak, item->weak);
-	CODEC_SET(pb, strong, item->strong);
-	CODEC_SET(pb, cause, item->cause);
+	return WIRE_FIELD_MAX + (0 RECEIPT_FIELDS(WIRE_SIZE));
 }
 
-/** Packs a SCAN or LEDGER page. The only reply whose meta part has no small bound, so its scratch is on the heap. */
-static enum kv_status emit_page(struct codec_out *out, const struct msg_result *r, Kv__Result *pb)
+static uint8_t *put_receipt(uint8_t *w, uint32_t number, const struct msg_receipt *r)
 {
-	CLEANUP(free_ptr) Kv__ScanItem *items = xcalloc(r->item_count + 1, sizeof *items);
-	CLEANUP(free_ptr) Kv__ScanItem **pointers = xcalloc(r->item_count + 1, sizeof(Kv__ScanItem *));
+	uint8_t *fields = w = wire_begin(w, number);
+	RECEIPT_FIELDS(WIRE_PUT)
+	return wire_end(fields, w);
+}
+
+static void get_receipt(struct wire *outer, struct msg_result *result)
+{
+	struct msg_receipt *r = &result->receipt;
+	struct wire inner = wire_enter(outer), *in = &inner;
+	if (result->has_receipt) {
+		outer->failed = true; /* it comes once */
+		return;
+	}
+	result->has_receipt = true;
+	WIRE_READ(RECEIPT_FIELDS)
+	wire_leave(outer, in);
+}
+
+/* ---- pages of SCAN and LEDGER ---- */
+
+#define ITEM_FIELDS(F)                                                                                             \
+	F(BYTES, 1, item->key)                                                                                     \
+	F(ITEM_SIZE, 2, item->value)                                                                               \
+	F(VERSION, 3, item->ver)                                                                                   \
+	F(ORG, 5, item->org)                                                                                       \
+	F(U64, 7, item->expires_ms)                                                                                \
+	F(FIXED64, 8, item->value_hash)                                                                            \
+	F(BOOL, 9, item->tombstone)                                                                                \
+	F(BOOL, 10, item->weak)                                                                                    \
+	F(BOOL, 11, item->strong)                                                                                  \
+	F(U32, 12, item->cause)
+
+/* The origin is told where it is not the version: both its fields, or none. */
+#define WIRE_PUT_ORG(number, field) codec_put_origin(w, number, field, item->ver)
+#define WIRE_GET_ORG(number, field) CODEC_GET_ORIGIN(number, field, has_org)
+#define WIRE_SIZE_ORG(field)        WIRE_SIZE_VERSION(field)
+#define WIRE_BITS_ORG               3
+
+/* A value's size here, its bytes in the frame's value section. */
+#define WIRE_PUT_ITEM_SIZE(number, field) wire_put_number(w, number, (uint32_t)(field).size)
+#define WIRE_GET_ITEM_SIZE(number, field) WIRE_GET_U32(number, (field).size)
+#define WIRE_SIZE_ITEM_SIZE(field)        WIRE_FIELD_MAX
+#define WIRE_BITS_ITEM_SIZE               1
+
+static uint8_t *put_items(uint8_t *w, uint32_t number, const struct msg_result *r)
+{
 	for (uint32_t i = 0; i < r->item_count; i++) {
-		set_item(&r->items[i], &items[i]);
-		pointers[i] = &items[i];
+		const struct scan_item *item = &r->items[i];
+		uint8_t *fields = w = wire_begin(w, number);
+		ITEM_FIELDS(WIRE_PUT)
+		w = wire_end(fields, w);
 	}
-	pb->n_items = r->item_count;
-	pb->items = pointers;
-	CODEC_SET_BYTES(pb, cursor, r->cursor);
-	return codec_emit_items(out, &pb->base, r->items, r->item_count);
+	return w;
 }
 
-enum kv_status codec_encode_result(struct codec_out *out, const struct msg *m)
+static size_t items_size_max(const struct msg_result *r)
+{
+	size_t size = 0;
+	for (uint32_t i = 0; i < r->item_count; i++) {
+		const struct scan_item *item = &r->items[i];
+		size += WIRE_FIELD_MAX + (0 ITEM_FIELDS(WIRE_SIZE));
+	}
+	return size;
+}
+
+/** One more item. The array is made when the first one comes. */
+static void get_item(struct wire *outer, uint32_t repeated, struct msg_result *r)
+{
+	if (r->item_count == 0) {
+		size_t count = wire_count(outer, repeated);
+		r->items = count <= SCAN_ITEMS_MAX ? CODEC_NEW(outer->arena, struct scan_item, count) : NULL;
+		outer->exhausted |= !r->items;
+	}
+	if (outer->exhausted)
+		return;
+	KV_ASSERT(r->item_count < SCAN_ITEMS_MAX);
+	struct scan_item *item = (struct scan_item *)(uintptr_t)&r->items[r->item_count++];
+	struct wire inner = wire_enter(outer), *in = &inner;
+	bool has_org = false;
+	*item = (struct scan_item){0};
+	WIRE_READ(ITEM_FIELDS)
+	if (!has_org)
+		item->org = item->ver;
+	wire_leave(outer, in);
+}
+
+/** Cuts the value section into the items' values, whose sizes are known. */
+static enum kv_status cut_values(struct codec_in *codec, const struct msg_result *r)
+{
+	struct slice rest = codec->value;
+	for (uint32_t i = 0; i < r->item_count; i++) {
+		struct scan_item *item = (struct scan_item *)(uintptr_t)&r->items[i];
+		size_t size = item->value.size;
+		if (size > rest.size)
+			return KV_INVALID;
+		item->value = size > 0 ? slice_of(rest.data, size) : slice_of(NULL, 0);
+		if (size > 0)
+			rest = slice_of(rest.data + size, rest.size - size);
+	}
+	return rest.size > 0 ? KV_INVALID : KV_OK;
+}
+
+/* ---- results ---- */
+
+#define RESULT_FIELDS(F)                                                                                           \
+	CODEC_COMMON(F)                                                                                            \
+	F(U32, 4, r->status)                                                                                       \
+	F(BOOL, 5, r->in_doubt)                                                                                    \
+	F(VERSION, 6, r->version)                                                                                  \
+	F(FIXED64, 8, r->value_hash)                                                                               \
+	F(U64, 9, r->expires_ms)                                                                                   \
+	F(U32, 10, r->retry_after_ms)                                                                              \
+	F(BOOL, 11, r->try_other)                                                                                  \
+	F(BYTES, 12, r->message)                                                                                   \
+	F(ROW, 13, *r)                                                                                             \
+	F(BYTES, 14, r->session)                                                                                   \
+	F(RECEIPT, 15, *r)                                                                                         \
+	F(U32, 16, r->outcome)                                                                                     \
+	F(U32, 17, r->staleness_ms)                                                                                \
+	F(TIMELINE, 18, r->timeline)                                                                               \
+	F(ITEMS, 50, *r)                                                                                           \
+	F(CURSOR, 51, r->cursor)
+
+/* Indexes of nodes, one after the other in one field. */
+#define WIRE_PUT_ROW(number, field) put_row(w, number, &(field))
+#define WIRE_GET_ROW(number, field)                                                                                \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_row(in, &(field));                                                                             \
+		break;
+#define WIRE_SIZE_ROW(field) (WIRE_FIELD_MAX + (field).row_count * (size_t)WIRE_VARINT_MAX)
+#define WIRE_BITS_ROW        1
+
+static uint8_t *put_row(uint8_t *w, uint32_t number, const struct msg_result *r)
+{
+	KV_ASSERT(r->row_count <= ROW_MAX);
+	if (r->row_count == 0)
+		return w;
+	uint8_t *fields = w = wire_begin(w, number);
+	for (uint32_t i = 0; i < r->row_count; i++)
+		w = wire_put_varint(w, r->row[i]);
+	return wire_end(fields, w);
+}
+
+static void get_row(struct wire *outer, struct msg_result *r)
+{
+	struct wire in = wire_enter(outer);
+	while (wire_more(&in) && r->row_count < ROW_MAX)
+		r->row[r->row_count++] = wire_u16(&in);
+	in.exhausted |= wire_more(&in);
+	wire_leave(outer, &in);
+}
+
+#define WIRE_PUT_RECEIPT(number, field) (field).has_receipt ? put_receipt(w, number, &(field).receipt) : w
+#define WIRE_GET_RECEIPT(number, field)                                                                            \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_receipt(in, &(field));                                                                         \
+		break;
+#define WIRE_SIZE_RECEIPT(field) ((field).has_receipt ? receipt_size_max(&(field).receipt) : 0)
+#define WIRE_BITS_RECEIPT        1
+
+#define WIRE_PUT_TIMELINE(number, field) codec_timeline_put(w, number, (field))
+#define WIRE_GET_TIMELINE(number, field)                                                                           \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		codec_timeline_get(in, &(field));                                                                  \
+		break;
+#define WIRE_SIZE_TIMELINE(field) codec_timeline_size_max(field)
+#define WIRE_BITS_TIMELINE        1
+
+/* Only replies to SCAN and LEDGER have a page. */
+#define WIRE_PUT_ITEMS(number, field) has_page ? put_items(w, number, &(field)) : w
+#define WIRE_GET_ITEMS(number, field)                                                                              \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_item(in, tag, &(field));                                                                       \
+		break;
+#define WIRE_SIZE_ITEMS(field) (has_page ? items_size_max(&(field)) : 0)
+#define WIRE_BITS_ITEMS        1
+
+#define WIRE_PUT_CURSOR(number, field) has_page ? wire_put_bytes(w, number, (field)) : w
+#define WIRE_GET_CURSOR(number, field) WIRE_GET_BYTES(number, field)
+#define WIRE_SIZE_CURSOR(field)        WIRE_SIZE_BYTES(field)
+#define WIRE_BITS_CURSOR               1
+
+enum kv_status codec_write_result(struct codec_out *out, const struct msg *m)
 {
 	const struct msg_result *r = &m->result;
-	Kv__Receipt receipt;
-	Kv__ReceiptReplica replicas[ROW_MAX], *pointers[ROW_MAX];
-	uint32_t row[ROW_MAX];
-	Kv__Result pb = KV__RESULT__INIT;
-	CODEC_SET_COMMON(&pb, m);
-	CODEC_SET(&pb, status, r->status);
-	CODEC_SET(&pb, in_doubt, r->in_doubt);
-	CODEC_SET_VERSION(&pb, version, r->version);
-	CODEC_SET(&pb, value_hash, r->value_hash);
-	CODEC_SET(&pb, expires_ms, r->expires_ms);
-	CODEC_SET(&pb, retry_after_ms, r->retry_after_ms);
-	CODEC_SET(&pb, try_other, r->try_other);
-	CODEC_SET(&pb, outcome, r->outcome);
-	CODEC_SET(&pb, staleness_ms, r->staleness_ms);
-	CODEC_SET_BYTES(&pb, message, r->message);
-	KV_ASSERT(r->row_count <= ROW_MAX);
-	codec_set_row(r->row, r->row_count, row);
-	pb.n_row = r->row_count;
-	pb.row = row;
-	CODEC_SET_BYTES(&pb, session, r->session);
-	if (r->has_receipt) {
-		set_receipt(&r->receipt, &receipt, replicas, pointers);
-		pb.receipt = &receipt;
-	}
-	CLEANUP(codec_timeline_release) struct codec_timeline timeline = {.spans = NULL};
-	if (r->timeline) {
-		codec_timeline_set(r->timeline, &timeline);
-		pb.timeline = &timeline.pb;
-	}
+	bool has_page = opcode_has_page(m->opcode);
+	uint8_t *w = codec_open(out, 0 RESULT_FIELDS(WIRE_SIZE), r->value.size);
+	RESULT_FIELDS(WIRE_PUT)
+	return has_page ? codec_close_page(out, w, r->items, r->item_count) : codec_close(out, w, r->value);
+}
+
+enum kv_status codec_read_result(struct codec_in *codec, struct slice meta)
+{
+	struct msg *m = codec->msg;
+	struct msg_result *r = &m->result;
+	struct wire whole = wire_of(meta, codec->arena), *in = &whole;
+	WIRE_READ(RESULT_FIELDS)
+	enum kv_status status = codec_read_status(in);
+	if (status != KV_OK)
+		return status;
 	if (opcode_has_page(m->opcode))
-		return emit_page(out, r, &pb);
-	return codec_emit(out, &pb.base, r->value);
-}
-
-/** Takes the items of a page and cuts the value section into their values. */
-static enum kv_status get_items(struct codec_in *in, const Kv__Result *pb, struct msg_result *r)
-{
-	if (pb->n_items > SCAN_ITEMS_MAX)
-		return KV_TOO_LARGE;
-	struct scan_item *items = CODEC_NEW(in->arena, struct scan_item, pb->n_items);
-	if (!items)
-		return KV_TOO_LARGE;
-	struct slice rest = in->value;
-	for (size_t i = 0; i < pb->n_items; i++) {
-		const Kv__ScanItem *from = pb->items[i];
-		if (from->value_size > rest.size)
-			return KV_INVALID;
-		bool has_org = from->has_org_hlc || from->has_org_id;
-		items[i] = (struct scan_item){
-			.key = codec_get_bytes(&from->key),
-			.value = from->value_size > 0 ? slice_of(rest.data, from->value_size) : slice_of(NULL, 0),
-			.ver = CODEC_GET_VERSION(from, ver),
-			.org = has_org ? CODEC_GET_VERSION(from, org) : CODEC_GET_VERSION(from, ver),
-			.expires_ms = from->expires_ms,
-			.value_hash = from->value_hash,
-			.tombstone = from->tombstone,
-			.weak = from->weak,
-			.strong = from->strong,
-			.cause = from->cause,
-		};
-		if (from->value_size > 0)
-			rest = slice_of(rest.data + from->value_size, rest.size - from->value_size);
-	}
-	if (rest.size > 0)
-		return KV_INVALID;
-	r->item_count = (uint32_t)pb->n_items;
-	r->items = pb->n_items > 0 ? items : NULL;
-	r->cursor = codec_get_bytes(&pb->cursor);
-	return KV_OK;
-}
-
-enum kv_status codec_decode_result(struct codec_in *in, const ProtobufCMessage *meta)
-{
-	const Kv__Result *pb = (const Kv__Result *)meta;
-	struct msg_result *r = &in->msg->result;
-	CODEC_GET_COMMON(pb, in->msg);
-	if (pb->n_row > ROW_MAX)
-		return KV_TOO_LARGE;
-	if (!codec_get_row(pb->row, pb->n_row, r->row))
-		return KV_INVALID;
-	r->row_count = (uint16_t)pb->n_row;
-	r->status = (enum kv_status)pb->status;
-	r->in_doubt = pb->in_doubt;
-	r->retry_after_ms = pb->retry_after_ms;
-	r->message = codec_get_bytes(&pb->message);
-	r->version = CODEC_GET_VERSION(pb, version);
-	r->value_hash = pb->value_hash;
-	r->expires_ms = pb->expires_ms;
-	r->try_other = pb->try_other;
-	r->outcome = (enum msg_outcome)pb->outcome;
-	r->staleness_ms = pb->staleness_ms;
-	r->session = codec_get_bytes(&pb->session);
-	if (pb->receipt) {
-		r->has_receipt = true;
-		enum kv_status status = get_receipt(pb->receipt, &r->receipt);
-		if (status != KV_OK)
-			return status;
-	}
-	if (pb->timeline) {
-		enum kv_status status = codec_timeline_get(in, pb->timeline, &r->timeline);
-		if (status != KV_OK)
-			return status;
-	}
-	if (opcode_has_page(in->msg->opcode))
-		return get_items(in, pb, r);
-	r->value = in->value;
+		return cut_values(codec, r);
+	r->item_count = 0;
+	r->items = NULL;
+	r->cursor = slice_of(NULL, 0);
+	r->value = codec->value;
 	return KV_OK;
 }

@@ -2,9 +2,11 @@
 /**
  * What the codec's files share: only proto/codec*.c include this.
  *
- * Encoders fill a generated struct on their stack (no allocation but for arrays without a small bound) and hand it
- * to codec_emit, which packs it straight into the output. Decoders get the unpacked struct, which lies in the
- * arena, and point into it. Rules are msg_check's business; decoders refuse only what a struct msg cannot hold.
+ * Two ways. The messages of every request are written and read by hand (proto/wire.h): between codec_open and codec_close
+ * a writer puts its fields straight into the output; a reader takes them from the meta part. For all others encoders
+ * fill a generated struct on their stack (no allocation but for arrays without a small bound) and hand it to codec_emit,
+ * which packs it into the output; decoders get the unpacked struct, which lies in the arena, and point into it. Rules
+ * are msg_check's business; both refuse only what a struct msg cannot hold.
  */
 #ifndef KV_PROTO_CODEC_INTERNAL_H
 #define KV_PROTO_CODEC_INTERNAL_H
@@ -12,6 +14,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "proto/codec.h"
+#include "proto/wire.h"
 
 struct codec_out {
 	struct buf *buf;
@@ -30,13 +33,28 @@ struct codec_in {
 /** Appends header, META and, if wanted, the value. KV_TOO_LARGE leaves the output alone. */
 MUST_USE enum kv_status codec_emit(struct codec_out *out, const ProtobufCMessage *meta, struct slice value);
 
+/**
+ * Makes room behind the output for a frame with META_MAX bytes of meta, and VALUE_SIZE of value if that goes there too. Gives
+ * where the meta part begins.
+ */
+uint8_t *codec_open(struct codec_out *out, size_t meta_max, size_t value_size);
+
+/** The meta part ends at END: appends the frame as codec_emit does. */
+MUST_USE enum kv_status codec_close(struct codec_out *out, const uint8_t *end, struct slice value);
+
 /** The same with the values of ITEMS one after the other as the value section, always appended. */
-MUST_USE enum kv_status codec_emit_items(struct codec_out *out, const ProtobufCMessage *meta,
-					 const struct scan_item *items, uint32_t count);
+MUST_USE enum kv_status codec_close_page(struct codec_out *out, const uint8_t *end, const struct scan_item *items,
+					 uint32_t count);
 
 /** Unpacks into the arena. KV_TOO_LARGE if its cap was reached, KV_INVALID if the bytes are no such message. */
 MUST_USE enum kv_status codec_unpack(const ProtobufCMessageDescriptor *type, struct slice meta, struct arena *arena,
 				     ProtobufCMessage **ret);
+
+/* A node's index in a list of fields; absent is NODE_NONE. */
+#define WIRE_PUT_NODE(number, field) (field) == NODE_NONE ? w : wire_put_number_always(w, number, (field))
+#define WIRE_GET_NODE(number, field) WIRE_GET_U16(number, field)
+#define WIRE_SIZE_NODE(field)        WIRE_FIELD_MAX
+#define WIRE_BITS_NODE               1
 
 /** COUNT (0 or more) uninitialised elements in the arena; NULL, for the caller KV_TOO_LARGE, at its cap. */
 #define CODEC_NEW(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (size_t)(count)))
@@ -142,12 +160,48 @@ static inline void codec_set_row(const node_id *row, size_t count, uint32_t *ret
 		ret[i] = row[i];
 }
 
-/* One pair a kind of body; see the table in codec.c. */
+/* Fields that every message has, for the lists of wire.h. */
+#define CODEC_COMMON(F)                                                                                            \
+	F(FIXED64, 1, m->hlc)                                                                                      \
+	F(U64, 2, m->epoch)                                                                                        \
+	F(U32, 3, m->shard)
+
+/** How reading ended: KV_OK, KV_INVALID or, at a limit, KV_TOO_LARGE. */
+static inline enum kv_status codec_read_status(const struct wire *in)
+{
+	return in->exhausted ? KV_TOO_LARGE : in->failed ? KV_INVALID : KV_OK;
+}
+
+/** A version that is told only where it is another than VER: then both its fields, 0 or not. */
+static inline uint8_t *codec_put_origin(uint8_t *w, uint32_t number, struct version org, struct version ver)
+{
+	if (org.hlc == ver.hlc && org.id == ver.id)
+		return w;
+	return wire_put_fixed64_always(wire_put_fixed64_always(w, number, org.hlc), number + 1, org.id);
+}
+
+#define CODEC_GET_ORIGIN(number, field, has_it)                                                                    \
+	case WIRE_TAG(number, WIRE_FIXED64):                                                                       \
+		(field).hlc = wire_fixed64(in);                                                                    \
+		(has_it) = true;                                                                                   \
+		break;                                                                                             \
+	case WIRE_TAG((number) + 1, WIRE_FIXED64):                                                                 \
+		(field).id = wire_fixed64(in);                                                                     \
+		(has_it) = true;                                                                                   \
+		break;
+
+/* By hand. */
+enum kv_status codec_write_request(struct codec_out *out, const struct msg *m);
+enum kv_status codec_write_result(struct codec_out *out, const struct msg *m);
+enum kv_status codec_write_replica(struct codec_out *out, const struct msg *m);
+enum kv_status codec_write_answer(struct codec_out *out, const struct msg *m);
+enum kv_status codec_read_request(struct codec_in *codec, struct slice meta);
+enum kv_status codec_read_result(struct codec_in *codec, struct slice meta);
+enum kv_status codec_read_replica(struct codec_in *codec, struct slice meta);
+enum kv_status codec_read_answer(struct codec_in *codec, struct slice meta);
+
+/* By generated code. One pair a kind of body; see the table in codec.c. */
 enum kv_status codec_encode_hello(struct codec_out *out, const struct msg *m);
-enum kv_status codec_encode_request(struct codec_out *out, const struct msg *m);
-enum kv_status codec_encode_result(struct codec_out *out, const struct msg *m);
-enum kv_status codec_encode_replica(struct codec_out *out, const struct msg *m);
-enum kv_status codec_encode_answer(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_hint(struct codec_out *out, const struct msg *m);
 enum kv_status codec_encode_map(struct codec_out *out, const struct msg *m);
@@ -172,10 +226,6 @@ enum kv_status codec_encode_hot_keys(struct codec_out *out, const struct msg *m)
 enum kv_status codec_encode_none(struct codec_out *out, const struct msg *m);
 
 enum kv_status codec_decode_hello(struct codec_in *in, const ProtobufCMessage *meta);
-enum kv_status codec_decode_request(struct codec_in *in, const ProtobufCMessage *meta);
-enum kv_status codec_decode_result(struct codec_in *in, const ProtobufCMessage *meta);
-enum kv_status codec_decode_replica(struct codec_in *in, const ProtobufCMessage *meta);
-enum kv_status codec_decode_answer(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_hint(struct codec_in *in, const ProtobufCMessage *meta);
 enum kv_status codec_decode_map(struct codec_in *in, const ProtobufCMessage *meta);

@@ -1,344 +1,330 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What a coordinator and a replica say to each other: READ, PREPARE, ACCEPT, COPY, PUSH and their answers. */
 #include "proto/codec_internal.h"
 #include "proto/opcode.h"
-#include "proto/peer.pb-c.h"
+#include "proto/wire.h"
 
-/** Room for the generated form of a record, on the encoder's stack. */
-struct record_scratch {
-	Kv__Record record;
-	Kv__Lineage lin[LIN_MAX];
-	Kv__Lineage *pointers[LIN_MAX];
+/* ---- lineage of a record, carriers of an answer: repeated ---- */
+
+#define LINEAGE_FIELDS(F)                                                                                          \
+	F(VERSION, 1, l->ver)                                                                                      \
+	F(FIXED64, 3, l->rid.client)                                                                               \
+	F(U64, 4, l->rid.seq)                                                                                      \
+	F(U64, 5, l->result)
+
+enum { LINEAGE_MAX = WIRE_FIELD_MAX + (0 LINEAGE_FIELDS(WIRE_SIZE)) };
+
+static uint8_t *put_lineage(uint8_t *w, uint32_t number, const struct record *r)
+{
+	for (uint32_t i = 0; i < r->lin_count; i++) {
+		const struct lineage *l = &r->lin[i];
+		uint8_t *fields = w = wire_begin(w, number);
+		LINEAGE_FIELDS(WIRE_PUT)
+		w = wire_end(fields, w);
+	}
+	return w;
+}
+
+/** One more entry. The array is made when the first one comes. */
+static void get_lineage(struct wire *outer, uint32_t repeated, struct record *r)
+{
+	if (r->lin_count == 0) {
+		size_t count = wire_count(outer, repeated);
+		r->lin = count <= LIN_MAX ? CODEC_NEW(outer->arena, struct lineage, count) : NULL;
+		outer->exhausted |= !r->lin;
+	}
+	if (outer->exhausted)
+		return;
+	KV_ASSERT(r->lin_count < LIN_MAX);
+	struct lineage *l = (struct lineage *)(uintptr_t)&r->lin[r->lin_count++];
+	struct wire inner = wire_enter(outer), *in = &inner;
+	*l = (struct lineage){0};
+	WIRE_READ(LINEAGE_FIELDS)
+	wire_leave(outer, in);
+}
+
+#define CARRIER_FIELDS(F)                                                                                          \
+	F(VERSION, 1, c->copy)                                                                                     \
+	F(VERSION, 3, c->attempt)                                                                                  \
+	F(U64, 5, c->result)
+
+enum { CARRIER_MAX = WIRE_FIELD_MAX + (0 CARRIER_FIELDS(WIRE_SIZE)) };
+
+static uint8_t *put_carriers(uint8_t *w, uint32_t number, const struct msg_replica_reply *r)
+{
+	for (uint32_t i = 0; i < r->carrier_count; i++) {
+		const struct carrier *c = &r->carriers[i];
+		uint8_t *fields = w = wire_begin(w, number);
+		CARRIER_FIELDS(WIRE_PUT)
+		w = wire_end(fields, w);
+	}
+	return w;
+}
+
+static void get_carrier(struct wire *outer, uint32_t repeated, struct msg_replica_reply *r)
+{
+	if (r->carrier_count == 0) {
+		size_t count = wire_count(outer, repeated);
+		r->carriers = count <= CARRIERS_MAX ? CODEC_NEW(outer->arena, struct carrier, count) : NULL;
+		outer->exhausted |= !r->carriers;
+	}
+	if (outer->exhausted)
+		return;
+	KV_ASSERT(r->carrier_count < CARRIERS_MAX);
+	struct carrier *c = (struct carrier *)(uintptr_t)&r->carriers[r->carrier_count++];
+	struct wire inner = wire_enter(outer), *in = &inner;
+	*c = (struct carrier){0};
+	WIRE_READ(CARRIER_FIELDS)
+	wire_leave(outer, in);
+}
+
+/* ---- a record ---- */
+
+/** A record as it is read: some of its fields mean something by being there. */
+struct record_read {
+	struct record *record;
+	bool seen, has_org, has_size;
 };
 
-static void set_record(const struct record *r, struct record_scratch *s)
+#define RECORD_FIELDS(F)                                                                                           \
+	F(VERSION, 1, r->ver)                                                                                      \
+	F(ORG, 3, r->org)                                                                                          \
+	F(FIXED64, 5, r->value_hash)                                                                               \
+	F(BOOL, 6, r->has_value)                                                                                   \
+	F(VALUE_SIZE, 7, r->value_size)                                                                            \
+	F(BOOL, 8, r->strong)                                                                                      \
+	F(BOOL, 9, r->weak)                                                                                        \
+	F(BOOL, 10, r->tombstone)                                                                                  \
+	F(FIXED64, 11, r->rid.client)                                                                              \
+	F(U64, 12, r->rid.seq)                                                                                     \
+	F(U64, 13, r->result)                                                                                      \
+	F(U64, 14, r->expires_ms)                                                                                  \
+	F(U64, 15, r->fence)                                                                                       \
+	F(LINEAGE, 16, *r)                                                                                         \
+	F(VERSION, 17, r->lin_floor)
+
+/* The origin is told where it is not the version: both its fields, or none. */
+#define WIRE_PUT_ORG(number, field) codec_put_origin(w, number, field, r->ver)
+#define WIRE_GET_ORG(number, field) CODEC_GET_ORIGIN(number, field, read->has_org)
+#define WIRE_SIZE_ORG(field)        WIRE_SIZE_VERSION(field)
+#define WIRE_BITS_ORG               3
+
+/* With a value its size is that of the frame's value section. */
+#define WIRE_PUT_VALUE_SIZE(number, field) wire_put_number(w, number, r->has_value ? 0 : (field))
+#define WIRE_GET_VALUE_SIZE(number, field)                                                                         \
+	case WIRE_TAG(number, WIRE_VARINT):                                                                        \
+		(field) = (uint32_t)wire_varint(in);                                                               \
+		read->has_size = true;                                                                             \
+		break;
+#define WIRE_SIZE_VALUE_SIZE(field) WIRE_FIELD_MAX
+#define WIRE_BITS_VALUE_SIZE        1
+
+#define WIRE_PUT_LINEAGE(number, field) put_lineage(w, number, &(field))
+#define WIRE_GET_LINEAGE(number, field)                                                                            \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_lineage(in, tag, &(field));                                                                    \
+		break;
+#define WIRE_SIZE_LINEAGE(field) ((field).lin_count * (size_t)LINEAGE_MAX)
+#define WIRE_BITS_LINEAGE        1
+
+static size_t record_size_max(const struct record *r) { return WIRE_FIELD_MAX + (0 RECORD_FIELDS(WIRE_SIZE)); }
+
+static uint8_t *put_record(uint8_t *w, uint32_t number, const struct record *r)
 {
-	Kv__Record *pb = &s->record;
-	kv__record__init(pb);
-	CODEC_SET_VERSION(pb, ver, r->ver);
-	if (r->org.hlc != r->ver.hlc || r->org.id != r->ver.id) {
-		pb->has_org_hlc = pb->has_org_id = true;
-		pb->org_hlc = r->org.hlc;
-		pb->org_id = r->org.id;
-	}
-	CODEC_SET(pb, value_hash, r->value_hash);
-	CODEC_SET(pb, has_value, r->has_value);
-	CODEC_SET(pb, value_size, r->has_value ? 0 : r->value_size);
-	CODEC_SET(pb, strong, r->strong);
-	CODEC_SET(pb, weak, r->weak);
-	CODEC_SET(pb, tombstone, r->tombstone);
-	CODEC_SET(pb, rid_client, r->rid.client);
-	CODEC_SET(pb, rid_seq, r->rid.seq);
-	CODEC_SET(pb, result, r->result);
-	CODEC_SET(pb, expires_ms, r->expires_ms);
-	CODEC_SET(pb, fence, r->fence);
-	CODEC_SET_VERSION(pb, lin_floor, r->lin_floor);
 	KV_ASSERT(r->lin_count <= LIN_MAX);
-	for (uint32_t i = 0; i < r->lin_count; i++) {
-		Kv__Lineage *to = &s->lin[i];
-		kv__lineage__init(to);
-		CODEC_SET_VERSION(to, ver, r->lin[i].ver);
-		CODEC_SET(to, rid_client, r->lin[i].rid.client);
-		CODEC_SET(to, rid_seq, r->lin[i].rid.seq);
-		CODEC_SET(to, result, r->lin[i].result);
-		s->pointers[i] = to;
-	}
-	pb->n_lin = r->lin_count;
-	pb->lin = s->pointers;
+	uint8_t *fields = w = wire_begin(w, number);
+	RECORD_FIELDS(WIRE_PUT)
+	return wire_end(fields, w);
 }
 
-static enum kv_status get_lineage(struct codec_in *in, const Kv__Record *pb, struct record *r)
+static void get_record(struct wire *outer, struct record_read *read)
 {
-	if (pb->n_lin == 0)
-		return KV_OK;
-	if (pb->n_lin > LIN_MAX)
-		return KV_TOO_LARGE;
-	struct lineage *lin = CODEC_NEW(in->arena, struct lineage, pb->n_lin);
-	if (!lin)
-		return KV_TOO_LARGE;
-	for (size_t i = 0; i < pb->n_lin; i++) {
-		const Kv__Lineage *from = pb->lin[i];
-		lin[i] = (struct lineage){
-			.ver = CODEC_GET_VERSION(from, ver),
-			.rid = {.client = from->rid_client, .seq = from->rid_seq},
-			.result = from->result,
-		};
+	struct record *r = read->record;
+	struct wire inner = wire_enter(outer), *in = &inner;
+	if (read->seen) {
+		outer->failed = true; /* it comes once */
+		return;
 	}
-	r->lin_count = (uint32_t)pb->n_lin;
-	r->lin = lin;
+	read->seen = true;
+	WIRE_READ(RECORD_FIELDS)
+	wire_leave(outer, in);
+}
+
+/** Ends the reading of a record. The value section belongs to it if it says so; otherwise that must be empty. */
+static enum kv_status finish_record(struct codec_in *in, const struct record_read *read)
+{
+	struct record *r = read->record;
+	if (!read->has_org)
+		r->org = r->ver;
+	if (!r->has_value)
+		return KV_OK;
+	if (read->has_size && r->value_size != in->value.size)
+		return KV_INVALID;
+	r->value_size = (uint32_t)in->value.size;
+	r->value = in->value;
+	in->value = slice_of(NULL, 0);
 	return KV_OK;
 }
 
-/** The value section belongs to the record if that says so; otherwise it must be empty. */
-static enum kv_status get_record(struct codec_in *in, const Kv__Record *pb, struct record *r)
+/* As part of a message: it is there or not. */
+#define WIRE_PUT_RECORD(number, field) has_record ? put_record(w, number, &(field)) : w
+#define WIRE_GET_RECORD(number, field)                                                                             \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_record(in, &read);                                                                             \
+		break;
+#define WIRE_SIZE_RECORD(field) (has_record ? record_size_max(&(field)) : 0)
+#define WIRE_BITS_RECORD        1
+
+/* ---- requests ---- */
+
+#define REPLICA_FIELDS(F)                                                                                          \
+	CODEC_COMMON(F)                                                                                            \
+	F(BYTES, 4, r->key)                                                                                        \
+	F(U16, 5, r->partition)                                                                                    \
+	F(U32, 6, r->deadline_ms)                                                                                  \
+	F(U32, 7, r->bucket)                                                                                       \
+	F(BOOL, 8, r->want_value)                                                                                  \
+	F(VERSION, 9, r->ballot)                                                                                   \
+	F(FIXED64, 11, r->rid.client)                                                                              \
+	F(U64, 12, r->rid.seq)                                                                                     \
+	F(ATTEMPTS, 13, *r)                                                                                        \
+	F(RECORD, 14, r->record)                                                                                   \
+	F(BOOL, 15, r->hinted)                                                                                     \
+	F(U64, 16, r->read_epoch)                                                                                  \
+	F(VERSION, 17, r->next)                                                                                    \
+	F(BOOL, 19, r->direct)                                                                                     \
+	F(FIXED64, 40, r->trace.trace_hi)                                                                          \
+	F(FIXED64, 41, r->trace.trace_lo)                                                                          \
+	F(FIXED64, 42, r->trace.span)                                                                              \
+	F(BOOL, 43, r->trace.sampled)
+
+/* Versions one after the other, each as two fixed numbers, in one field. */
+#define WIRE_PUT_ATTEMPTS(number, field) put_attempts(w, number, &(field))
+#define WIRE_GET_ATTEMPTS(number, field)                                                                           \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_attempts(in, &(field));                                                                        \
+		break;
+#define WIRE_SIZE_ATTEMPTS(field) (WIRE_FIELD_MAX + (field).attempt_count * 2 * sizeof(uint64_t))
+#define WIRE_BITS_ATTEMPTS        1
+
+static uint8_t *put_attempts(uint8_t *w, uint32_t number, const struct msg_replica *r)
 {
-	r->ver = CODEC_GET_VERSION(pb, ver);
-	r->org = pb->has_org_hlc || pb->has_org_id ? CODEC_GET_VERSION(pb, org) : r->ver;
-	r->weak = pb->weak;
-	r->tombstone = pb->tombstone;
-	r->strong = pb->strong;
-	r->has_value = pb->has_value;
-	r->rid = (struct request_id){.client = pb->rid_client, .seq = pb->rid_seq};
-	r->result = pb->result;
-	r->expires_ms = pb->expires_ms;
-	r->fence = pb->fence;
-	r->value_hash = pb->value_hash;
-	r->value_size = pb->value_size;
-	r->lin_floor = CODEC_GET_VERSION(pb, lin_floor);
-	if (r->has_value) {
-		if (pb->has_value_size && pb->value_size != in->value.size)
-			return KV_INVALID;
-		r->value_size = (uint32_t)in->value.size;
-		r->value = in->value;
-		in->value = slice_of(NULL, 0);
+	KV_ASSERT(r->attempt_count <= ATTEMPTS_MAX);
+	if (r->attempt_count == 0)
+		return w;
+	uint8_t *fields = w = wire_begin(w, number);
+	for (uint32_t i = 0; i < r->attempt_count; i++) {
+		store_le64(w, r->attempts[i].hlc);
+		store_le64(w + 8, r->attempts[i].id);
+		w += 16;
 	}
-	return get_lineage(in, pb, r);
+	return wire_end(fields, w);
 }
 
-enum kv_status codec_encode_replica(struct codec_out *out, const struct msg *m)
+static void get_attempts(struct wire *in, struct msg_replica *r)
+{
+	struct wire inner = wire_enter(in);
+	size_t size = (size_t)(inner.end - inner.at), count = size / 16;
+	if (size % 16 != 0 || r->attempt_count > 0) {
+		in->failed = true;
+		return;
+	}
+	struct version *attempts = count <= ATTEMPTS_MAX ? CODEC_NEW(in->arena, struct version, count) : NULL;
+	if (!attempts) {
+		in->exhausted = true;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		attempts[i].hlc = wire_fixed64(&inner);
+		attempts[i].id = wire_fixed64(&inner);
+	}
+	r->attempt_count = (uint32_t)count;
+	r->attempts = count > 0 ? attempts : NULL;
+}
+
+enum kv_status codec_write_replica(struct codec_out *out, const struct msg *m)
 {
 	const struct msg_replica *r = &m->replica;
-	struct record_scratch record;
-	uint64_t attempts[2 * ATTEMPTS_MAX];
-	Kv__ReplicaRequest pb = KV__REPLICA_REQUEST__INIT;
-	CODEC_SET_COMMON(&pb, m);
-	CODEC_SET_BYTES(&pb, key, r->key);
-	CODEC_SET(&pb, partition, r->partition);
-	CODEC_SET(&pb, deadline_ms, r->deadline_ms);
-	CODEC_SET(&pb, bucket, r->bucket);
-	CODEC_SET(&pb, want_value, r->want_value);
-	CODEC_SET_VERSION(&pb, ballot, r->ballot);
-	CODEC_SET(&pb, rid_client, r->rid.client);
-	CODEC_SET(&pb, rid_seq, r->rid.seq);
-	CODEC_SET(&pb, hinted, r->hinted);
-	CODEC_SET(&pb, read_epoch, r->read_epoch);
-	CODEC_SET(&pb, direct, r->direct);
-	CODEC_SET_VERSION(&pb, next, r->next);
-	CODEC_SET(&pb, trace_hi, r->trace.trace_hi);
-	CODEC_SET(&pb, trace_lo, r->trace.trace_lo);
-	CODEC_SET(&pb, span, r->trace.span);
-	CODEC_SET(&pb, sampled, r->trace.sampled);
-	KV_ASSERT(r->attempt_count <= ATTEMPTS_MAX);
-	for (uint32_t i = 0; i < r->attempt_count; i++) {
-		attempts[2 * i] = r->attempts[i].hlc;
-		attempts[2 * i + 1] = r->attempts[i].id;
-	}
-	pb.n_attempts = 2 * r->attempt_count;
-	pb.attempts = attempts;
-	if (!opcode_sends_record(m->opcode))
-		return codec_emit(out, &pb.base, slice_of(NULL, 0));
-	set_record(&r->record, &record);
-	pb.record = &record.record;
-	return codec_emit(out, &pb.base, r->record.value);
+	bool has_record = opcode_sends_record(m->opcode);
+	uint8_t *w = codec_open(out, 0 REPLICA_FIELDS(WIRE_SIZE), r->record.value.size);
+	REPLICA_FIELDS(WIRE_PUT)
+	return codec_close(out, w, has_record ? r->record.value : slice_of(NULL, 0));
 }
 
-static enum kv_status get_attempts(struct codec_in *in, const Kv__ReplicaRequest *pb, struct msg_replica *r)
+enum kv_status codec_read_replica(struct codec_in *codec, struct slice meta)
 {
-	if (pb->n_attempts == 0)
-		return KV_OK;
-	if (pb->n_attempts % 2 != 0)
-		return KV_INVALID;
-	if (pb->n_attempts > 2 * ATTEMPTS_MAX)
-		return KV_TOO_LARGE;
-	struct version *attempts = CODEC_NEW(in->arena, struct version, pb->n_attempts / 2);
-	if (!attempts)
-		return KV_TOO_LARGE;
-	for (size_t i = 0; i < pb->n_attempts / 2; i++)
-		attempts[i] = (struct version){.hlc = pb->attempts[2 * i], .id = pb->attempts[2 * i + 1]};
-	r->attempt_count = (uint32_t)(pb->n_attempts / 2);
-	r->attempts = attempts;
-	return KV_OK;
+	struct msg *m = codec->msg;
+	struct msg_replica *r = &m->replica;
+	struct record_read read = {.record = &r->record};
+	struct wire whole = wire_of(meta, codec->arena), *in = &whole;
+	WIRE_READ(REPLICA_FIELDS)
+	enum kv_status status = codec_read_status(in);
+	if (status != KV_OK)
+		return status;
+	if (opcode_sends_record(m->opcode) && read.seen)
+		status = finish_record(codec, &read);
+	else
+		r->record = (struct record){0};
+	return status == KV_OK && codec->value.size > 0 ? KV_INVALID : status;
 }
 
-enum kv_status codec_decode_replica(struct codec_in *in, const ProtobufCMessage *meta)
-{
-	const Kv__ReplicaRequest *pb = (const Kv__ReplicaRequest *)meta;
-	struct msg_replica *r = &in->msg->replica;
-	CODEC_GET_COMMON(pb, in->msg);
-	if (!codec_get_u16(pb->partition, &r->partition))
-		return KV_INVALID;
-	r->bucket = pb->bucket;
-	r->key = codec_get_bytes(&pb->key);
-	r->deadline_ms = pb->deadline_ms;
-	r->want_value = pb->want_value;
-	r->hinted = pb->hinted;
-	r->ballot = CODEC_GET_VERSION(pb, ballot);
-	r->rid = (struct request_id){.client = pb->rid_client, .seq = pb->rid_seq};
-	r->read_epoch = pb->read_epoch;
-	r->direct = pb->direct;
-	r->next = CODEC_GET_VERSION(pb, next);
-	r->trace = (struct trace_context){
-		.trace_hi = pb->trace_hi,
-		.trace_lo = pb->trace_lo,
-		.span = pb->span,
-		.sampled = pb->sampled,
-	};
-	enum kv_status status = get_attempts(in, pb, r);
-	if (status == KV_OK && opcode_sends_record(in->msg->opcode) && pb->record)
-		status = get_record(in, pb->record, &r->record);
-	if (status == KV_OK && in->value.size > 0)
-		status = KV_INVALID;
-	return status;
-}
+/* ---- answers ---- */
+
+#define ANSWER_FIELDS(F)                                                                                           \
+	CODEC_COMMON(F)                                                                                            \
+	F(ENUM, 4, r->answer)                                                                                      \
+	F(U16, 5, r->partition)                                                                                    \
+	F(RECORD, 6, r->record)                                                                                    \
+	F(VERSION, 7, r->drop_floor)                                                                               \
+	F(VERSION, 9, r->promise)                                                                                  \
+	F(VERSION, 11, r->stored)                                                                                  \
+	F(U64, 13, r->config_epoch)                                                                                \
+	F(BOOL, 20, r->above)                                                                                      \
+	F(BOOL, 21, r->no_promise)                                                                                 \
+	F(BOOL, 22, r->out)                                                                                        \
+	F(VERSION, 30, r->memory_floor)                                                                            \
+	F(CARRIERS, 32, *r)                                                                                        \
+	F(U32, 40, r->served.queue_us)                                                                             \
+	F(U32, 41, r->served.disk_us)                                                                              \
+	F(U32, 42, r->served.commit_us)                                                                            \
+	F(U32, 43, r->served.sync_us)
+
+#define WIRE_PUT_CARRIERS(number, field) put_carriers(w, number, &(field))
+#define WIRE_GET_CARRIERS(number, field)                                                                           \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_carrier(in, tag, &(field));                                                                    \
+		break;
+#define WIRE_SIZE_CARRIERS(field) ((field).carrier_count * (size_t)CARRIER_MAX)
+#define WIRE_BITS_CARRIERS        1
 
 static bool answer_has_record(enum replica_answer answer)
 {
 	return answer == ANSWER_RECORD || answer == ANSWER_PROMISE;
 }
 
-enum kv_status codec_encode_answer(struct codec_out *out, const struct msg *m)
+enum kv_status codec_write_answer(struct codec_out *out, const struct msg *m)
 {
 	const struct msg_replica_reply *r = &m->answer;
-	struct record_scratch record;
-	Kv__Carrier carriers[CARRIERS_MAX], *pointers[CARRIERS_MAX];
-	Kv__ReplicaReply pb = KV__REPLICA_REPLY__INIT;
-	CODEC_SET_COMMON(&pb, m);
-	CODEC_SET(&pb, answer, (Kv__Answer)r->answer);
-	CODEC_SET(&pb, partition, r->partition);
-	CODEC_SET_VERSION(&pb, drop_floor, r->drop_floor);
-	CODEC_SET_VERSION(&pb, promise, r->promise);
-	CODEC_SET_VERSION(&pb, stored, r->stored);
-	CODEC_SET(&pb, config_epoch, r->config_epoch);
-	CODEC_SET(&pb, above, r->above);
-	CODEC_SET(&pb, no_promise, r->no_promise);
-	CODEC_SET(&pb, out, r->out);
-	CODEC_SET_VERSION(&pb, memory_floor, r->memory_floor);
-	CODEC_SET(&pb, queue_us, r->served.queue_us);
-	CODEC_SET(&pb, disk_us, r->served.disk_us);
-	CODEC_SET(&pb, commit_us, r->served.commit_us);
-	CODEC_SET(&pb, sync_us, r->served.sync_us);
+	bool has_record = answer_has_record(r->answer);
 	KV_ASSERT(r->carrier_count <= CARRIERS_MAX);
-	for (uint32_t i = 0; i < r->carrier_count; i++) {
-		kv__carrier__init(&carriers[i]);
-		CODEC_SET_VERSION(&carriers[i], copy, r->carriers[i].copy);
-		CODEC_SET_VERSION(&carriers[i], attempt, r->carriers[i].attempt);
-		CODEC_SET(&carriers[i], result, r->carriers[i].result);
-		pointers[i] = &carriers[i];
-	}
-	pb.n_carriers = r->carrier_count;
-	pb.carriers = pointers;
-	if (!answer_has_record(r->answer))
-		return codec_emit(out, &pb.base, slice_of(NULL, 0));
-	set_record(&r->record, &record);
-	pb.record = &record.record;
-	return codec_emit(out, &pb.base, r->record.value);
+	uint8_t *w = codec_open(out, 0 ANSWER_FIELDS(WIRE_SIZE), r->record.value.size);
+	ANSWER_FIELDS(WIRE_PUT)
+	return codec_close(out, w, has_record ? r->record.value : slice_of(NULL, 0));
 }
 
-static enum kv_status get_carriers(struct codec_in *in, const Kv__ReplicaReply *pb, struct msg_replica_reply *r)
+enum kv_status codec_read_answer(struct codec_in *codec, struct slice meta)
 {
-	if (pb->n_carriers == 0)
-		return KV_OK;
-	if (pb->n_carriers > CARRIERS_MAX)
-		return KV_TOO_LARGE;
-	struct carrier *carriers = CODEC_NEW(in->arena, struct carrier, pb->n_carriers);
-	if (!carriers)
-		return KV_TOO_LARGE;
-	for (size_t i = 0; i < pb->n_carriers; i++) {
-		const Kv__Carrier *from = pb->carriers[i];
-		carriers[i] = (struct carrier){
-			.copy = CODEC_GET_VERSION(from, copy),
-			.attempt = CODEC_GET_VERSION(from, attempt),
-			.result = from->result,
-		};
-	}
-	r->carrier_count = (uint32_t)pb->n_carriers;
-	r->carriers = carriers;
-	return KV_OK;
-}
-
-enum kv_status codec_decode_answer(struct codec_in *in, const ProtobufCMessage *meta)
-{
-	const Kv__ReplicaReply *pb = (const Kv__ReplicaReply *)meta;
-	struct msg_replica_reply *r = &in->msg->answer;
-	CODEC_GET_COMMON(pb, in->msg);
-	if (!codec_get_u16(pb->partition, &r->partition))
-		return KV_INVALID;
-	r->answer = (enum replica_answer)pb->answer;
-	r->drop_floor = CODEC_GET_VERSION(pb, drop_floor);
-	r->promise = CODEC_GET_VERSION(pb, promise);
-	r->stored = CODEC_GET_VERSION(pb, stored);
-	r->above = pb->above;
-	r->no_promise = pb->no_promise;
-	r->out = pb->out;
-	r->memory_floor = CODEC_GET_VERSION(pb, memory_floor);
-	r->config_epoch = pb->config_epoch;
-	r->served = (struct served_time){
-		.queue_us = pb->queue_us,
-		.disk_us = pb->disk_us,
-		.commit_us = pb->commit_us,
-		.sync_us = pb->sync_us,
-	};
-	enum kv_status status = get_carriers(in, pb, r);
-	if (status == KV_OK && answer_has_record(r->answer) && pb->record)
-		status = get_record(in, pb->record, &r->record);
-	if (status == KV_OK && in->value.size > 0)
-		status = KV_INVALID;
-	return status;
-}
-
-enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m)
-{
-	const struct msg_heartbeat *h = &m->heartbeat;
-	Kv__Heartbeat pb = KV__HEARTBEAT__INIT;
-	CODEC_SET_COMMON(&pb, m);
-	CODEC_SET(&pb, seq, h->seq);
-	CODEC_SET(&pb, sent_us, h->sent_us);
-	CODEC_SET(&pb, incarnation, h->incarnation);
-	CODEC_SET(&pb, map_epoch, h->map_epoch);
-	CODEC_SET(&pb, health, h->health);
-	CODEC_SET(&pb, queue_us, h->queue_us);
-	CODEC_SET(&pb, disk_p99_us, h->disk_p99_us);
-	CODEC_SET(&pb, disk_free_pct, h->disk_free_pct);
-	CODEC_SET(&pb, stored_hlc, h->stored_hlc);
-	CODEC_SET(&pb, shards, h->shards);
-	CODEC_SET(&pb, drained, h->drained);
-	CODEC_SET(&pb, core, h->core);
-	return codec_emit(out, &pb.base, slice_of(NULL, 0));
-}
-
-enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessage *meta)
-{
-	const Kv__Heartbeat *pb = (const Kv__Heartbeat *)meta;
-	CODEC_GET_COMMON(pb, in->msg);
-	in->msg->heartbeat = (struct msg_heartbeat){
-		.seq = pb->seq,
-		.sent_us = pb->sent_us,
-		.incarnation = pb->incarnation,
-		.map_epoch = pb->map_epoch,
-		.health = pb->health,
-		.queue_us = pb->queue_us,
-		.disk_p99_us = pb->disk_p99_us,
-		.disk_free_pct = pb->disk_free_pct,
-		.stored_hlc = pb->stored_hlc,
-		.shards = pb->shards,
-		.drained = pb->drained,
-		.core = pb->core,
-	};
-	return in->value.size == 0 ? KV_OK : KV_INVALID;
-}
-
-enum kv_status codec_encode_hint(struct codec_out *out, const struct msg *m)
-{
-	Kv__Hint pb = KV__HINT__INIT;
-	CODEC_SET_COMMON(&pb, m);
-	CODEC_SET(&pb, pending, m->hint.pending);
-	CODEC_SET(&pb, granted, m->hint.granted);
-	CODEC_SET(&pb, pace_ms, m->hint.pace_ms);
-	if (m->hint.mark) {
-		CODEC_SET(&pb, mark, true);
-		CODEC_SET(&pb, partition, m->hint.partition);
-		CODEC_SET_NODE(&pb, target, m->hint.target);
-	}
-	return codec_emit(out, &pb.base, slice_of(NULL, 0));
-}
-
-enum kv_status codec_decode_hint(struct codec_in *in, const ProtobufCMessage *meta)
-{
-	const Kv__Hint *pb = (const Kv__Hint *)meta;
-	CODEC_GET_COMMON(pb, in->msg);
-	struct msg_hint *h = &in->msg->hint;
-	*h = (struct msg_hint){
-		.pending = pb->pending, .granted = pb->granted, .pace_ms = pb->pace_ms, .mark = pb->mark};
-	if (h->mark && (!codec_get_u16(pb->partition, &h->partition) || !CODEC_GET_NODE(pb, target, &h->target)))
-		return KV_INVALID;
-	return in->value.size == 0 ? KV_OK : KV_INVALID;
+	struct msg *m = codec->msg;
+	struct msg_replica_reply *r = &m->answer;
+	struct record_read read = {.record = &r->record};
+	struct wire whole = wire_of(meta, codec->arena), *in = &whole;
+	WIRE_READ(ANSWER_FIELDS)
+	enum kv_status status = codec_read_status(in);
+	if (status != KV_OK)
+		return status;
+	if (answer_has_record(r->answer) && read.seen)
+		status = finish_record(codec, &read);
+	else
+		r->record = (struct record){0};
+	return status == KV_OK && codec->value.size > 0 ? KV_INVALID : status;
 }

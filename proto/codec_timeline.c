@@ -1,95 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/codec_timeline.h"
 
-static void set_span(const struct timeline_span *span, Kv__TimelineSpan *pb)
-{
-	kv__timeline_span__init(pb);
-	CODEC_SET(pb, kind, (uint32_t)span->kind);
-	CODEC_SET(pb, parent, span->parent);
-	CODEC_SET_NODE(pb, node, span->node);
-	CODEC_SET_NODE(pb, peer, span->peer);
-	CODEC_SET(pb, start_us, span->start_us);
-	CODEC_SET(pb, took_us, span->took_us);
-	CODEC_SET(pb, open, span->open);
-	CODEC_SET(pb, result, span->result);
-}
+#define SPAN_FIELDS(F)                                                                                             \
+	F(U32, 1, span->kind)                                                                                      \
+	F(U32, 2, span->parent)                                                                                    \
+	F(NODE, 3, span->node)                                                                                     \
+	F(NODE, 4, span->peer)                                                                                     \
+	F(U64, 5, span->start_us)                                                                                  \
+	F(U64, 6, span->took_us)                                                                                   \
+	F(BOOL, 7, span->open)                                                                                     \
+	F(U32, 8, span->result)
 
-void codec_timeline_set(const struct msg_timeline *t, struct codec_timeline *ret)
+#define TIMELINE_FIELDS(F)                                                                                         \
+	F(FIXED64, 1, t->context.trace_hi)                                                                         \
+	F(FIXED64, 2, t->context.trace_lo)                                                                         \
+	F(FIXED64, 3, t->span)                                                                                     \
+	F(FIXED64, 4, t->context.span)                                                                             \
+	F(NODE, 5, t->node)                                                                                        \
+	F(U16, 6, t->opcode)                                                                                       \
+	F(ENUM, 7, t->level)                                                                                       \
+	F(U16, 8, t->partition)                                                                                    \
+	F(U64, 9, t->epoch)                                                                                        \
+	F(VERSION, 10, t->ballot)                                                                                  \
+	F(U32, 12, t->rounds)                                                                                      \
+	F(U32, 13, t->status)                                                                                      \
+	F(BOOL, 14, t->in_doubt)                                                                                   \
+	F(U64, 15, t->took_us)                                                                                     \
+	F(SPANS, 16, *t)                                                                                           \
+	F(U32, 17, t->left_out)
+
+enum { SPAN_MAX = WIRE_FIELD_MAX + (0 SPAN_FIELDS(WIRE_SIZE)) };
+
+static uint8_t *put_spans(uint8_t *w, uint32_t number, const struct msg_timeline *t)
 {
-	Kv__Timeline *pb = &ret->pb;
-	kv__timeline__init(pb);
-	CODEC_SET(pb, trace_hi, t->context.trace_hi);
-	CODEC_SET(pb, trace_lo, t->context.trace_lo);
-	CODEC_SET(pb, span, t->span);
-	CODEC_SET(pb, parent, t->context.span);
-	CODEC_SET_NODE(pb, node, t->node);
-	CODEC_SET(pb, opcode, t->opcode);
-	CODEC_SET(pb, level, (Kv__Level)t->level);
-	CODEC_SET(pb, partition, t->partition);
-	CODEC_SET(pb, epoch, t->epoch);
-	CODEC_SET_VERSION(pb, ballot, t->ballot);
-	CODEC_SET(pb, rounds, t->rounds);
-	CODEC_SET(pb, status, (uint32_t)t->status);
-	CODEC_SET(pb, in_doubt, t->in_doubt);
-	CODEC_SET(pb, took_us, t->took_us);
-	CODEC_SET(pb, left_out, t->left_out);
-	ret->spans = xcalloc(t->span_count + 1, sizeof *ret->spans);
-	ret->pointers = xcalloc(t->span_count + 1, sizeof(Kv__TimelineSpan *));
 	for (uint32_t i = 0; i < t->span_count; i++) {
-		set_span(&t->spans[i], &ret->spans[i]);
-		ret->pointers[i] = &ret->spans[i];
+		const struct timeline_span *span = &t->spans[i];
+		uint8_t *fields = w = wire_begin(w, number);
+		SPAN_FIELDS(WIRE_PUT)
+		w = wire_end(fields, w);
 	}
-	pb->n_spans = t->span_count;
-	pb->spans = ret->pointers;
+	return w;
 }
 
-void codec_timeline_release(struct codec_timeline *timeline)
+/** One more span. The array is made when the first one comes. */
+static void get_span(struct wire *outer, uint32_t repeated, struct msg_timeline *t)
 {
-	free(timeline->spans);
-	free(timeline->pointers);
-	timeline->spans = NULL;
-	timeline->pointers = NULL;
+	if (t->span_count == 0) {
+		size_t count = wire_count(outer, repeated);
+		t->spans =
+			count <= TIMELINE_SPANS_MAX ? CODEC_NEW(outer->arena, struct timeline_span, count) : NULL;
+		outer->exhausted |= !t->spans;
+	}
+	if (outer->exhausted)
+		return;
+	KV_ASSERT(t->span_count < TIMELINE_SPANS_MAX);
+	struct timeline_span *span = (struct timeline_span *)(uintptr_t)&t->spans[t->span_count++];
+	struct wire inner = wire_enter(outer), *in = &inner;
+	*span = (struct timeline_span){.node = NODE_NONE, .peer = NODE_NONE};
+	WIRE_READ(SPAN_FIELDS)
+	wire_leave(outer, in);
 }
 
-static bool get_span(const Kv__TimelineSpan *pb, struct timeline_span *ret)
+#define WIRE_PUT_SPANS(number, field) put_spans(w, number, &(field))
+#define WIRE_GET_SPANS(number, field)                                                                              \
+	case WIRE_TAG(number, WIRE_BYTES):                                                                         \
+		get_span(in, tag, &(field));                                                                       \
+		break;
+#define WIRE_SIZE_SPANS(field) ((field).span_count * (size_t)SPAN_MAX)
+#define WIRE_BITS_SPANS        1
+
+size_t codec_timeline_size_max(const struct msg_timeline *t)
 {
-	*ret = (struct timeline_span){
-		.kind = (enum span_kind)pb->kind,
-		.parent = pb->parent,
-		.start_us = pb->start_us,
-		.took_us = pb->took_us,
-		.open = pb->open,
-		.result = pb->result,
-	};
-	return CODEC_GET_NODE(pb, node, &ret->node) && CODEC_GET_NODE(pb, peer, &ret->peer);
+	return t ? WIRE_FIELD_MAX + (0 TIMELINE_FIELDS(WIRE_SIZE)) : 0;
 }
 
-enum kv_status codec_timeline_get(struct codec_in *in, const Kv__Timeline *pb, const struct msg_timeline **ret)
+uint8_t *codec_timeline_put(uint8_t *w, uint32_t number, const struct msg_timeline *t)
 {
-	if (pb->n_spans > TIMELINE_SPANS_MAX)
-		return KV_TOO_LARGE;
-	struct msg_timeline *t = CODEC_NEW(in->arena, struct msg_timeline, 1);
-	struct timeline_span *spans = CODEC_NEW(in->arena, struct timeline_span, pb->n_spans + 1);
-	if (!t || !spans)
-		return KV_TOO_LARGE;
-	*t = (struct msg_timeline){
-		.context = {.trace_hi = pb->trace_hi, .trace_lo = pb->trace_lo, .span = pb->parent},
-		.span = pb->span,
-		.level = (enum msg_level)pb->level,
-		.epoch = pb->epoch,
-		.ballot = CODEC_GET_VERSION(pb, ballot),
-		.rounds = pb->rounds,
-		.status = (enum kv_status)pb->status,
-		.in_doubt = pb->in_doubt,
-		.took_us = pb->took_us,
-		.span_count = (uint32_t)pb->n_spans,
-		.spans = spans,
-		.left_out = pb->left_out,
-	};
-	bool fits = CODEC_GET_NODE(pb, node, &t->node) && codec_get_u16(pb->opcode, &t->opcode) &&
-		    codec_get_u16(pb->partition, &t->partition);
-	for (size_t i = 0; i < pb->n_spans; i++)
-		fits &= get_span(pb->spans[i], &spans[i]);
+	if (!t)
+		return w;
+	uint8_t *fields = w = wire_begin(w, number);
+	TIMELINE_FIELDS(WIRE_PUT)
+	return wire_end(fields, w);
+}
+
+void codec_timeline_get(struct wire *outer, const struct msg_timeline **ret)
+{
+	struct wire inner = wire_enter(outer), *in = &inner;
+	struct msg_timeline *t = *ret ? NULL : CODEC_NEW(outer->arena, struct msg_timeline, 1);
+	outer->failed |= *ret != NULL;
+	outer->exhausted |= !*ret && !t;
+	if (!t)
+		return;
+	*t = (struct msg_timeline){.node = NODE_NONE};
+	WIRE_READ(TIMELINE_FIELDS)
+	wire_leave(outer, in);
 	*ret = t;
-	return fits ? KV_OK : KV_INVALID;
 }

@@ -5,23 +5,15 @@
 #ifndef KV_PROTO_CODEC_TIMELINE_H
 #define KV_PROTO_CODEC_TIMELINE_H
 
-#include "proto/client.pb-c.h"
 #include "proto/codec_internal.h"
 
-/** The generated form of one timeline; must be released when the message is packed. */
-struct codec_timeline {
-	Kv__Timeline pb;
-	Kv__TimelineSpan *spans; /* heap */
-	Kv__TimelineSpan **pointers;
-};
+/** Bytes that codec_timeline_put needs at most; 0 for NULL. */
+size_t codec_timeline_size_max(const struct msg_timeline *t);
 
-void codec_timeline_set(const struct msg_timeline *t, struct codec_timeline *ret);
+/** Writes field NUMBER at W and returns where the next one goes. Nothing for NULL. */
+uint8_t *codec_timeline_put(uint8_t *w, uint32_t number, const struct msg_timeline *t);
 
-/** Accepts a zeroed struct. Fits CLEANUP. */
-void codec_timeline_release(struct codec_timeline *timeline);
-
-/** The timeline in the arena. KV_TOO_LARGE with too many spans, KV_INVALID if a number does not fit. */
-MUST_USE enum kv_status codec_timeline_get(struct codec_in *in, const Kv__Timeline *pb,
-					   const struct msg_timeline **ret);
+/** Reads the field whose tag was just read: the timeline in the arena. *RET must be NULL before: it comes once. */
+void codec_timeline_get(struct wire *outer, const struct msg_timeline **ret);
 
 #endif

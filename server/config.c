@@ -18,9 +18,10 @@ enum { FILE_SIZE_MAX = 1 << 20 };
 		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .scope = scope_,         \
 		.min = min_, .max = max_, .offset = offsetof(struct config, field_)                                \
 	}
-#define KEY(...)  KEY_(CONFIG_STATIC, __VA_ARGS__)
-#define LIVE(...) KEY_(CONFIG_LIVE, __VA_ARGS__)
-#define MIB       ((uint64_t)1 << 20)
+#define KEY(...)           KEY_(CONFIG_STATIC, __VA_ARGS__)
+#define LIVE(...)          KEY_(CONFIG_LIVE, __VA_ARGS__)
+#define MIB                ((uint64_t)1 << 20)
+#define STORAGE_WRITES_MIN (16 * MIB) /* of storage.memory, beside the cache */
 
 /* Keys of one section stand together. */
 static const struct config_key keys[] = {
@@ -43,6 +44,7 @@ static const struct config_key keys[] = {
 	LIVE("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
 	LIVE("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
 	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
+	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "64MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
 	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),
@@ -383,6 +385,22 @@ static bool check_advertised(const char *path, const char *text, unsigned line, 
 	return false;
 }
 
+/** Of the storage engine's memory something must be left for writes. */
+static bool check_storage(const struct config *c, const struct config_text *texts, const char *file,
+			  struct buf *why)
+{
+	if (c->storage_memory == 0 || c->storage_memory >= c->storage_cache_size + STORAGE_WRITES_MIN)
+		return true;
+	buf_printf(
+		why,
+		"%s:%u: storage.memory: %llu MiB with a cache of %llu MiB leave less than %llu MiB for writes; raise it, "
+		"or lower storage.cache_size\n",
+		file, line_of(texts, offsetof(struct config, storage_memory)),
+		(unsigned long long)(c->storage_memory / MIB), (unsigned long long)(c->storage_cache_size / MIB),
+		(unsigned long long)(STORAGE_WRITES_MIN / MIB));
+	return false;
+}
+
 static bool check_whole(struct config *c, const struct config_text *texts, const char *file, struct buf *why)
 {
 	bool good = check_address(c, "listen.client", c->listen_client, c->advertise_client,
@@ -414,11 +432,14 @@ static bool check_whole(struct config *c, const struct config_text *texts, const
 			   line_of(texts, offsetof(struct config, listen_peer)), c->listen_peer);
 		good = false;
 	}
+	good &= check_storage(c, texts, file, why);
 	return good;
 }
 
 static void fill_automatic(struct config *c)
 {
+	if (c->storage_memory == 0)
+		c->storage_memory = c->storage_cache_size + 2 * c->storage_write_buffer_size;
 	if (c->shards == 0) {
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 		c->shards = cores <= 4 ? 1 : MIN((uint64_t)cores / 2, (uint64_t)16);

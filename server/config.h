@@ -43,6 +43,7 @@ struct config {
 	uint64_t limits_memory;     /* bytes, buffers of all connections */
 	usec_t limits_drain_us;
 	/* storage */
+	uint64_t storage_memory;                                /* bytes; cache and unwritten writes together */
 	uint64_t storage_cache_size, storage_write_buffer_size; /* bytes */
 	uint64_t storage_reader_threads;
 	/* deletes */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,23 +28,67 @@ static void on_wake(evutil_socket_t fd, short what, void *data)
 	run_inbox(loop, /* live: */ true);
 }
 
+static void run_timers(struct loop *loop)
+{
+	usec_t now_us = clock_mono_us();
+	struct iheap_item *item;
+	/* No more than there are: one that is armed anew from within its callback, and due, must not keep the loop here. */
+	for (size_t left = loop->timers.count; left > 0; left--) {
+		item = iheap_first(&loop->timers);
+		if (!item || item->key > now_us)
+			return;
+		struct loop_timer *timer = container_of(item, struct loop_timer, item);
+		iheap_remove(&loop->timers, item);
+		timer->fire(timer->data);
+	}
+}
+
+/** Sees to it that the loop wakes up for the first timer. */
+static void arm(struct loop *loop)
+{
+	const struct iheap_item *first = iheap_first(&loop->timers);
+	if (!first || first->key >= loop->armed_us)
+		return;
+	loop->armed_us = first->key;
+	usec_t at_us = MAX(first->key, (usec_t)1); /* zero would disarm it */
+	const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(at_us / USEC_PER_SEC),
+						   .tv_nsec = (long)(at_us % USEC_PER_SEC) * 1000}};
+	int failed = timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+	KV_ASSERT(failed == 0);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *data)
+{
+	struct loop *loop = data;
+	uint64_t count;
+	ssize_t size = read(fd, &count, sizeof count);
+	KV_ASSERT(size == sizeof count || errno == EAGAIN || errno == EINTR);
+	loop->armed_us = USEC_NEVER;
+	run_timers(loop);
+	arm(loop);
+}
+
 enum kv_status loop_init(struct loop *loop, struct error *err)
 {
-	*loop = (struct loop){.wake_fd = -1};
+	*loop = (struct loop){.wake_fd = -1, .timer_fd = -1, .armed_us = USEC_NEVER};
 	struct event_config *config = event_config_new();
 	KV_ASSERT(config);
-	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (loop->base)
 		loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (loop->wake_fd < 0) {
+	if (loop->wake_fd >= 0)
+		loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->timer_fd < 0) {
 		loop_release(loop);
 		return error_set(err, KV_OVERLOADED,
 				 "cannot create an event loop: %s; raise the limit of open files", strerror(errno));
 	}
 	event_assign(&loop->wake_event, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
+	event_assign(&loop->timer_event, loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
 	event_add(&loop->wake_event, NULL);
+	event_add(&loop->timer_event, NULL);
 	return KV_OK;
 }
 
@@ -54,12 +99,17 @@ void loop_release(struct loop *loop)
 	if (!loop->base)
 		return;
 	loop_drop_inbox(loop);
-	if (loop->wake_fd >= 0) {
+	if (loop->timer_fd >= 0) {
 		event_del(&loop->wake_event);
-		close(loop->wake_fd);
+		event_del(&loop->timer_event);
+		close(loop->timer_fd);
 	}
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
+	KV_ASSERT(loop->timers.count == 0);
+	iheap_release(&loop->timers);
 	event_base_free(loop->base);
-	*loop = (struct loop){.wake_fd = -1};
+	*loop = (struct loop){.wake_fd = -1, .timer_fd = -1};
 }
 
 void loop_set_after_round(struct loop *loop, void (*after_round)(void *data), void *data)
@@ -94,39 +144,25 @@ void loop_post(struct loop *loop, struct loop_item *item)
 	KV_ASSERT(size == sizeof one || errno == EAGAIN);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *data)
-{
-	struct loop_timer *timer = data;
-	timer->due_us = USEC_NEVER;
-	timer->fire(timer->data);
-}
-
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, void (*fire)(void *data), void *data)
 {
-	*timer = (struct loop_timer){.due_us = USEC_NEVER, .initialised = true, .fire = fire, .data = data};
-	event_assign(&timer->event, loop->base, -1, 0, on_timer, timer);
+	*timer = (struct loop_timer){.loop = loop, .fire = fire, .data = data};
 }
 
 void loop_timer_set(struct loop_timer *timer, usec_t due_us)
 {
-	KV_ASSERT(timer->initialised);
-	if (due_us == timer->due_us)
-		return;
-	timer->due_us = due_us;
-	if (due_us == USEC_NEVER) {
-		event_del(&timer->event);
-		return;
-	}
-	usec_t now_us = clock_mono_us();
-	usec_t wait_us = due_us > now_us ? due_us - now_us : 0;
-	struct timeval wait = {.tv_sec = (time_t)(wait_us / USEC_PER_SEC),
-			       .tv_usec = (suseconds_t)(wait_us % USEC_PER_SEC)};
-	event_add(&timer->event, &wait);
+	KV_ASSERT(timer->loop);
+	struct iheap *timers = &timer->loop->timers;
+	if (due_us != USEC_NEVER)
+		iheap_set(timers, &timer->item, due_us);
+	else if (iheap_contains(&timer->item))
+		iheap_remove(timers, &timer->item);
+	arm(timer->loop);
 }
 
 void loop_timer_release(struct loop_timer *timer)
 {
-	if (timer->initialised)
-		event_del(&timer->event);
-	timer->initialised = false;
+	if (timer->loop)
+		loop_timer_set(timer, USEC_NEVER);
+	timer->loop = NULL;
 }

@@ -4,7 +4,9 @@
  *
  * Work from other threads arrives as items; an item's run function is called on the loop's thread and owns the item. The
  * inbox wakes the loop by one eventfd write a batch: only the push that finds it empty writes. After every round of
- * callbacks the loop calls `after_round`, where output that the round produced is flushed once.
+ * callbacks the loop calls `after_round`, where output that the round produced is flushed once. One descriptor serves all
+ * timers, and is armed anew only when the first of them moves forward: what is put off again and again, as time-outs
+ * are, costs no system call.
  *
  * All calls but loop_post are for the loop's thread, or before it runs.
  */
@@ -14,6 +16,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "base/iheap.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "server/mpsc.h"
@@ -28,8 +31,10 @@ struct loop_item {
 struct loop {
 	struct event_base *base; /* read-only */
 	struct mpsc inbox;       /* private, and all below */
-	struct event wake_event;
-	int wake_fd;
+	struct event wake_event, timer_event;
+	int wake_fd, timer_fd;
+	struct iheap timers; /* of struct loop_timer */
+	usec_t armed_us;     /* when timer_fd fires: never later than the first timer is due */
 	bool stopping;
 	void (*after_round)(void *data);
 	void *after_round_data;
@@ -57,9 +62,8 @@ void loop_post(struct loop *loop, struct loop_item *item);
 
 /** A timer that fires once at a point of clock_mono_us. The struct must stay in place between init and release. */
 struct loop_timer {
-	struct event event; /* private, and all below */
-	usec_t due_us;
-	bool initialised;
+	struct loop *loop; /* private, and all below; NULL before init */
+	struct iheap_item item;
 	void (*fire)(void *data);
 	void *data;
 };

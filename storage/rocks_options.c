@@ -45,6 +45,8 @@ static void set_safety(rocksdb_options_t *o)
 static void set_resources(rocksdb_options_t *o, const struct rocks_config *config)
 {
 	rocksdb_options_set_max_background_jobs(o, 2);
+	/* All memtables of all tables together: near it the largest is written out, however little it holds. */
+	rocksdb_options_set_db_write_buffer_size(o, config->memory - config->cache_size);
 	/* Small steps of write-back, so that a commit's sync does not wait behind a whole compaction's pages. */
 	rocksdb_options_set_bytes_per_sync(o, MIB);
 	/* A table that is hardly written would else keep old logs, and make the next start replay them. */
@@ -94,6 +96,7 @@ void rocks_options_init(struct rocks_options *o, const struct rocks_config *conf
 {
 	KV_ASSERT(config->cache_size > 0);
 	KV_ASSERT(config->write_buffer_size > 0);
+	KV_ASSERT(config->memory > config->cache_size);
 	uint64_t small = MAX(config->write_buffer_size / 8, MIB);
 
 	*o = (struct rocks_options){.cache = rocksdb_cache_create_lru(config->cache_size)};

@@ -509,6 +509,8 @@ enum kv_status store_rocks_open(const struct rocks_config *config, struct store 
 		c.cache_size = ROCKS_CACHE_SIZE_DEFAULT;
 	if (c.write_buffer_size == 0)
 		c.write_buffer_size = ROCKS_WRITE_BUFFER_SIZE_DEFAULT;
+	if (c.memory == 0)
+		c.memory = c.cache_size + 2 * c.write_buffer_size;
 	enum kv_status status = rocks_dir_prepare(c.path, c.create_if_missing, err);
 	if (status != KV_OK)
 		return status;

@@ -20,7 +20,8 @@
 
 struct rocks_config {
 	const char *path;           /* the directory; borrowed for the call */
-	uint64_t cache_size;        /* bytes of the block cache; 0: the default */
+	uint64_t memory;            /* bytes of cache and memtables together; 0: the cache's and two memtables' */
+	uint64_t cache_size;        /* bytes of the block cache, less than memory; 0: the default */
 	uint64_t write_buffer_size; /* bytes of one memtable of the data table, up to three exist; 0: the default */
 	bool create_if_missing;     /* make the directory (its parent must exist) and an empty store in it */
 };

@@ -42,7 +42,7 @@ static void units_stand_in_values(void **state)
 	CLEANUP(buf_release) struct buf why = BUF_INIT;
 	assert_int_equal(
 		parse("node: {data_dir: /d, weight: 7}\nlimits: {value_size: 64KiB, drain: 200ms}\n"
-		      "storage:\n  cache_size: 1GiB\ntest: {wall_offset_ms: -600000, compare_interval: 1500ms}\ninsecure: true\n"
+		      "storage:\n  cache_size: 1GiB\n  memory: 1200MiB\ntest: {wall_offset_ms: -600000, compare_interval: 1500ms}\ninsecure: true\n"
 		      "log: {level: debug, format: json}\n",
 		      NULL, &config, &why),
 		KV_OK);
@@ -50,6 +50,7 @@ static void units_stand_in_values(void **state)
 	assert_int_equal(config.limits_value_size, 64 << 10);
 	assert_int_equal(config.limits_drain_us, 200 * USEC_PER_MSEC);
 	assert_int_equal(config.storage_cache_size, 1 << 30);
+	assert_int_equal(config.storage_memory, 1200u << 20);
 	assert_int_equal(config.test_wall_offset_ms, -600000);
 	assert_int_equal(config.test_compare_interval_us, 1500 * USEC_PER_MSEC);
 	assert_true(config.insecure);
@@ -96,6 +97,9 @@ static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
 		"kvd.yaml:4: storage.cache_size: \"64 MB\" is not allowed; write a whole number with B, KiB, MiB or GiB");
 	assert_refused("node: {data_dir: /d}\nlimits:\n  value_size: 17MiB\n",
 		       "kvd.yaml:3: limits.value_size: \"17MiB\"");
+	assert_refused(
+		"node: {data_dir: /d}\nstorage: {memory: 100MiB}\n",
+		"kvd.yaml:2: storage.memory: 100 MiB with a cache of 128 MiB leave less than 16 MiB for writes");
 	assert_refused("node: {data_dir: /d}\nlog: {level: loud}\n", "allowed are debug, info, warn, error");
 	assert_refused("node: {data_dir: /d}\nlisten: {peer: 7101}\n", "kvd.yaml:2: listen.peer: \"7101\"");
 	assert_refused("node: {data_dir: /d, name: \"a b\"}\n", "kvd.yaml:1: node.name:");
