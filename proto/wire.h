@@ -215,7 +215,10 @@ static inline void wire_leave(struct wire *in, const struct wire *inner)
 	in->exhausted |= inner->exhausted;
 }
 
-/** How often TAG still comes, the one just read included; what is malformed ends the count. */
+/**
+ * How often TAG still comes, the one just read included; what is malformed ends the count. One whose contents are cut off
+ * counts: its reader finds that out when it has its place already.
+ */
 static inline size_t wire_count(const struct wire *at, uint32_t tag)
 {
 	struct wire in = *at;
@@ -223,9 +226,9 @@ static inline size_t wire_count(const struct wire *at, uint32_t tag)
 	wire_skip(&in, tag, /* known= */ 0);
 	while (wire_more(&in)) {
 		uint32_t next = wire_tag(&in);
+		count += !in.failed && next == tag;
 		if (!in.failed)
 			wire_skip(&in, next, /* known= */ 0);
-		count += !in.failed && next == tag;
 	}
 	return count;
 }

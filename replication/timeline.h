@@ -45,7 +45,7 @@ struct timeline {
 	enum kv_status status;        /* of the answer */
 	bool in_doubt;
 	uint32_t count;
-	uint32_t left_out; /* marks that there was no room for */
+	uint32_t left_out;                     /* marks that there was no room for */
 	struct mark marks[TIMELINE_MARKS_MAX]; /* only `count` of them are initialised */
 };
 

@@ -436,10 +436,13 @@ static bool check_whole(struct config *c, const struct config_text *texts, const
 	return good;
 }
 
+uint64_t config_storage_memory(const struct config *c)
+{
+	return c->storage_memory ? c->storage_memory : c->storage_cache_size + 2 * c->storage_write_buffer_size;
+}
+
 static void fill_automatic(struct config *c)
 {
-	if (c->storage_memory == 0)
-		c->storage_memory = c->storage_cache_size + 2 * c->storage_write_buffer_size;
 	if (c->shards == 0) {
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 		c->shards = cores <= 4 ? 1 : MIN((uint64_t)cores / 2, (uint64_t)16);

@@ -103,6 +103,9 @@ MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, const 
 MUST_USE enum kv_status config_load(const char *file, const char *const *environment, struct config *ret,
 				    struct buf *why);
 
+/** Bytes that the engine's cache and what it has not written to files yet may have together. */
+uint64_t config_storage_memory(const struct config *config);
+
 /** True if there is to be no HTTP port. */
 bool config_http_is_off(const struct config *config);
 

@@ -19,7 +19,7 @@ static enum kv_status open_store(const struct config *config, struct store **ret
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	buf_printf(&path, "%s/store", config->node_data_dir);
 	return store_rocks_open(&(struct rocks_config){.path = buf_cstr(&path),
-						       .memory = config->storage_memory,
+						       .memory = config_storage_memory(config),
 						       .cache_size = config->storage_cache_size,
 						       .write_buffer_size = config->storage_write_buffer_size},
 				ret, err);

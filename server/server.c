@@ -62,7 +62,7 @@ static enum kv_status open_store(struct server *s, struct error *err)
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	buf_printf(&path, "%s/store", s->config->node_data_dir);
 	status = store_rocks_open(&(struct rocks_config){.path = buf_cstr(&path),
-							 .memory = s->config->storage_memory,
+							 .memory = config_storage_memory(s->config),
 							 .cache_size = s->config->storage_cache_size,
 							 .write_buffer_size = s->config->storage_write_buffer_size,
 							 .create_if_missing = true},

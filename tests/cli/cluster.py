@@ -15,12 +15,12 @@ class Cluster:
     """Three nodes in a temporary directory, stopped and removed on leaving."""
 
     def __init__(self, kvctl, kvd, nodes=3):
-        self.kvctl, self.nodes = kvctl, nodes
+        self.kvctl, self.nodes = os.path.abspath(kvctl), nodes
         self.base = tempfile.mkdtemp(prefix='kvctl-test-')
         self.dir = os.path.join(self.base, 'cluster')
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith('KVCTL_')}
         # What the user of this machine keeps for kvctl is not for tests.
-        self.environment.update(KVD=kvd, LC_ALL='C.UTF-8', XDG_CONFIG_HOME=self.base, XDG_STATE_HOME=self.base)
+        self.environment.update(KVD=os.path.abspath(kvd), LC_ALL='C.UTF-8', XDG_CONFIG_HOME=self.base, XDG_STATE_HOME=self.base)
 
     def __enter__(self):
         self.must('dev', 'up', str(self.nodes), '--dir', self.dir, '--partitions', '16')

@@ -116,6 +116,7 @@ def every_metric_is_in_the_document(cluster):
 
 
 def status_json_is_the_same_model_as_status(cluster):
+    wait_for('the core has told of its partitions', lambda: status(addresses(cluster)[0])['repair']['partitions'] == 16)
     told = status(addresses(cluster)[0])
     equal(told['verdict']['state'], 'healthy')
     equal([node['name'] for node in told['nodes']], ['n1', 'n2', 'n3'])

@@ -250,9 +250,9 @@ def a_cluster_without_an_upgrade_under_way_is_final(ctl):
     equal({(n['version'], n['feature_level'], n['answers']) for n in status['nodes']},
           {(version, status['feature_level'], True)})
     contains(ctl.must('upgrade', 'status').decode(), 'the cluster uses what every node can do')
-    epoch = ctl.json('status')['map_epoch']
+    epoch = ctl.json('status')['cluster']['map_epoch']
     ctl.must('upgrade', 'finalize')
-    equal(ctl.json('status')['map_epoch'], epoch)
+    equal(ctl.json('status')['cluster']['map_epoch'], epoch)
 
 
 def main():

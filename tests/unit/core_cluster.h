@@ -100,7 +100,7 @@ struct cluster {
 	uint32_t answers;
 	struct msg_result result; /* of the last; message, value, token and items are gone but for these: */
 	struct buf value, token;
-	struct told told_client; /* with it; no spans: none */
+	struct told told_client;          /* with it; no spans: none */
 	struct msg_explanation explained; /* the last one */
 	struct explain_hint explained_hints[EXPLAIN_HINTS_MAX];
 	struct repair_pair explained_pairs[ROW_MAX];
