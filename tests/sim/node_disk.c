@@ -117,6 +117,7 @@ void node_save_map(struct sim_node *n, uint32_t core, const struct map_desc *map
 	event->node = n->index;
 	event->core = core;
 	event->boot = n->boot;
+	buf_release(&event->bytes); /* an event that is used again has the memory of its last frame */
 	event->bytes = bytes;
 	n->sim->cover.late_maps++;
 	sim_at(n->sim, event, n->sim->now_us + rng_between(&n->sim->change_rng, 1, o->late_max_us));
