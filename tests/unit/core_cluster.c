@@ -181,10 +181,10 @@ static void note_answer(struct cluster *c, node_id node, const struct msg *m)
 	c->answers++;
 	if (m->opcode == OP_EXPLAIN) {
 		c->explained = m->explanation;
-		memcpy(c->explained_hints, m->explanation.hints,
-		       m->explanation.hint_count * sizeof c->explained_hints[0]);
-		memcpy(c->explained_pairs, m->explanation.pairs,
-		       m->explanation.pair_count * sizeof c->explained_pairs[0]);
+		for (uint32_t i = 0; i < m->explanation.hint_count; i++)
+			c->explained_hints[i] = m->explanation.hints[i];
+		for (uint32_t i = 0; i < m->explanation.pair_count; i++)
+			c->explained_pairs[i] = m->explanation.pairs[i];
 		return;
 	}
 	c->told_client.timeline.span_count = 0;
