@@ -17,34 +17,39 @@ struct codec_class {
 	enum kv_status (*read)(struct codec_in *in, struct slice meta);
 };
 
+#define GENERATED(type, body)                                                                                      \
+	{                                                                                                          \
+		.meta = &kv__##type##__descriptor, .encode = codec_encode_##body, .decode = codec_decode_##body    \
+	}
+
 static const struct codec_class classes[] = {
-	[BODY_NONE] = {&kv__bare__descriptor, codec_encode_none, codec_decode_none},
-	[BODY_HELLO] = {&kv__hello__descriptor, codec_encode_hello, codec_decode_hello},
+	[BODY_NONE] = GENERATED(bare, none),
+	[BODY_HELLO] = GENERATED(hello, hello),
 	[BODY_REQUEST] = {.encode = codec_write_request, .read = codec_read_request},
 	[BODY_RESULT] = {.encode = codec_write_result, .read = codec_read_result},
 	[BODY_REPLICA] = {.encode = codec_write_replica, .read = codec_read_replica},
 	[BODY_ANSWER] = {.encode = codec_write_answer, .read = codec_read_answer},
-	[BODY_HEARTBEAT] = {&kv__heartbeat__descriptor, codec_encode_heartbeat, codec_decode_heartbeat},
-	[BODY_HINT] = {&kv__hint__descriptor, codec_encode_hint, codec_decode_hint},
-	[BODY_MAP] = {&kv__map_message__descriptor, codec_encode_map, codec_decode_map},
-	[BODY_INIT] = {&kv__init__descriptor, codec_encode_init, codec_decode_init},
-	[BODY_CLUSTER_INIT] = {&kv__cluster_init__descriptor, codec_encode_cluster_init, codec_decode_cluster_init},
-	[BODY_STATUS] = {&kv__status__descriptor, codec_encode_status, codec_decode_status},
-	[BODY_VOTE] = {&kv__vote__descriptor, codec_encode_vote, codec_decode_vote},
-	[BODY_JOIN] = {&kv__join__descriptor, codec_encode_join, codec_decode_join},
-	[BODY_MOVE] = {&kv__move__descriptor, codec_encode_move, codec_decode_move},
-	[BODY_TREE] = {&kv__tree__descriptor, codec_encode_tree, codec_decode_tree},
-	[BODY_GC] = {&kv__gc__descriptor, codec_encode_gc, codec_decode_gc},
-	[BODY_PROBE] = {&kv__probe__descriptor, codec_encode_probe, codec_decode_probe},
-	[BODY_CHANGE] = {&kv__change__descriptor, codec_encode_change, codec_decode_change},
-	[BODY_PLAN] = {&kv__plan__descriptor, codec_encode_plan, codec_decode_plan},
-	[BODY_MOVE_LIST] = {&kv__move_list__descriptor, codec_encode_move_list, codec_decode_move_list},
-	[BODY_REPAIR] = {&kv__repair__descriptor, codec_encode_repair, codec_decode_repair},
-	[BODY_EXPLAIN] = {&kv__explain__descriptor, codec_encode_explain, codec_decode_explain},
-	[BODY_EXPLANATION] = {&kv__explanation__descriptor, codec_encode_explanation, codec_decode_explanation},
-	[BODY_CONFIG] = {&kv__config__descriptor, codec_encode_config, codec_decode_config},
-	[BODY_CONFIG_SET] = {&kv__config_set__descriptor, codec_encode_config_set, codec_decode_config_set},
-	[BODY_HOT_KEYS] = {&kv__hot_keys__descriptor, codec_encode_hot_keys, codec_decode_hot_keys},
+	[BODY_HEARTBEAT] = GENERATED(heartbeat, heartbeat),
+	[BODY_HINT] = GENERATED(hint, hint),
+	[BODY_MAP] = GENERATED(map_message, map),
+	[BODY_INIT] = GENERATED(init, init),
+	[BODY_CLUSTER_INIT] = GENERATED(cluster_init, cluster_init),
+	[BODY_STATUS] = GENERATED(status, status),
+	[BODY_VOTE] = GENERATED(vote, vote),
+	[BODY_JOIN] = GENERATED(join, join),
+	[BODY_MOVE] = GENERATED(move, move),
+	[BODY_TREE] = GENERATED(tree, tree),
+	[BODY_GC] = GENERATED(gc, gc),
+	[BODY_PROBE] = GENERATED(probe, probe),
+	[BODY_CHANGE] = GENERATED(change, change),
+	[BODY_PLAN] = GENERATED(plan, plan),
+	[BODY_MOVE_LIST] = GENERATED(move_list, move_list),
+	[BODY_REPAIR] = GENERATED(repair, repair),
+	[BODY_EXPLAIN] = GENERATED(explain, explain),
+	[BODY_EXPLANATION] = GENERATED(explanation, explanation),
+	[BODY_CONFIG] = GENERATED(config, config),
+	[BODY_CONFIG_SET] = GENERATED(config_set, config_set),
+	[BODY_HOT_KEYS] = GENERATED(hot_keys, hot_keys),
 };
 
 static size_t meta_size_max(uint16_t opcode)

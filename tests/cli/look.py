@@ -166,10 +166,9 @@ def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
         ctl.must('node', 'add', node.peer())
         found = rules(ctl, 0)
         contains(found['changes.staged']['what'], 'n4 joins')
+        node.process.send_signal(signal.SIGSTOP)  # moves to it begin, and go no further
         ctl.must('cluster', 'commit')
-        wait_for('moves begin', lambda: ctl.json('move', 'ls')['moves'])
-        node.process.send_signal(signal.SIGSTOP)  # and go no further
-        moves = wait_for('some are left', lambda: ctl.json('move', 'ls')['moves'])
+        moves = wait_for('moves begin', lambda: ctl.json('move', 'ls')['moves'])
         told = explain(ctl, key_in(ctl, [m['partition'] for m in moves]))
         equal((node_of(told, 'n4')['role'], node_of(told, 'n4')['holds']), ('joining', 'no answer'))
         equal(sorted(n['role'] for n in told['nodes']), ['joining', 'leaving', 'replica', 'replica'])
