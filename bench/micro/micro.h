@@ -13,7 +13,11 @@
 enum { MICRO_CALLS = 1000 };
 
 /** A function whose instructions are counted: a symbol of its own. */
+#ifdef __clang__
+#define MEASURED __attribute__((noinline, used))
+#else
 #define MEASURED __attribute__((noinline, noclone, used))
+#endif
 
 /** What was computed is used, says this to the compiler. */
 #define MICRO_USE(value) __asm__ volatile("" : : "g"(value) : "memory")
