@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'docs'))
@@ -28,7 +29,7 @@ EXPOSURE_MAX = 15  # tenths, of systemd-analyze security; docs/operating.md name
 INSIDE = 'KVD_PACKAGE_TEST_INSIDE'
 # What the packages depend on, so that the Debian need not be asked again. An empty list only makes its first run slower.
 DEPENDENCIES = ('librocksdb7.8', 'libevent-core-2.1-7', 'libprotobuf-c1', 'libxxhash0', 'libcyaml1', 'libyaml-0-2',
-                'libjansson4', 'libsmartcols1', 'libedit2', 'libevent-extra-2.1-7', 'systemd-standalone-sysusers')
+                'libjansson4', 'libsmartcols1', 'libedit2', 'libevent-extra-2.1-7', 'libjemalloc2', 'systemd-standalone-sysusers')
 
 
 def run(*words, **options):
@@ -45,9 +46,14 @@ def must(*words, **options):
     return said
 
 
+def tar_in(cache):
+    """Another list of dependencies is another file."""
+    return os.path.join(cache, f'{SUITE}-{zlib.crc32(" ".join(DEPENDENCIES).encode()):08x}.tar')
+
+
 def bootstrap(cache):
     """Leaves a minimal Debian with what the packages depend on as a tar file in CACHE, unless it is there."""
-    tar, debs = os.path.join(cache, SUITE + '.tar'), os.path.join(cache, 'debs')
+    tar, debs = tar_in(cache), os.path.join(cache, 'debs')
     if os.path.exists(tar):
         return
     os.makedirs(debs, exist_ok=True)
@@ -72,7 +78,7 @@ class Debian:
     def unpack(self, cache):
         os.makedirs(self.root, exist_ok=True)
         must('mount', '-t', 'tmpfs', '-o', 'mode=0755,size=2g', 'kvd-test', self.root)
-        must('tar', '-xf', os.path.join(cache, SUITE + '.tar'), '-C', self.root)
+        must('tar', '-xf', tar_in(cache), '-C', self.root)
         must('mount', '-t', 'proc', 'proc', self.path('proc'))
         must('mount', '--bind', '/dev', self.path('dev'))
 
