@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from blocks import read_blocks, run_script, script  # noqa: E402
 from cluster import contains, equal, run_tests, wait_for  # noqa: E402
 
-MIRROR = os.environ.get('KVD_MIRROR', 'http://deb.debian.org/debian')
+MIRROR = os.environ.get('KVD_MIRROR', '')  # empty: debootstrap's own
 SUITE = 'bookworm'
 EXPOSURE_MAX = 15  # tenths, of systemd-analyze security; docs/operating.md names it
 INSIDE = 'KVD_PACKAGE_TEST_INSIDE'
@@ -59,7 +59,7 @@ def bootstrap(cache):
     os.makedirs(debs, exist_ok=True)
     must('unshare', '--mount', 'sh', '-euc',
          'mount -t tmpfs -o mode=0755,size=2g kvd-test /mnt && mkdir /mnt/debian\n'
-         'debootstrap --variant=minbase --cache-dir="$1" --include="$2" "$3" /mnt/debian "$4"\n'
+         'debootstrap --variant=minbase --cache-dir="$1" --include="$2" "$3" /mnt/debian ${4:+"$4"}\n'
          'tar -cf "$5.new" --exclude=./var/cache/apt/archives/*.deb -C /mnt/debian . && mv "$5.new" "$5"\n',
          'sh', debs, ','.join(DEPENDENCIES), SUITE, MIRROR, tar)
 
