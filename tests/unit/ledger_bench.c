@@ -161,7 +161,7 @@ static void do_job(struct bench *b, const struct bench_job *job)
 			assert_int_equal(store_write(b->store, job->ops, job->op_count, /* sync= */ true), KV_OK);
 		else if (b->lazy)
 			assert_int_equal(store_mem_sync(b->store), KV_OK);
-		struct node_event ev = {.kind = EV_WRITE_DONE, .write = {job->token}};
+		struct node_event ev = {.kind = EV_WRITE_DONE, .write = {.token = job->token}};
 		bench_step(b, &ev);
 	}
 }
