@@ -7,7 +7,7 @@ usage: mutants.py KVSIM [--seeds N] [--first N] [--jobs N] [--table] [--quick] [
   --first N   begins at seed N (1)
   --jobs N    mutants at a time (as many as there are processors)
   --table     prints a table for docs/testing.md instead of TAP
-  --quick     leaves out those that take long: scripts/soak hunts them, and unit tests know most of them
+  --quick     leaves out those that take long: scripts/mutants hunts them, and unit tests know most of them
 """
 
 import argparse
@@ -17,7 +17,7 @@ import re
 import subprocess
 import sys
 
-# Noticed only after many seeds, or not yet: for scripts/soak.
+# Noticed only after many seeds, or not yet: scripts/mutants hunts them.
 SLOW = {
     'failshort', 'prepver', 'linack', 'deadprom', 'crashprom', 'yfail',
     'nojoint', 'noepoch', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'onesource', 'nodrop', 'dropearly',
