@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,13 @@
 enum { GROUP_BYTES_MAX = 8 << 20, GROUP_OPS_MAX = 16384 };
 
 #define ROOM_LOOK_US (1 * USEC_PER_SEC)
+
+/*
+ * A sync costs about the same for one write as for fifty. While many wait for each, the next one does not begin before
+ * GATHER_CYCLE_US after the last did, nor before half as long as that one took has passed, so that more writes share it.
+ */
+enum { GATHER_FROM = 8 }; /* writes in a group: below it the next goes at once */
+#define GATHER_CYCLE_US (1 * USEC_PER_MSEC)
 
 struct commit {
 	struct store *store;
@@ -25,6 +33,7 @@ struct commit {
 	size_t ops_capacity;
 	const char *directory; /* whose room is looked at; NULL: none */
 	usec_t room_us;        /* when to look again */
+	usec_t gather_us;      /* how long to wait before the next group */
 	struct commit_stats stats;
 	struct hist sync_us;
 };
@@ -112,6 +121,14 @@ static void look_at_room(struct commit *c, usec_t now_us)
 	atomic_store_explicit(&c->stats.free_pct, MAX(pct, 1u), memory_order_relaxed);
 }
 
+static usec_t gather_time(uint64_t writes, usec_t took_us)
+{
+	if (writes < GATHER_FROM)
+		return 0;
+	usec_t rest_us = GATHER_CYCLE_US - MIN(took_us, GATHER_CYCLE_US);
+	return MIN(MAX(rest_us, took_us / 2), GATHER_CYCLE_US);
+}
+
 static void commit_group(struct commit *c, struct mpsc_node **pending)
 {
 	struct commit_write *first = container_of(*pending, struct commit_write, link);
@@ -138,14 +155,26 @@ static void commit_group(struct commit *c, struct mpsc_node **pending)
 	hist_add(&c->sync_us, took_us);
 	if (took_us > atomic_load_explicit(&c->stats.group_us_max, memory_order_relaxed))
 		atomic_store_explicit(&c->stats.group_us_max, took_us, memory_order_relaxed);
+	uint64_t writes = 0;
 	struct mpsc_node *node = *pending;
 	while (node != end) {
 		struct commit_write *write = container_of(node, struct commit_write, link);
 		node = node->next; /* its owner may free it as soon as it is posted */
 		write->began_us = start_us;
 		loop_post(write->owner, &write->done);
+		writes++;
 	}
 	*pending = end;
+	c->gather_us = gather_time(writes, took_us);
+}
+
+/** Lets writes come together, if the last group says that many do. */
+static void gather_more(struct commit *c)
+{
+	struct timespec wait = {.tv_nsec = (long)c->gather_us * 1000};
+	if (c->gather_us > 0)
+		nanosleep(&wait, NULL);
+	c->gather_us = 0;
 }
 
 static void *commit_main(void *data)
@@ -153,6 +182,8 @@ static void *commit_main(void *data)
 	struct commit *c = data;
 	for (;;) {
 		bool stopping = atomic_load_explicit(&c->stopping, memory_order_acquire);
+		if (!stopping)
+			gather_more(c);
 		struct mpsc_node *pending = mpsc_take_all(&c->queue);
 		if (!pending && stopping)
 			return NULL;

@@ -46,7 +46,7 @@ static const struct config_key keys[] = {
 	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
 	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
-	KEY("storage", "write_buffer_size", CONFIG_SIZE, "64MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
+	KEY("storage", "write_buffer_size", CONFIG_SIZE, "8MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
 	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),
 	KEY("deletes", "keep", CONFIG_DURATION, "240m", USEC_PER_SEC, 24 * 3600 * USEC_PER_SEC, deletes_keep_us),
 	LIVE("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
@@ -438,7 +438,7 @@ static bool check_whole(struct config *c, const struct config_text *texts, const
 
 uint64_t config_storage_memory(const struct config *c)
 {
-	return c->storage_memory ? c->storage_memory : c->storage_cache_size + 2 * c->storage_write_buffer_size;
+	return c->storage_memory ? c->storage_memory : c->storage_cache_size + 4 * c->storage_write_buffer_size;
 }
 
 static void fill_automatic(struct config *c)

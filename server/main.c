@@ -16,11 +16,11 @@
 #include "server/server.h"
 
 /*
- * Read by jemalloc, if that is linked. Few threads allocate, so few arenas do; pages that were freed go back after a second, so that
- * the memory of a burst is not kept for long.
+ * Read by jemalloc, if that is linked. Few threads allocate, so few arenas do; pages that were freed go back after ten seconds: the
+ * next memtable has those of the last one, and the memory of a burst is not kept for long.
  */
 __attribute__((visibility("default"), used)) const char *malloc_conf;
-const char *malloc_conf = "narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0";
+const char *malloc_conf = "narenas:4,dirty_decay_ms:10000,muzzy_decay_ms:0";
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 11 };
 

@@ -3,6 +3,9 @@
 
 #define MIB ((uint64_t)1 << 20)
 
+/* Of table files below the first level: all of them stay open. */
+#define FILE_SIZE_MIN (32 * MIB)
+
 enum {
 	BLOOM_BITS_PER_KEY = 10,
 	LEVELS_BASE_FILES = 4, /* memtables' worth of a table file */
@@ -83,8 +86,8 @@ static rocksdb_options_t *table_options(rocksdb_cache_t *cache, uint64_t write_b
 	set_blocks(o, cache, block_size, bloom);
 	rocksdb_options_set_write_buffer_size(o, write_buffer_size);
 	rocksdb_options_set_max_write_buffer_number(o, 3);
-	rocksdb_options_set_target_file_size_base(o, MAX(write_buffer_size, 4 * MIB));
-	rocksdb_options_set_max_bytes_for_level_base(o, LEVELS_BASE_FILES * MAX(write_buffer_size, 4 * MIB));
+	rocksdb_options_set_target_file_size_base(o, MAX(write_buffer_size, FILE_SIZE_MIN));
+	rocksdb_options_set_max_bytes_for_level_base(o, LEVELS_BASE_FILES * MAX(write_buffer_size, FILE_SIZE_MIN));
 	/* Levels sized from the last one up: about a tenth of dead space instead of a half. */
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
 	rocksdb_options_set_compression(o, rocksdb_lz4_compression);

@@ -16,7 +16,7 @@
 #include "storage/store.h"
 
 #define ROCKS_CACHE_SIZE_DEFAULT        (64u << 20)
-#define ROCKS_WRITE_BUFFER_SIZE_DEFAULT (32u << 20)
+#define ROCKS_WRITE_BUFFER_SIZE_DEFAULT (8u << 20)
 
 struct rocks_config {
 	const char *path;           /* the directory; borrowed for the call */

@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 		die("a number is out of range");
 	struct rocks_config config = {.path = argv[1],
 				      .cache_size = (uint64_t)128 << 20,
-				      .write_buffer_size = (uint64_t)64 << 20,
+				      .write_buffer_size = (uint64_t)8 << 20,
 				      .create_if_missing = true};
 	struct error err;
 	if (store_rocks_open(&config, &load.store, &err) != KV_OK)
