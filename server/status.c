@@ -263,6 +263,9 @@ void status_collect(struct server *server, struct arena *arena, struct status *r
 	fill_measured(server, ret);
 	fill_map(server, &bytes, arena, ret);
 	fill_work(server, &bytes, arena, ret);
+	pages_copy(&server->pages, arena, ret->pages);
+	if (ret->index != NODE_NONE)
+		ret->pages[ret->index] = slice_str(server->pages.own);
 	judge(ret);
 	ret->slow_count = (uint32_t)slow_ops_recent(server, ret->slow, STATUS_SLOW_MAX);
 }

@@ -83,6 +83,9 @@ struct status {
 	uint32_t pair_count;
 	struct verdict verdict;
 
+	/* Where the nodes' pages are, by index: host:port as others reach them; empty: not known. By status_collect only. */
+	struct slice pages[NODES_MAX];
+
 	/* What took long, newest first, by status_collect only. */
 	uint32_t slow_count;
 	struct slow_op slow[STATUS_SLOW_MAX];
