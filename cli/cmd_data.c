@@ -259,6 +259,7 @@ int cmd_scan(struct ctl *ctl)
 	if (!ctl_open(ctl, NULL))
 		return 1;
 	struct kv_scan_options options = KV_SCAN_OPTIONS_INIT;
+	options.bucket = ctl->args.bucket;
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	options.raw = ctl->args.raw;
 	options.cursor = ctl_slice(buf_slice(&cursor));

@@ -43,7 +43,7 @@ static void ask(void *arg, size_t i)
 	struct kv_error err;
 	if (!n->name)
 		return;
-	n->answers = kv_explain(q->ctl->client, q->nodes[i].client_address, /* bucket= */ 0, q->key,
+	n->answers = kv_explain(q->ctl->client, q->nodes[i].client_address, q->ctl->args.bucket, q->key,
 				ctl_timeout_ms(q->ctl), &n->e, &err) == KV_OK;
 	if (!n->answers)
 		n->error = kv_status_name(err.status);
@@ -261,6 +261,7 @@ static json_t *document(const struct inquiry *q, const struct explain *x, const 
 {
 	json_t *row = json_object(), *list = json_array(), *nodes = json_array();
 	json_set_bytes(row, "key", ctl_bytes(q->key));
+	json_set_number(row, "bucket", q->ctl->args.bucket);
 	json_set_text(row, "verdict", words);
 	json_set_text(row, "state", explain_state_name(x->state));
 	char *rest = notes->size > 0 ? xstrdup(buf_cstr(notes)) : NULL, *at = rest;
@@ -315,6 +316,8 @@ static void show(struct ctl *ctl, const struct inquiry *q, const struct explain 
 		return;
 	}
 	print_words(x, buf_cstr(&words), &notes);
+	if (ctl->args.bucket)
+		printf("bucket %u, ", ctl->args.bucket);
 	printf("partition %u, leaf %u, map %llu\n", q->location.partition, q->location.leaf,
 	       (unsigned long long)q->location.epoch);
 	struct output out;

@@ -13,6 +13,7 @@ static struct kv_ledger *open_ledger(struct ctl *ctl, const char *key, int *ret_
 	*ret_exit_code = 1;
 	if (!ctl_open(ctl, NULL))
 		return NULL;
+	options.bucket = ctl->args.bucket;
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	if (key)
 		options.key = kv_slice_str(key);

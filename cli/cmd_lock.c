@@ -204,6 +204,7 @@ static int hold(struct ctl *ctl, const char *value, int first)
 	struct hold h = {.client = ctl->client,
 			 .key = kv_slice_str(ctl->operands[0]),
 			 .value = kv_slice_str(value),
+			 .bucket = ctl->args.bucket,
 			 .ttl_ms = ttl_ms,
 			 .timeout_ms = ctl_timeout_ms(ctl)};
 	interrupt_defer();

@@ -98,6 +98,7 @@ static enum kv_status expire_once(struct ctl *ctl, const struct kv_options *opti
 	struct kv_options read = KV_OPTIONS_INIT, write = *options;
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	read.level = KV_LEVEL_STRONG;
+	read.bucket = options->bucket;
 	read.timeout_ms = options->timeout_ms;
 	enum kv_status status = kv_get(ctl->client, &read, first_key(ctl), &item, err);
 	if (status != KV_OK)
@@ -159,6 +160,7 @@ int cmd_outcome(struct ctl *ctl)
 	if (!ctl_open(ctl, NULL))
 		return 1;
 	struct kv_options options = KV_OPTIONS_INIT;
+	options.bucket = ctl->args.bucket;
 	options.timeout_ms = ctl_timeout_ms(ctl);
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	struct kv_error err;

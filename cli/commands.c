@@ -5,15 +5,17 @@
 
 #define CONNECT (FLAG_BIT(FLAG_ENDPOINTS) | FLAG_BIT(FLAG_ZONE) | FLAG_BIT(FLAG_CONTEXT) | FLAG_BIT(FLAG_TIMEOUT))
 #define ASK     (CONNECT | FLAG_BIT(FLAG_OUTPUT))
+#define BUCKET  FLAG_BIT(FLAG_BUCKET)
 #define TRACE   (FLAG_BIT(FLAG_TRACE) | FLAG_BIT(FLAG_TRACEPARENT))
-#define READ    (ASK | TRACE | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
-#define WRITE   (READ | FLAG_BIT(FLAG_ACKS))
+#define READ                                                                                                       \
+	(ASK | BUCKET | TRACE | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_RECEIPT) | FLAG_BIT(FLAG_SESSION_FILE))
+#define WRITE (READ | FLAG_BIT(FLAG_ACKS))
 #define IF                                                                                                         \
 	(FLAG_BIT(FLAG_IF_ABSENT) | FLAG_BIT(FLAG_IF_PRESENT) | FLAG_BIT(FLAG_IF_VERSION) |                        \
 	 FLAG_BIT(FLAG_IF_VALUE) | FLAG_BIT(FLAG_IF_HASH))
 #define UPDATE (READ | FLAG_BIT(FLAG_FENCE))
 #define CHANGE (ASK | FLAG_BIT(FLAG_PLAN))
-#define PAGES  (FLAG_BIT(FLAG_REPLICA) | FLAG_BIT(FLAG_RAW))
+#define PAGES  (BUCKET | FLAG_BIT(FLAG_REPLICA) | FLAG_BIT(FLAG_RAW))
 
 #define ALL_OUTPUTS (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL | OUTPUT_RAW)
 #define DOCUMENTS   (OUTPUT_TABLE | OUTPUT_JSON | OUTPUT_JSONL)
@@ -62,7 +64,7 @@ static const struct command table[] = {
 	{DATA, "outcome", "ID", "tell what became of a strong write that was in doubt",
 	 "ID is what the write told. committed (exit code 0): it took effect, once. not_applied (3): it did not, and this\n"
 	 "answer makes sure that it never will. expired (8): too long ago to tell.\n",
-	 ASK, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_outcome},
+	 ASK | BUCKET, ALL_OUTPUTS, OUTPUT_RAW, 0, 1, 1, cmd_outcome},
 	{DATA, "lock", "KEY [COMMAND]...", "hold a key that one holder has at a time",
 	 "Waits until the key is free, then runs COMMAND and gives the key back; the exit code is the command's. Without\n"
 	 "COMMAND the fence is printed and the key is held until Ctrl-C. The key ends --ttl (10s) after its holder is\n"
@@ -70,10 +72,10 @@ static const struct command table[] = {
 	 "of: give it to kvctl put --fence and the like, and a holder that lost the key without knowing changes nothing.\n"
 	 "If the key is lost COMMAND is sent SIGTERM (exit code 4, as when --within ends the waiting). Flags of COMMAND\n"
 	 "stand behind --. Nothing else may write the key.\n",
-	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_lock},
+	 ASK | BUCKET | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 1, -1, cmd_lock},
 	{DATA, "elect", "KEY NAME [COMMAND]...", "lead, if nobody does",
 	 "As kvctl lock, the key's value being NAME while this is the leader: kvctl get KEY -c strong tells who leads.\n",
-	 ASK | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 2, -1, cmd_elect},
+	 ASK | BUCKET | FLAG_BIT(FLAG_TTL) | FLAG_BIT(FLAG_WITHIN), ALL_OUTPUTS, OUTPUT_RAW, 0, 2, -1, cmd_elect},
 	{DATA, "mget", "KEY...", "print the values of several keys",
 	 "Each key is read on its own. Exit code 3 if one of them does not exist.\n"
 	 "-o raw prints key TAB value for those that do, escaped as in TSV.\n",
@@ -91,7 +93,7 @@ static const struct command table[] = {
 	 "Asks all replicas. late: a newer version was there when it came. overwritten: an eventual write that had not seen\n"
 	 "it took its place. strong: a strong write did. Entries expire. -o raw prints key TAB value TAB version, escaped as\n"
 	 "in TSV. The exit code is that of the worst failure if a node could not be asked.\n",
-	 ASK | FLAG_BIT(FLAG_LIMIT), ALL_OUTPUTS, OUTPUT_TABLE, 5000, 0, 1, cmd_ledger_ls},
+	 ASK | BUCKET | FLAG_BIT(FLAG_LIMIT), ALL_OUTPUTS, OUTPUT_TABLE, 5000, 0, 1, cmd_ledger_ls},
 	{DATA, "ledger restore", "KEY VERSION", "store a value of the ledger again and print its new version",
 	 "VERSION is that of the entry, as kvctl ledger ls shows it. A put of its value, strong unless -c says otherwise.\n"
 	 "Exit code 3 if there is no such entry.\n",
@@ -108,7 +110,7 @@ static const struct command table[] = {
 	 "The format is told by --format, else by the name (.jsonl, .ndjson, .json, .tsv), else by the first byte: { is JSON.\n"
 	 "Bad lines are reported with their numbers and the rest is loaded. If a key stands in several rows, any of them\n"
 	 "may win. The exit code is that of the worst row; 2 if a line was bad. Each request may take 10s (--timeout).\n",
-	 CONNECT | FLAG_BIT(FLAG_OUTPUT) | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_TTL) |
+	 ASK | BUCKET | FLAG_BIT(FLAG_CONSISTENCY) | FLAG_BIT(FLAG_ACKS) | FLAG_BIT(FLAG_TTL) |
 		 FLAG_BIT(FLAG_FORMAT) | FLAG_BIT(FLAG_INFLIGHT),
 	 DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_load},
 	{DATA, "export", "", "write rows as kvctl load reads them",
@@ -155,7 +157,7 @@ static const struct command table[] = {
 	 "tell of the key. EQUAL: how long ago its partition was the same as the other replicas'. -o json tells more.\n"
 	 "Asks the nodes what they hold; changes nothing. Exit code 3 if no replica has the key, 5 if no majority serves it,\n"
 	 "10 if a record is damaged.\n",
-	 ASK, DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_explain},
+	 ASK | BUCKET, DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_explain},
 	{CLUSTER, "doctor", "", "look for what is wrong or will be, and tell what to do about it",
 	 "Asks every node twice, a second apart, and applies rules to the answers: nodes, links, clocks, disks, settings,\n"
 	 "hints, repair, moves, deletions. Each finding tells what it is, why it matters and what to do next. Exit code 10 if\n"

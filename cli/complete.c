@@ -109,27 +109,28 @@ static bool open_as_typed(struct completer *c, struct ctl *ctl, struct contexts 
 	return good && ctl_open(ctl, NULL);
 }
 
-static void scan_keys(struct completer *c, struct kv_client *client)
+static void scan_keys(struct completer *c, const struct ctl *ctl)
 {
 	struct kv_scan_options options = KV_SCAN_OPTIONS_INIT;
+	options.bucket = ctl->args.bucket;
 	options.prefix = kv_slice_str(c->begun);
 	options.timeout_ms = PATIENCE_MS;
 	options.page_items = KEYS_MAX;
 	usec_t end_us = clock_mono_us() + PATIENCE_MS * USEC_PER_MSEC;
 	struct kv_scan *scan;
 	struct kv_entry entry;
-	if (kv_scan_open(client, &options, &scan, NULL) != KV_OK)
+	if (kv_scan_open(ctl->client, &options, &scan, NULL) != KV_OK)
 		return;
 	while (c->out->count < KEYS_MAX && clock_mono_us() < end_us && kv_scan_next(scan, &entry, NULL) == KV_OK)
 		add_bytes(c, ctl_bytes(entry.key), "");
 	kv_scan_close(scan);
 }
 
-static void list_nodes(struct completer *c, struct kv_client *client)
+static void list_nodes(struct completer *c, const struct ctl *ctl)
 {
 	struct kv_node *nodes;
 	size_t count;
-	if (kv_nodes(client, &nodes, &count, NULL) != KV_OK)
+	if (kv_nodes(ctl->client, &nodes, &count, NULL) != KV_OK)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (nodes[i].state != KV_NODE_REMOVED)
@@ -138,12 +139,12 @@ static void list_nodes(struct completer *c, struct kv_client *client)
 	kv_nodes_free(nodes);
 }
 
-static void ask_cluster(struct completer *c, void (*ask)(struct completer *, struct kv_client *))
+static void ask_cluster(struct completer *c, void (*ask)(struct completer *, const struct ctl *))
 {
 	struct ctl ctl;
 	CLEANUP(contexts_release) struct contexts contexts = {0};
 	if (flag_set_has(c->command->flags, FLAG_ENDPOINTS) && open_as_typed(c, &ctl, &contexts)) {
-		ask(c, ctl.client);
+		ask(c, &ctl);
 		ctl_close(&ctl);
 	}
 }

@@ -88,6 +88,7 @@ unsigned ctl_timeout_ms(const struct ctl *ctl)
 struct kv_options ctl_options(const struct ctl *ctl)
 {
 	struct kv_options options = KV_OPTIONS_INIT;
+	options.bucket = ctl->args.bucket;
 	options.level = ctl->args.level;
 	options.acks = ctl->args.acks;
 	options.timeout_ms = ctl_timeout_ms(ctl);

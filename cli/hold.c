@@ -6,6 +6,7 @@
 static struct kv_options strong(const struct hold *h)
 {
 	struct kv_options options = KV_OPTIONS_INIT;
+	options.bucket = h->bucket;
 	options.level = KV_LEVEL_STRONG;
 	options.timeout_ms = h->timeout_ms;
 	return options;

@@ -14,6 +14,7 @@
 struct hold {
 	struct kv_client *client; /* borrowed, as key and value are */
 	struct kv_slice key, value;
+	uint32_t bucket;
 	uint64_t ttl_ms;
 	unsigned timeout_ms;
 	uint64_t fence; /* 0: not held */

@@ -127,6 +127,8 @@ int write_fail(const struct ctl *ctl, const char *key, const struct kv_error *er
 	if (ctl->strong_write && err->write.client) {
 		CLEANUP(buf_release) struct buf id = BUF_INIT;
 		append_id(&id, &err->write, slice_str(key));
+		if (ctl->args.bucket)
+			buf_printf(&id, " --bucket %u", ctl->args.bucket);
 		ctl_say(ctl, "%s: this tells what became of it: kvctl outcome %s", key, buf_cstr(&id));
 	}
 	return code;

@@ -21,6 +21,7 @@ enum kv_status codec_encode_hello(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, boot_nonce, h->boot_nonce);
 	CODEC_SET_BYTES(&pb, name, h->name);
 	CODEC_SET_BYTES(&pb, peer_address, h->peer_address);
+	CODEC_SET_BYTES(&pb, http_address, h->http_address);
 	CODEC_SET(&pb, map_epoch, h->map_epoch);
 	CODEC_SET(&pb, shards, h->shards);
 	CODEC_SET(&pb, frame_size_max, h->frame_size_max);
@@ -47,6 +48,7 @@ enum kv_status codec_decode_hello(struct codec_in *in, const ProtobufCMessage *m
 	h->boot_nonce = pb->boot_nonce;
 	h->name = codec_get_bytes(&pb->name);
 	h->peer_address = codec_get_bytes(&pb->peer_address);
+	h->http_address = codec_get_bytes(&pb->http_address);
 	h->map_epoch = pb->map_epoch;
 	h->shards = pb->shards;
 	h->frame_size_max = pb->frame_size_max;

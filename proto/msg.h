@@ -174,6 +174,7 @@ struct msg_hello {
 	uint64_t boot_nonce;       /* random at each start: tells two processes with one identity apart */
 	struct slice name;         /* client name and version, or node name */
 	struct slice peer_address; /* where the sender listens for peers; empty for clients */
+	struct slice http_address; /* of its status page, as others reach it; empty: none */
 	uint64_t map_epoch;
 	uint32_t frame_size_max;
 	uint32_t window; /* requests the sender accepts unanswered */

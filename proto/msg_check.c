@@ -36,6 +36,7 @@ static enum kv_status check_hello(const struct msg *m)
 	CHECK(valid(h->proto_min <= h->proto_max && (refused || h->proto_min > 0)));
 	CHECK(at_most(h->name.size, NAME_SIZE_MAX));
 	CHECK(at_most(h->peer_address.size, ADDRESS_SIZE_MAX));
+	CHECK(at_most(h->http_address.size, ADDRESS_SIZE_MAX));
 	CHECK(at_most(h->auth_mechanisms.size, AUTH_MECHANISMS_SIZE_MAX));
 	return at_most(h->message.size, MESSAGE_SIZE_MAX);
 }

@@ -217,6 +217,17 @@ void detector_request_answered(struct node_core *core, node_id node, bool read, 
 		p->read_us = smooth(p->read_us, took_us);
 }
 
+void detector_replica_answered(struct node_core *core, node_id node, enum replica_work work, usec_t took_us)
+{
+	KV_ASSERT(work < REPLICA_WORK_COUNT);
+	struct peer *p = peer_of(core, node);
+	if (!p)
+		return;
+	p->took[work].count++;
+	p->took[work].us += took_us;
+	detector_request_answered(core, node, work == REPLICA_READ, took_us);
+}
+
 void detector_request_failed(struct node_core *core, node_id node)
 {
 	struct peer *p = peer_of(core, node);

@@ -22,6 +22,7 @@
 #include "replication/disk_watch.h"
 #include "replication/health.h"
 #include "replication/probe.h"
+#include "replication/replica_took.h"
 #include "replication/step.h"
 
 struct node_core;
@@ -31,11 +32,12 @@ enum peer_state { PEER_UP = 1, PEER_SUSPECT = 2, PEER_DOWN = 3, PEER_SELF = 4 };
 struct peer {
 	bool known; /* in the map, not removed, and not this node */
 	enum peer_state state;
-	usec_t heard_us;        /* last answer; start of the core before the first */
-	usec_t asked_us;        /* last heartbeat of its own that came here; 0 before */
-	uint32_t answers;       /* in a row while DOWN */
-	usec_t round_trip_us;   /* of heartbeats, smoothed; 0 before the first */
-	usec_t read_us;         /* of reads, smoothed; 0 before the first */
+	usec_t heard_us;      /* last answer; start of the core before the first */
+	usec_t asked_us;      /* last heartbeat of its own that came here; 0 before */
+	uint32_t answers;     /* in a row while DOWN */
+	usec_t round_trip_us; /* of heartbeats, smoothed; 0 before the first */
+	usec_t read_us;       /* of reads, smoothed; 0 before the first */
+	struct replica_took took[REPLICA_WORK_COUNT];
 	uint32_t timeouts;      /* requests in a row that it did not answer */
 	usec_t timed_out_us;    /* the last of them */
 	uint64_t incarnation;   /* greatest seen */
@@ -77,6 +79,9 @@ void detector_answer(struct node_core *core, node_id from, const struct msg *m);
 
 /** A process of the peer's identity was heard of. One that is new has no past: what was measured of the one before is forgotten. */
 void detector_hear_life(struct peer *p, uint64_t incarnation);
+
+/** NODE answered a round of one of this core's operations TOOK_US after it began. */
+void detector_replica_answered(struct node_core *core, node_id node, enum replica_work work, usec_t took_us);
 
 /** NODE answered, or did not answer in time, a request of this core. READ: after TOOK_US, for a record. */
 void detector_request_answered(struct node_core *core, node_id node, bool read, usec_t took_us);

@@ -692,6 +692,7 @@ void node_core_step(struct node_core *core, const struct node_event *event, stru
 void node_core_stats(const struct node_core *core, struct core_stats *ret)
 {
 	*ret = core->stats;
+	ret->ops_limit = core->config.ops_max;
 	ret->ops_in_flight = core->op_count;
 	ret->slots = core->slots.map.count;
 	ret->slots_evicted = core->slots.evicted;
@@ -710,6 +711,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 		ret->partitions_dirty += hints_dirty(core, index);
 		ret->peer_epochs[ret->peer_count] = core->detector.peers[index].map_epoch;
 		ret->peer_ahead_ms[ret->peer_count] = core->detector.peers[index].clock_ahead_ms;
+		memcpy(ret->peer_took[ret->peer_count], core->detector.peers[index].took, sizeof ret->peer_took[0]);
 		struct status_peer *peer = &ret->peers[ret->peer_count++];
 		detector_tell(core, index, peer);
 		peer->hints_pending = hints_pending(core, index);

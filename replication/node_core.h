@@ -11,6 +11,7 @@
 #ifndef KV_REPLICATION_NODE_CORE_H
 #define KV_REPLICATION_NODE_CORE_H
 
+#include "replication/replica_took.h"
 #include "replication/step.h"
 
 struct node_core;
@@ -104,6 +105,7 @@ node_id node_core_index(const struct node_core *core);
 #define CORE_COUNTERS(X)                                                                                           \
 	X(ops_started)    /* client operations coordinated here */                                                 \
 	X(ops_strong)     /* of them strong */                                                                     \
+	X(ops_limit)      /* gauge: how many may be under way */                                                   \
 	X(ops_in_flight)  /* gauge */                                                                              \
 	X(ops_overloaded) /* refused: too many in flight */                                                        \
 	X(ops_unavailable)                                                                                         \
@@ -176,6 +178,7 @@ struct core_stats {
 	/* Of the peer at the same place, as last told; 0 before, and of this node. */
 	uint64_t peer_epochs[NODES_MAX];
 	int64_t peer_ahead_ms[NODES_MAX]; /* its clock minus ours */
+	struct replica_took peer_took[NODES_MAX][REPLICA_WORK_COUNT];
 };
 
 void node_core_stats(const struct node_core *core, struct core_stats *ret);

@@ -456,6 +456,11 @@ static uint16_t phase_opcode(enum op_phase phase)
 	KV_UNREACHABLE("phases are these");
 }
 
+static enum replica_work work_of(uint16_t opcode)
+{
+	return opcode == OP_READ ? REPLICA_READ : opcode == OP_PREPARE ? REPLICA_PREPARE : REPLICA_WRITE;
+}
+
 void op_note_silence(struct node_core *core, const struct op *op)
 {
 	if (core->now.mono_us < op->phase_us + core->config.replica_timeout_us)
@@ -488,14 +493,13 @@ void op_replica_answer(struct node_core *core, node_id from, const struct msg *m
 	if (position < 0)
 		return;
 	op_trace_replied(core, op, from, m);
-	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);
+	detector_replica_answered(core, from, work_of(m->opcode), core->now.mono_us - op->phase_us);
 	/* The replicas have changed, and that replica knows it first: with the map the operation begins anew. */
 	if (m->answer.answer == ANSWER_EPOCH && m->answer.config_epoch > op->row.config_epoch) {
 		COVER(op_hears_of_epoch);
 		map_spread_pull(core, from);
 		return;
 	}
-	detector_request_answered(core, from, m->opcode == OP_READ, core->now.mono_us - op->phase_us);
 	op->class->answer(core, op, (uint32_t)position, m);
 }
 

@@ -74,6 +74,12 @@ static const struct metric metrics[] = {
 	      PART("result=\"unavailable\"", CORE(ops_unavailable)),
 	      PART("result=\"deadline\"", CORE(ops_deadline)), PART("result=\"in_doubt\"", CORE(ops_in_doubt))),
 	GAUGE("kvd_inflight_operations", CORE(ops_in_flight), METRIC_ONE, "Operations under way"),
+	GAUGE("kvd_queue_limit", CORE(ops_limit), METRIC_ONE,
+	      "How many may be, limits.operations for each shard; more are refused"),
+	WRITTEN("kvd_queue_delay_seconds", METRIC_HISTOGRAM, "class", metric_queue_delay,
+		"From a message's arrival to its being taken up; class is who sent it, client or peer"),
+	WRITTEN("kvd_replica_duration_seconds", METRIC_SUMMARY, "peer, op", metric_replica_duration,
+		"From the beginning of a round of an operation coordinated here to the answer of another replica; op is read, prepare or write"),
 	PARTS("kvd_shed_total", METRIC_COUNTER, "reason", "Refused because of a limit",
 	      PART("reason=\"operations\"", CORE(ops_overloaded)),
 	      PART("reason=\"connections\"", NUMBER(connections_refused)),
@@ -236,7 +242,7 @@ const struct metric *metrics_list(size_t *ret_count)
 
 const char *metric_type_name(enum metric_type type)
 {
-	static const char *const names[] = {"gauge", "counter", "histogram"};
+	static const char *const names[] = {"gauge", "counter", "histogram", "summary"};
 	return names[type];
 }
 

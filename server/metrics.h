@@ -10,7 +10,7 @@
 
 #include "server/status.h"
 
-enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
+enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM, METRIC_SUMMARY };
 
 enum metric_unit { METRIC_ONE, METRIC_US, METRIC_MS, METRIC_PCT, METRIC_MILLI };
 
@@ -61,6 +61,7 @@ metric_write_fn metric_build_info, metric_node_info, metric_flags, metric_nodes,
 	metric_without_quorum, metric_peer_up, metric_peer_epoch, metric_peer_round_trip, metric_peer_link_bad,
 	metric_peer_disk_slow, metric_peer_disk_p99, metric_peer_clock, metric_requests, metric_request_duration,
 	metric_request_latency, metric_hints_pending, metric_partitions_dirty, metric_moves_waiting,
-	metric_oldest_equal, metric_tombstones, metric_watermark, metric_sync, metric_lag;
+	metric_oldest_equal, metric_tombstones, metric_watermark, metric_sync, metric_lag, metric_queue_delay,
+	metric_replica_duration;
 
 #endif

@@ -129,14 +129,22 @@ void metric_losable(const struct metric *m, const struct metrics_view *view, str
 
 /* ---- By node ---- */
 
+/** The other member of the cluster that the core knows at place AT, or NULL. */
+static const struct map_node *member(const struct status *s, uint32_t at)
+{
+	const struct map_node *node = status_node(s, s->core.peers[at].index);
+	bool is_other = node && node->state != NODE_REMOVED && s->core.peers[at].state != STATUS_PEER_MYSELF;
+	return is_other ? node : NULL;
+}
+
 /** Calls WRITE for each other member of the cluster that is known. */
 static void for_peers(const struct metric *m, const char *label, const struct metrics_view *view, struct buf *out,
 		      void (*write)(const struct core_stats *core, uint32_t at, struct buf *out))
 {
 	const struct core_stats *core = &view->now->core;
 	for (uint32_t i = 0; i < core->peer_count; i++) {
-		const struct map_node *node = status_node(view->now, core->peers[i].index);
-		if (!node || node->state == NODE_REMOVED || core->peers[i].state == STATUS_PEER_MYSELF)
+		const struct map_node *node = member(view->now, i);
+		if (!node)
 			continue;
 		put_head(m, label, node->name, out);
 		write(core, i, out);
@@ -182,6 +190,31 @@ static void write_clock(const struct core_stats *core, uint32_t at, struct buf *
 {
 	int64_t ms = core->peer_ahead_ms[at];
 	buf_printf(out, "%s%lld.%03lld\n", ms < 0 ? "-" : "", llabs(ms) / 1000, llabs(ms) % 1000);
+}
+
+/** NAME_SUM or _COUNT, with the labels of a peer and of what it was asked. */
+static void put_took(const struct metric *m, const char *suffix, struct slice peer, const char *op, struct buf *out)
+{
+	buf_printf(out, "%s_%s{peer=\"", m->name, suffix);
+	put_value(peer, out);
+	buf_printf(out, "\",op=\"%s\"} ", op);
+}
+
+void metric_replica_duration(const struct metric *m, const struct metrics_view *view, struct buf *out)
+{
+	static const char *const names[REPLICA_WORK_COUNT] = {
+		[REPLICA_READ] = "read", [REPLICA_PREPARE] = "prepare", [REPLICA_WRITE] = "write"};
+	const struct core_stats *core = &view->now->core;
+	for (uint32_t i = 0; i < core->peer_count; i++) {
+		const struct map_node *node = member(view->now, i);
+		for (unsigned work = 0; node && work < REPLICA_WORK_COUNT; work++) {
+			const struct replica_took *took = &core->peer_took[i][work];
+			put_took(m, "sum", node->name, names[work], out);
+			put_us(took->us, out);
+			put_took(m, "count", node->name, names[work], out);
+			put_u64(took->count, out);
+		}
+	}
 }
 
 #define BY_NODE(name, label, write)                                                                                \
@@ -289,6 +322,12 @@ void metric_sync(const struct metric *m, const struct metrics_view *view, struct
 void metric_lag(const struct metric *m, const struct metrics_view *view, struct buf *out)
 {
 	put_histogram(m, "", &view->now->loop_lag_us, out);
+}
+
+void metric_queue_delay(const struct metric *m, const struct metrics_view *view, struct buf *out)
+{
+	put_histogram(m, "class=\"client\"", &view->now->queue_us[OPSTATS_QUEUE_CLIENT], out);
+	put_histogram(m, "class=\"peer\"", &view->now->queue_us[OPSTATS_QUEUE_PEER], out);
 }
 
 /* ---- Moves and repair ---- */

@@ -200,6 +200,13 @@ void node_start(struct node *n)
 	node_arm(n);
 }
 
+/** What arrived at ARRIVED_US was taken up by the core as EVENT. */
+static void note_queue(struct node *n, enum opstats_queue class, usec_t arrived_us, const struct node_event *event)
+{
+	usec_t taken_us = event->now.mono_us;
+	hist_add(&n->config.opstats->queue_us[class], taken_us > arrived_us ? taken_us - arrived_us : 0);
+}
+
 void node_request(struct node *n, const struct node_origin *origin, const struct msg *msg, usec_t arrived_us)
 {
 	enum msg_level level =
@@ -211,6 +218,7 @@ void node_request(struct node *n, const struct node_origin *origin, const struct
 			    .arrived_us = arrived_us},
 	};
 	node_step(n, &event);
+	note_queue(n, OPSTATS_QUEUE_CLIENT, arrived_us, &event);
 }
 
 void node_message(struct node *n, node_id from, const struct msg *msg, usec_t arrived_us)
@@ -218,6 +226,7 @@ void node_message(struct node *n, node_id from, const struct msg *msg, usec_t ar
 	struct node_event event = {.kind = EV_MESSAGE,
 				   .message = {.from = from, .msg = msg, .arrived_us = arrived_us}};
 	node_step(n, &event);
+	note_queue(n, OPSTATS_QUEUE_PEER, arrived_us, &event);
 }
 
 void node_map_saved(struct node *n, const struct map_desc *map)

@@ -10,6 +10,8 @@ struct opstats *opstats_new(void)
 		for (unsigned level = 0; level < OPSTATS_LEVEL_COUNT; level++)
 			hist_init(&o->took_us[op][level]);
 	}
+	for (unsigned class = 0; class < OPSTATS_QUEUE_COUNT; class ++)
+		hist_init(&o->queue_us[class]);
 	hist_init(&o->loop_lag_us);
 	return o;
 }

@@ -32,10 +32,14 @@ enum opstats_op {
 
 enum { OPSTATS_LEVEL_COUNT = LEVEL_STRONG, OPSTATS_STATUS_COUNT = KV_VERSION + 1 };
 
+/** Who sent what waited. */
+enum opstats_queue { OPSTATS_QUEUE_CLIENT, OPSTATS_QUEUE_PEER, OPSTATS_QUEUE_COUNT };
+
 struct opstats {
 	struct hist took_us[OPSTATS_OP_COUNT][OPSTATS_LEVEL_COUNT]; /* level LEVEL_EVENTUAL is the first */
 	_Atomic uint64_t results[OPSTATS_OP_COUNT][OPSTATS_LEVEL_COUNT][OPSTATS_STATUS_COUNT];
-	struct hist loop_lag_us; /* how late the shard's loop comes to a timer */
+	struct hist queue_us[OPSTATS_QUEUE_COUNT]; /* from a message's arrival to its being taken up by a core */
+	struct hist loop_lag_us;                   /* how late the shard's loop comes to a timer */
 };
 
 /** Never NULL; free() ends it. */

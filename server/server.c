@@ -131,9 +131,11 @@ static enum kv_status open_doors(struct server *s, bool moved, struct error *err
 		open_door(s, &s->client_door, "client", s->config->listen_client, /* keep: */ false, err);
 	if (status == KV_OK)
 		status = open_door(s, &s->peer_door, "peer", s->config->listen_peer, s->in_cluster && !moved, err);
-	if (status == KV_OK)
-		open_http(s);
-	return status;
+	if (status != KV_OK)
+		return status;
+	open_http(s);
+	pages_init(&s->pages, s->http_door.address, server_advertised(s, HELLO_PEER));
+	return KV_OK;
 }
 
 const char *server_advertised(const struct server *s, enum hello_kind kind)
@@ -532,6 +534,7 @@ void server_close(struct server *s)
 	arena_release(&s->map_arena);
 	map_log_release(&s->map_log);
 	settings_release(&s->settings);
+	pages_release(&s->pages);
 	fatal_set_store(NULL, NULL);
 	store_close(s->store);
 	if (s->wake_fd > 0)

@@ -19,6 +19,7 @@
 #include "server/listener.h"
 #include "server/map_log.h"
 #include "server/notify.h"
+#include "server/pages.h"
 #include "server/reader.h"
 #include "server/settings.h"
 #include "server/stats.h"
@@ -58,6 +59,7 @@ struct server {
 	uint32_t shard_count;
 	struct shard **shards;
 	struct server_door client_door, peer_door, http_door; /* http_door.address empty: there is none */
+	struct pages pages;                                   /* shared */
 	struct insight *insight;                              /* the HTTP port, or NULL */
 	struct settings settings;                             /* shared */
 	struct budget budget;                                 /* shared */

@@ -196,6 +196,7 @@ static void fill_hello(struct shard *s, struct msg_hello *ret)
 	ret->frame_size_max = FRAME_HEADER_SIZE + META_SIZE_ADMIN_MAX + s->conns.config.value_size_max;
 	ret->window = s->conns.config.inflight_max;
 	ret->shards = s->server->shard_count;
+	ret->http_address = slice_str(s->server->pages.own);
 }
 
 static enum kv_status judge_client(const struct msg_hello *hello, const struct msg_hello *own, struct error *err)
@@ -256,8 +257,10 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 	}
 	answer->proto_min = MIN(hello->proto_max, release.proto_max);
 	answer->proto_max = answer->proto_min;
-	if (c->kind == HELLO_PEER)
-		c->peer = hello->index;
+	if (c->kind != HELLO_PEER)
+		return;
+	c->peer = hello->index;
+	pages_note(&s->server->pages, hello->index, hello->http_address);
 }
 
 const struct conn_events shard_conn_events = {.hello = on_hello, .message = on_message};

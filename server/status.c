@@ -54,6 +54,10 @@ static void merge_peer(struct core_stats *into, uint32_t at, const struct core_s
 	to->disk_p99_us = MAX(to->disk_p99_us, other->disk_p99_us);
 	to->disk_free_pct = MAX(to->disk_free_pct, other->disk_free_pct);
 	into->peer_epochs[at] = MAX(into->peer_epochs[at], from->peer_epochs[from_at]);
+	for (unsigned work = 0; work < REPLICA_WORK_COUNT; work++) {
+		into->peer_took[at][work].count += from->peer_took[from_at][work].count;
+		into->peer_took[at][work].us += from->peer_took[from_at][work].us;
+	}
 	int64_t ahead_ms = from->peer_ahead_ms[from_at];
 	if (llabs(ahead_ms) > llabs(into->peer_ahead_ms[at]))
 		into->peer_ahead_ms[at] = ahead_ms;
@@ -140,6 +144,8 @@ static void add_opstats(struct status *s, const struct opstats *o)
 				s->results[op][level][i] += stats_get(&o->results[op][level][i]);
 		}
 	}
+	for (unsigned class = 0; class < OPSTATS_QUEUE_COUNT; class ++)
+		hist_merge_live(&s->queue_us[class], &o->queue_us[class]);
 	hist_merge_live(&s->loop_lag_us, &o->loop_lag_us);
 }
 
@@ -150,6 +156,8 @@ static void fill_measured(const struct server *server, struct status *s)
 		for (unsigned level = 0; level < OPSTATS_LEVEL_COUNT; level++)
 			hist_init(&s->took_us[op][level]);
 	}
+	for (unsigned class = 0; class < OPSTATS_QUEUE_COUNT; class ++)
+		hist_init(&s->queue_us[class]);
 	hist_init(&s->loop_lag_us);
 	hist_init(&s->sync_us);
 	for (uint32_t i = 0; i < server->shard_count; i++)
@@ -255,6 +263,9 @@ void status_collect(struct server *server, struct arena *arena, struct status *r
 	fill_measured(server, ret);
 	fill_map(server, &bytes, arena, ret);
 	fill_work(server, &bytes, arena, ret);
+	pages_copy(&server->pages, arena, ret->pages);
+	if (ret->index != NODE_NONE)
+		ret->pages[ret->index] = slice_str(server->pages.own);
 	judge(ret);
 	ret->slow_count = (uint32_t)slow_ops_recent(server, ret->slow, STATUS_SLOW_MAX);
 }

@@ -73,7 +73,7 @@ struct status {
 	/* Measured since the start, by status_collect only. */
 	struct hist took_us[OPSTATS_OP_COUNT][OPSTATS_LEVEL_COUNT];
 	uint64_t results[OPSTATS_OP_COUNT][OPSTATS_LEVEL_COUNT][OPSTATS_STATUS_COUNT];
-	struct hist loop_lag_us, sync_us;
+	struct hist queue_us[OPSTATS_QUEUE_COUNT], loop_lag_us, sync_us;
 
 	/* The cluster as this node knows it, by status_collect only. They live in its arena. */
 	const struct map_desc *map;                 /* NULL before the first */
@@ -82,6 +82,9 @@ struct status {
 	struct repair_pair pairs[STATUS_PAIRS_MAX]; /* compared longest ago, the oldest first */
 	uint32_t pair_count;
 	struct verdict verdict;
+
+	/* Where the nodes' pages are, by index: host:port as others reach them; empty: not known. By status_collect only. */
+	struct slice pages[NODES_MAX];
 
 	/* What took long, newest first, by status_collect only. */
 	uint32_t slow_count;

@@ -124,6 +124,7 @@ static void put_nodes(struct jsonw *w, const struct status *s)
 		jsonw_u64(w, "weight", node->weight);
 		jsonw_text(w, "peer_address", node->peer_address);
 		jsonw_text(w, "client_address", node->client_address);
+		jsonw_text(w, "http_address", s->pages[node->index]);
 		jsonw_u64(w, "partitions", count_held(s->map, node->index));
 		put_peer(w, s, node->index);
 		jsonw_object_end(w);

@@ -107,12 +107,29 @@ function waitingOf(node) {
 	return parts.join(' + ') || '0';
 }
 
+/** The name, and where the node's own page is known, the way there. */
+function nameOf(node, self, told) {
+	if (self)
+		return element('span', {}, node.name, element('span', {className: 'dim'}, ' this'));
+	if (!told || !node.http_address)
+		return element('span', {}, node.name);
+	return element('a', {href: `http://${node.http_address}/`, 'data-node': String(node.index)}, node.name);
+}
+
+/** Rows are made anew each time: who stands on a link stays there. */
+function showNodes(nodes) {
+	const body = $('nodes').tBodies[0], held = body.contains(document.activeElement) ? document.activeElement.dataset.node : null;
+	fill(body, ...nodes.filter(node => node.state !== 'removed').map(nodeRow));
+	if (held)
+		body.querySelector(`[data-node="${held}"]`)?.focus({preventScroll: true});
+}
+
 /** What a node that is down told last is no news. */
 function nodeRow(node) {
 	const [tone, text] = stateOf(node), self = node.liveness === 'myself', waiting = waitingOf(node);
 	const told = node.liveness && node.liveness !== 'down', ahead = told ? node.clock_ahead_ms : 0;
 	return element('tr', {},
-		element('th', {scope: 'row'}, element('span', {}, node.name, self ? element('span', {className: 'dim'}, ' this') : null)),
+		element('th', {scope: 'row'}, nameOf(node, self, told)),
 		element('td', {'data-label': 'State'}, element('span', {className: 'state is-' + (tone === 'none' ? 'dim' : tone)}, icon(tone), text)),
 		cell('Zone', node.zone || '–'),
 		cell('Partitions', String(node.partitions), 'n'),
@@ -230,7 +247,7 @@ function show(s) {
 	showBar(s);
 	showVerdict(s);
 	showFigures(s);
-	fill($('nodes').tBodies[0], ...s.nodes.filter(node => node.state !== 'removed').map(nodeRow));
+	showNodes(s.nodes);
 	partitionMap.set(s.rows, s.nodes, s.moves.items);
 	showCharts(s);
 	showRequests(s);

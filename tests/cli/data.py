@@ -200,9 +200,41 @@ def a_development_cluster_keeps_its_ports_and_data(c):
     equal(c.run('dev', 'start', 'n4', '--dir', c.dir)[0], 1)
 
 
+def a_bucket_is_a_key_space_of_its_own(c):
+    there = ['--bucket', '7']
+    c.must('put', 'both', 'in 0', '-c', 'strong')
+    equal(c.run('get', 'both', '-c', 'strong', *there)[0], 3)
+    c.must('put', 'both', 'in 7', '-c', 'strong', *there)
+    equal((c.must('get', 'both', '-c', 'strong'), c.must('get', 'both', '-c', 'strong', *there)), (b'in 0', b'in 7'))
+    c.must('mput', 'a', '1', 'b', '2', '-c', 'strong', *there)
+    equal([row['value'] for row in c.json('mget', 'a', 'b', '-c', 'strong', *there)], ['1', '2'])
+    equal(c.must('incr', 'a', *there), b'2\n')
+    c.must('expire', 'a', '1h', *there)
+    equal(0 < int(c.must('ttl', 'a', *there)) <= 3600000, True)
+    wait_for('every replica has them', lambda: {row['key'] for row in c.json('scan', *there)} == {'a', 'b', 'both'})
+    equal('a' in {row['key'] for row in c.json('scan')}, False)
+    rows = c.must('export', '--prefix', 'b', *there)
+    c.must('load', '-', '-c', 'strong', '--bucket', '8', stdin=rows)
+    wait_for('they are there too', lambda: {row['key']: row['value'] for row in c.json('scan', '--bucket', '8')} ==
+             {'b': '2', 'both': 'in 7'})
+    # A lock holds its key there alone: the same key may be locked elsewhere meanwhile.
+    equal(c.must('lock', 'l', *there, c.kvctl, 'lock', 'l', 'true'), b'')
+    written = c.json('put', 'both', 'again', '-c', 'strong', '--receipt', *there)['id']
+    equal(c.must('outcome', written, *there), b'committed\n')
+    equal(c.run('outcome', written)[0], 3)
+    told = wait_for('all agree on it', lambda: [e for e in [c.json('explain', 'both', *there)] if e['state'] == 'agree'])[0]
+    equal((told['bucket'], [n['value_size'] for n in told['nodes']]), (7, [len('again')] * 3))
+    equal((c.json('explain', 'both')['bucket'], c.run('explain', 'both', '--bucket', '9')[0]), (0, 3))
+    contains(c.must('explain', 'both', *there), b'bucket 7, partition ')
+    contains(c.must('complete', '--', 'get', '--bucket', '8', 'bo'), b'both')
+    equal(c.must('complete', '--', 'get', '--bucket', '9', 'bo'), b'')
+    c.must('del', 'a', 'b', 'both', '-c', 'strong', *there)
+    wait_for('they are gone', lambda: c.json('scan', *there) == [])
+
+
 def main():
     tests = [values_come_back_byte_for_byte, the_environment_gives_way_to_flags, json_field_names_are_stable,
-             exit_codes_tell_what_happened, a_value_ends_with_its_time, several_keys_each_have_their_result,
+             exit_codes_tell_what_happened, a_bucket_is_a_key_space_of_its_own, a_value_ends_with_its_time, several_keys_each_have_their_result,
              a_scan_goes_on_at_its_cursor, what_export_wrote_load_reads,
              a_raw_export_of_each_replica_is_the_same_and_can_be_loaded, bad_lines_are_told_and_the_rest_is_loaded,
              status_says_what_can_be_lost_as_nodes_die, a_development_cluster_keeps_its_ports_and_data]

@@ -96,6 +96,25 @@ def a_request_is_counted_where_it_was_answered(cluster):
     equal(total('kvd_request_latency_seconds{op="put",level="strong",stat="max"}') > 0, True)
 
 
+def waiting_and_the_answers_of_replicas_are_measured(cluster):
+    nodes, names = addresses(cluster), ['n1', 'n2', 'n3']
+    for i in range(10):
+        cluster.must('put', '-c', 'strong', f'measured/{i}', 'value')
+
+    def took(what, op):
+        return sum(samples(node).get(f'kvd_replica_duration_seconds_{what}{{peer="{peer}",op="{op}"}}', 0)
+                   for node in nodes for peer in names)
+    # Each put had two other replicas, both of which answer in the end.
+    wait_for('the answers show', lambda: took('count', 'write') >= 20)
+    equal(took('sum', 'write') > 0, True)
+    for node, own in zip(nodes, names):
+        told = samples(node)
+        equal([name for name in told if name.startswith('kvd_replica_duration') and f'peer="{own}"' in name], [])
+        equal(told['kvd_queue_limit'], 4096 * told['kvd_shards'])
+        equal(told['kvd_queue_delay_seconds_count{class="peer"}'] > 0, True)
+    equal(sum(samples(node)['kvd_queue_delay_seconds_count{class="client"}'] for node in nodes) >= 10, True)
+
+
 def the_metrics_are_what_prometheus_takes(cluster):
     tool = find_promtool(ROOT)
     if not tool:
@@ -207,8 +226,8 @@ def a_node_that_dies_shows_on_the_others(cluster):
 
 def main():
     tests = [the_addresses_are_written_down, a_node_in_good_order_says_so,
-             a_request_is_counted_where_it_was_answered, the_metrics_are_what_prometheus_takes,
-             every_metric_is_in_the_document, status_json_is_the_same_model_as_status,
+             a_request_is_counted_where_it_was_answered, waiting_and_the_answers_of_replicas_are_measured,
+             the_metrics_are_what_prometheus_takes, every_metric_is_in_the_document, status_json_is_the_same_model_as_status,
              what_is_no_reading_is_refused, requests_in_one_packet_are_answered_in_turn,
              there_is_a_limit_of_connections, a_port_that_is_taken_does_not_keep_a_node_from_serving,
              a_node_that_dies_shows_on_the_others]

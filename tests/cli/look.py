@@ -175,6 +175,12 @@ def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
         equal('n4' in told['move']['to'], True)
         contains(' '.join(told['notes']), 'strong requests need a majority of its present and of its new replicas')
         contains(' '.join(told['notes']), 'n4 is becoming a replica')
+        whole = ctl.json('status')
+        equal((whole['state'], whole['cluster']['moves']), ('degraded', len(moves)))
+        equal((whole['partitions_without_quorum'], whole['nodes_losable']), (0, 0))
+        for part in ('n4 is down', 'every key has 3 replicas', f'{len(moves)} partitions are moving', 'no further node can be lost'):
+            contains(whole['verdict'], part)
+        equal((whole['nodes'][3]['name'], whole['nodes'][3]['state']), ('n4', 'down'))
     finally:
         node.process.kill()
         node.process.wait(60)
@@ -193,6 +199,9 @@ def a_node_that_is_down_is_owed_a_hint(ctl):
     equal((told['state'], node_of(told, 'n2')['holds']), ('partial', 'no answer'))
     keepers = [n for n in told['nodes'] if any(h['target'] == 'n2' and h['key'] for h in n.get('hints', []))]
     equal(len(keepers) > 0, True)
+    whole = ctl.json('status')
+    equal((whole['state'], [n['state'] for n in whole['nodes']]), ('degraded', ['up', 'down', 'up']))
+    contains(whole['verdict'], '2 of 3 nodes up; n2 is down; every key has 2 replicas of 3')
     found = rules(ctl, 10)
     contains(found['node.down']['next'], 'kvctl node add ADDRESS --replace n2')
     equal(ctl.run('health')[0], 0)
@@ -272,6 +281,9 @@ def a_damaged_record_is_told_until_the_node_meets_it(ctl):
     contains(' '.join(told['notes']), '1 of 3 replicas serves it: no majority')
     ctl.run('get', 'damaged', '-c', 'strong', '--timeout', '2s')
     wait_for('n3 stops, saying why', lambda: 'does not match its checksum; replace this node' in log_of(ctl, 'n3'))
+    whole = wait_for('it is seen to be gone', lambda: [s for s in [ctl.json('status', codes=(0, 5))] if s['nodes_up'] == 1])[0]
+    equal((whole['state'], whole['partitions_without_quorum']), ('quorum_lost', 16))
+    contains(whole['verdict'], 'n2 and n3 are down; strong requests are refused for keys in 16 of 16 partitions')
 
 
 def main():

@@ -70,6 +70,22 @@ def every_node_and_partition_is_shown(ctl, browser):
     equal(browser.run('document.getElementById("map").width > 300'), True)
 
 
+def a_node_leads_to_its_own_page(ctl, browser):
+    links = '[...document.querySelectorAll("#nodes tbody th a")].map(e => e.textContent + " " + e.href)'
+    wait_for('the others have said where their pages are', lambda: browser.run(links) ==
+             [f'{name} http://{address(ctl, i)}/' for i, name in ((1, 'n2'), (2, 'n3'))])
+    # Rows are made anew every other second; who stands on a link stays there.
+    browser.run('document.querySelector("#nodes tbody th a").focus(); window.before = document.activeElement')
+    wait_for('the rows are new', lambda: not browser.run('window.before.isConnected'))
+    equal(browser.run('document.activeElement.textContent'), 'n2')
+    browser.run('document.querySelector("#nodes tbody th a").click()')
+    wait_for('it is the page of n2', lambda: browser.run('location.host') == address(ctl, 1) and 'n2 this' in (
+        browser.run('(document.querySelector("#nodes tbody tr:nth-child(2) th") || {}).innerText') or ''))
+    browser.asked.clear()
+    browser.open(f'http://{address(ctl)}/')
+    wait_verdict(browser, 'Healthy')
+
+
 def requests_show_as_rates_and_latencies(ctl, browser):
     def drawn():
         for i in range(20):
@@ -90,10 +106,10 @@ def nothing_comes_from_elsewhere(ctl, browser):
 def it_is_worked_by_keyboard(ctl, browser):
     reached = []
     browser.run('document.activeElement.blur()')
-    for _ in range(12):
+    for _ in range(14):
         browser.press('Tab', number=9)
         reached.append(browser.run('document.activeElement.id || document.activeElement.innerText'))
-    for expected in ('Skip to the verdict', 'pause', 'all', 'map', 'rate', 'latency', 'metrics'):
+    for expected in ('Skip to the verdict', 'pause', 'n2', 'n3', 'all', 'map', 'rate', 'latency', 'metrics'):
         equal(expected in reached, True)
     browser.run('document.getElementById("map").focus()')
     browser.press('ArrowRight', number=39)
@@ -149,6 +165,7 @@ def a_dead_node_is_said_at_once(ctl, browser):
     for i in range(50):
         ctl.must('put', f'missed/{i}', 'value')
     wait_for('the row of n3', lambda: 'down' in text(browser, '#nodes tbody tr:nth-child(3)'))
+    equal(browser.run('document.querySelectorAll("#nodes tbody tr:nth-child(3) a").length'), 0)
     wait_for('squares short of a replica', lambda: '16 short of a replica' in browser.run(
         'document.getElementById("map").getAttribute("aria-label")'))
     equal(browser.run(CONTRAST), [])
@@ -181,7 +198,7 @@ def a_page_whose_node_is_gone_says_so(ctl, browser):
     wait_verdict(browser, 'Healthy')
 
 
-TESTS = [the_verdict_comes_first, every_node_and_partition_is_shown, requests_show_as_rates_and_latencies,
+TESTS = [the_verdict_comes_first, every_node_and_partition_is_shown, a_node_leads_to_its_own_page, requests_show_as_rates_and_latencies,
          nothing_comes_from_elsewhere, it_is_worked_by_keyboard, a_screen_reader_finds_names,
          text_is_legible_in_light_and_dark, a_dead_node_is_said_at_once, a_narrow_window_needs_no_scrolling_sideways,
          a_node_that_returns_makes_it_whole_again, a_page_whose_node_is_gone_says_so]

@@ -92,6 +92,35 @@ static void a_node_says_when_it_may_be_used_that_it_lives_and_that_it_ends(void 
 	process_kill(&c->nodes[0]);
 }
 
+static uint64_t monotonic_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void a_reload_is_told_with_its_time_and_its_end(void **state)
+{
+	struct manager m;
+	manager_open(&m);
+	struct cluster *c = cluster_new_unformed(&(struct cluster_options){.nodes = 1});
+	struct process *p = &c->nodes[0];
+	assert_told(&m, "READY=1\nSTATUS=");
+	for (int i = 0; i < 2; i++) {
+		uint64_t before_us = monotonic_us();
+		assert_int_equal(kill(p->pid, SIGHUP), 0);
+		assert_told(&m, "RELOADING=1");
+		/* systemd takes a reload for the one it asked for only by a time that is not before its signal. */
+		const char *at = strstr(m.last, "\nMONOTONIC_USEC=");
+		assert_non_null(at);
+		uint64_t told_us = strtoull(strchr(at, '=') + 1, NULL, 10);
+		assert_in_range(told_us, before_us, monotonic_us());
+		assert_told(&m, "READY=1");
+		assert_null(strstr(m.last, "STATUS")); /* only the first one has it */
+	}
+	process_kill(p);
+}
+
 /** The thread of this name, or 0. */
 static pid_t find_thread(pid_t process, const char *name)
 {
@@ -166,6 +195,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		harness_test(a_node_says_when_it_may_be_used_that_it_lives_and_that_it_ends),
+		harness_test(a_reload_is_told_with_its_time_and_its_end),
 		harness_test(a_loop_that_hangs_silences_the_watchdog),
 	};
 	if (!may_stop_threads())

@@ -470,11 +470,14 @@ static void lost_files_are_refused(void **state)
 	discard(s);
 }
 
-static void damaged_table_file_is_an_error_not_a_wrong_answer(void **state)
+enum { DAMAGED_BATCHES = 30 };
+
+/** A store with batches 1 to DAMAGED_BATCHES in table files, the first block of each of them damaged. */
+static struct store *open_damaged(void)
 {
 	new_path();
 	struct store *s = open_or_fail(/* create= */ true);
-	for (uint32_t number = 1; number <= 30; number++)
+	for (uint32_t number = 1; number <= DAMAGED_BATCHES; number++)
 		assert_int_equal(numbered_write(s, number, true), KV_OK);
 	s = reopen(s);
 	store_close(s);
@@ -491,7 +494,12 @@ static void damaged_table_file_is_an_error_not_a_wrong_answer(void **state)
 			flip_bit(path, 100, 3);
 	}
 	closedir(directory);
-	s = open_or_fail(/* create= */ false);
+	return open_or_fail(/* create= */ false);
+}
+
+static void damaged_table_file_is_an_error_not_a_wrong_answer(void **state)
+{
+	struct store *s = open_damaged();
 	struct store_scan *scan;
 	struct store_row row;
 	enum kv_status status = KV_OK;
@@ -512,6 +520,34 @@ static void damaged_table_file_is_an_error_not_a_wrong_answer(void **state)
 	struct buf got = BUF_INIT;
 	assert_int_equal(store_get(s, STORE_META, slice_str("last"), false, &got), KV_CORRUPT);
 	assert_int_equal(numbered_write(s, 31, true), KV_CORRUPT);
+	discard(s);
+}
+
+static void a_look_at_a_damaged_block_tells_it_and_the_store_goes_on(void **state)
+{
+	struct store *s = open_damaged();
+	struct error failure;
+	uint32_t unreadable = 0;
+	for (uint32_t number = 1; number <= DAMAGED_BATCHES; number++) {
+		char key[32];
+		snprintf(key, sizeof key, "batch-%08u-0", number);
+		CLEANUP(buf_release) struct buf got = BUF_INIT;
+		buf_append_str(&got, "untouched");
+		enum store_table table = (enum store_table)(number % STORE_TABLE_COUNT);
+		enum kv_status status = store_look(s, table, slice_str(key), &got);
+		assert_int_equal(slice_equal(buf_slice(&got), slice_str("untouched")), status != KV_OK);
+		if (status == KV_OK)
+			continue; /* in a block that is whole */
+		assert_int_equal(status, KV_CORRUPT);
+		unreadable++;
+	}
+	assert_true(unreadable > 0);
+	/* As if nobody had asked. */
+	CLEANUP(buf_release) struct buf got = BUF_INIT;
+	assert_false(store_rocks_failure(s, &failure));
+	assert_int_equal(numbered_write(s, DAMAGED_BATCHES + 1, true), KV_OK);
+	assert_int_equal(store_look(s, STORE_META, slice_str("last"), &got), KV_OK);
+	assert_int_equal(load_le32(got.data), DAMAGED_BATCHES + 1);
 	discard(s);
 }
 
@@ -597,6 +633,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(damage_that_looks_like_the_end_of_the_log_is_refused),
 		cmocka_unit_test(lost_files_are_refused),
 		cmocka_unit_test(damaged_table_file_is_an_error_not_a_wrong_answer),
+		cmocka_unit_test(a_look_at_a_damaged_block_tells_it_and_the_store_goes_on),
 		cmocka_unit_test(failed_write_is_final_and_in_doubt),
 		cmocka_unit_test(missing_store_is_not_found),
 		cmocka_unit_test(cold_key_answers_again_until_it_is_read),

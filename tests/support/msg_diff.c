@@ -16,6 +16,7 @@ static const char *differ_hello(const struct msg_hello *a, const struct msg_hell
 	SAME(boot_nonce);
 	SAME_BYTES(name);
 	SAME_BYTES(peer_address);
+	SAME_BYTES(http_address);
 	SAME(map_epoch);
 	SAME(frame_size_max);
 	SAME(window);

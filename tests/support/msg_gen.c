@@ -117,6 +117,7 @@ static void gen_hello(struct rng *rng, struct arena *arena, struct msg_hello *h)
 	h->boot_nonce = number(rng, 64);
 	h->name = bytes(rng, arena, 0, NAME_SIZE_MAX);
 	h->peer_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX);
+	h->http_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX);
 	h->map_epoch = number(rng, 64);
 	h->frame_size_max = number32(rng);
 	h->window = number32(rng);

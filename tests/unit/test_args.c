@@ -50,8 +50,8 @@ static void flags_may_stand_anywhere(void **state)
 	struct line line;
 	struct args args;
 	CLEANUP(buf_release) struct buf why = BUF_INIT;
-	int first = parse(&line, "kvctl key -o json value --timeout=5s -c strong --ttl 1m --acks all", &args, ALL,
-			  false, &why);
+	int first = parse(&line, "kvctl key -o json value --timeout=5s -c strong --ttl 1m --acks all --bucket 9",
+			  &args, ALL, false, &why);
 	assert_int_equal(first, line.count - 2);
 	assert_string_equal(line.words[first], "key");
 	assert_string_equal(line.words[first + 1], "value");
@@ -60,6 +60,7 @@ static void flags_may_stand_anywhere(void **state)
 	assert_int_equal(args.level, KV_LEVEL_STRONG);
 	assert_int_equal(args.ttl_ms, 60000);
 	assert_int_equal(args.acks, KV_ACKS_ALL);
+	assert_int_equal(args.bucket, 9);
 	assert_true(args_typed(&args, FLAG_TTL));
 	assert_false(args_given(&args, FLAG_RECEIPT));
 }

@@ -59,6 +59,28 @@ static void sums_and_concatenations_are_made_at_the_replicas_value(void **state)
 	cluster_free(c);
 }
 
+/** How often node OF has answered node AT's rounds of that kind. */
+static uint64_t answers(const struct cluster *c, node_id at, node_id of, enum replica_work work)
+{
+	return stats_of(c, at).peer_took[of][work].count;
+}
+
+/** Each answer was noted twice once. */
+static void an_answer_of_a_replica_is_noted_once(void **state)
+{
+	struct cluster *c = cluster_new(3, 0);
+	assert_int_equal(call(c, 0, OP_PUT, "k", "one", strong), KV_OK);
+	assert_int_equal(answers(c, 0, 1, REPLICA_WRITE), 1);
+	assert_int_equal(answers(c, 0, 2, REPLICA_WRITE), 1);
+	assert_int_equal(answers(c, 0, 0, REPLICA_WRITE), 0); /* oneself is no peer */
+	assert_int_equal(answers(c, 0, 1, REPLICA_READ), 0);
+	assert_reads(c, 0, "k", "one");
+	assert_int_equal(answers(c, 0, 1, REPLICA_READ), 1);
+	assert_int_equal(answers(c, 0, 1, REPLICA_WRITE), 1);
+	assert_int_equal(answers(c, 1, 0, REPLICA_WRITE), 0); /* who is asked notes nothing */
+	cluster_free(c);
+}
+
 static void a_key_written_again_and_again_needs_one_round_a_write(void **state)
 {
 	struct cluster *c = cluster_new(3, 0);
@@ -287,6 +309,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conditions_are_judged_on_the_present_value),
 		cmocka_unit_test(sums_and_concatenations_are_made_at_the_replicas_value),
+		cmocka_unit_test(an_answer_of_a_replica_is_noted_once),
 		cmocka_unit_test(a_key_written_again_and_again_needs_one_round_a_write),
 		cmocka_unit_test(a_fence_once_used_refuses_lower_ones),
 		cmocka_unit_test(a_retry_through_another_node_is_the_same_write),

@@ -114,6 +114,10 @@ static void fill_model(void)
 	}
 	hist_init(&model.sync_us);
 	hist_init(&model.loop_lag_us);
+	hist_init(&model.queue_us[OPSTATS_QUEUE_CLIENT]);
+	hist_init(&model.queue_us[OPSTATS_QUEUE_PEER]);
+	hist_add(&model.queue_us[OPSTATS_QUEUE_PEER], 7);
+	model.core.peer_took[1][REPLICA_WRITE] = (struct replica_took){.count = 3, .us = 4500};
 	model.map = &map;
 	model.version = slice_str("1.2");
 	model.index = 0;
@@ -165,6 +169,12 @@ static void the_model_shows(void **state)
 	assert_line(text, "kvd_request_latency_seconds{op=\"get\",level=\"strong\",stat=\"max\"} 0.001000");
 	assert_line(text, "kvd_wal_sync_duration_seconds_bucket{le=\"0.001\"} 0");
 	assert_line(text, "kvd_partitions{state=\"settled\"} 15");
+	assert_line(text, "# TYPE kvd_replica_duration_seconds summary");
+	assert_line(text, "kvd_replica_duration_seconds_sum{peer=\"n_2_\",op=\"write\"} 0.004500");
+	assert_line(text, "kvd_replica_duration_seconds_count{peer=\"n_2_\",op=\"write\"} 3");
+	assert_line(text, "kvd_replica_duration_seconds_count{peer=\"n_2_\",op=\"read\"} 0");
+	assert_line(text, "kvd_queue_delay_seconds_count{class=\"peer\"} 1");
+	assert_line(text, "kvd_queue_delay_seconds_sum{class=\"client\"} 0.000000");
 	assert_null(strstr(text, "n3")); /* a removed node is no peer */
 	assert_null(strstr(text, "op=\"put\""));
 }

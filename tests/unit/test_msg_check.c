@@ -140,6 +140,7 @@ static void hello_names_a_kind_and_a_range(void **state)
 	verdict_after(hello, (m.reply = true, m.hello.status = KV_VERSION, m.hello.proto_min = 0), KV_OK);
 	verdict_after(hello, m.hello.name = of_size(NAME_SIZE_MAX + 1), KV_TOO_LARGE);
 	verdict_after(hello, m.hello.peer_address = of_size(ADDRESS_SIZE_MAX + 1), KV_TOO_LARGE);
+	verdict_after(hello, m.hello.http_address = of_size(ADDRESS_SIZE_MAX + 1), KV_TOO_LARGE);
 	verdict_after(hello, m.hello.auth_mechanisms = of_size(AUTH_MECHANISMS_SIZE_MAX + 1), KV_TOO_LARGE);
 	verdict_after(hello, m.hello.message = of_size(MESSAGE_SIZE_MAX + 1), KV_TOO_LARGE);
 }
