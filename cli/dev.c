@@ -191,7 +191,7 @@ bool dev_wait_stopped(struct dev_node *nodes, unsigned count, usec_t timeout_us)
 {
 	usec_t until_us = clock_mono_us() + timeout_us;
 	for (unsigned i = 0; i < count; i++) {
-		while (dev_node_pid(&nodes[i]) != 0) {
+		while (dev_node_pid(&nodes[i]) != 0 || dev_node_holds_store(&nodes[i])) {
 			if (clock_mono_us() > until_us)
 				return false;
 			poll(NULL, 0, POLL_MS);

@@ -131,6 +131,19 @@ pid_t dev_node_pid(const struct dev_node *node)
 	return (pid_t)pid;
 }
 
+bool dev_node_holds_store(const struct dev_node *node)
+{
+	char path[DEV_PATH_SIZE];
+	node_path(node, "data/store/LOCK", path); /* RocksDB's, a lock of fcntl(2) */
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	bool held = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return held;
+}
+
 void dev_node_signal(const struct dev_node *node, int signal_number)
 {
 	pid_t pid = dev_node_pid(node);

@@ -37,6 +37,12 @@ MUST_USE enum kv_status dev_node_create(const struct dev_node *node, unsigned nu
 /** The number of its running process, or 0. */
 pid_t dev_node_pid(const struct dev_node *node);
 
+/**
+ * True while a process has the node's store open. That outlives dev_node_pid() for a moment: the first thread of a killed process
+ * ends though another still waits for the disk.
+ */
+bool dev_node_holds_store(const struct dev_node *node);
+
 /** Starts KVD, detached from the terminal. KV_IO. */
 MUST_USE enum kv_status dev_node_start(struct dev_node *node, const char *kvd, struct error *err);
 

@@ -381,10 +381,8 @@ static bool bridge_to_anything(struct linear *l, const struct history_op *horizo
 	return false;
 }
 
-enum taken { TAKEN_WELL, TAKEN_IN_VAIN, TAKEN_MISFIT };
-
-/* Does all goals from the topmost down, then goes on with the search. MISFIT: one of them does not fit what those above leave. */
-static enum taken goals_take(struct linear *l)
+/* Does all goals from the topmost down, if each fits what those above it leave, then goes on with the search. */
+static bool goals_take(struct linear *l)
 {
 	struct model_state before = l->state;
 	uint32_t base = l->base, first_open = l->first_open, top = l->goal_count, taken = top;
@@ -407,7 +405,7 @@ static enum taken goals_take(struct linear *l)
 		flip(l, l->goals[i].item);
 	l->first_open = first_open;
 	l->state = before;
-	return taken > base ? TAKEN_MISFIT : found ? TAKEN_WELL : TAKEN_IN_VAIN;
+	return found;
 }
 
 /* An operation whose effect depends on what it finds may need another one before it. */
@@ -429,9 +427,10 @@ static bool linear_bridge(struct linear *l, const struct history_op *horizon, ui
 	else if (want.kind == WANT_NUMBER)
 		fits &= content_is_number(l->state.content, &number) && number == want.number;
 	if (fits) {
-		enum taken taken = goals_take(l);
-		if (taken != TAKEN_MISFIT || want.kind != WANT_ANY || !builds_on(l->ops[top->item]))
-			return taken == TAKEN_WELL;
+		if (goals_take(l))
+			return true;
+		if (want.kind != WANT_ANY || !builds_on(l->ops[top->item]))
+			return false;
 	}
 	if (want.kind == WANT_ANY)
 		return bridge_to_anything(l, horizon, vague);

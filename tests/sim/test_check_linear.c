@@ -140,6 +140,13 @@ static void sizes_tell_lost_and_repeated_appends(void **state)
 	BAD("1- append v1 size=3\n2- append v2 size=4\n3-4 append v3 size=5 res=13");
 }
 
+/* Seed 38690: the append fits as it is, but only behind the delete does it lead to what is seen later. */
+static void an_append_in_doubt_may_need_a_delete_in_doubt_before_it(void **state)
+{
+	GOOD("1-2 put v1 size=9 ver=10\n3- delete if=v1\n4- append v2 size=4\n5-6 put v3 if_ver=10 failed ver=30\n"
+	     "7-8 append v4 size=5 res=9");
+}
+
 static void a_content_may_end_in_appends_in_doubt(void **state)
 {
 	GOOD("1-2 put v1\n3-4 append v2 doubt\n5- append v3\n6-7 get v1+v3+v2\n8-9 get v1+v3+v2");
@@ -334,6 +341,7 @@ int main(void)
 		cmocka_unit_test(additions_start_anew_after_a_delete_and_fail_on_text),
 		cmocka_unit_test(appends_build_a_content),
 		cmocka_unit_test(sizes_tell_lost_and_repeated_appends),
+		cmocka_unit_test(an_append_in_doubt_may_need_a_delete_in_doubt_before_it),
 		cmocka_unit_test(a_content_may_end_in_appends_in_doubt),
 		cmocka_unit_test(an_outcome_decides_a_doubt),
 		cmocka_unit_test(a_write_refused_for_its_fence_says_nothing_of_its_condition),
