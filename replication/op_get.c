@@ -25,10 +25,13 @@ static bool session_has_forgotten(const struct op *op)
 	return op->session.overflowed && version_is_none(op->session.seen);
 }
 
+/** Others are asked whether a copy is fresh: while the row changes both sets, since the old one may have been left behind. */
+static bool asks_how_old(const struct op *op) { return op->level == LEVEL_BOUNDED && op->wide; }
+
 /** Who is asked. New members do not have all that was acknowledged yet, so only what both sets decide asks them, or who repairs. */
 static uint32_t get_asked(const struct op *op)
 {
-	return is_strong(op) || op->internal ? op_everyone(op) : op->row.old;
+	return is_strong(op) || op->internal || asks_how_old(op) ? op_everyone(op) : op->row.old;
 }
 
 static struct need get_need(const struct op *op)
@@ -38,9 +41,14 @@ static struct need get_need(const struct op *op)
 		return op_majority(op);
 	if (op->internal)
 		return need_all(&op->row);
+	struct need need = need_old(1);
 	if (op->acks == ACKS_ALL || (is_session(op) && session_has_forgotten(op)))
-		return need_old(old);
-	return need_old(op->acks == ACKS_MAJORITY || (op->level == LEVEL_BOUNDED && op->wide) ? majority : 1);
+		need = need_old(old);
+	else if (op->acks == ACKS_MAJORITY || asks_how_old(op))
+		need = need_old(majority);
+	if (asks_how_old(op))
+		need.next = op_majority(op).next;
+	return need;
 }
 
 /** This node's own copy answers, or all do. */

@@ -155,13 +155,16 @@ void staleness_write_over(struct node_core *core, const struct op *op)
 		own_has(&core->staleness, hash_of(op), op->version);
 }
 
-/** What a majority of the old members stored is known: new ones need not have it yet. */
+/**
+ * What was acknowledged before the read began is known. While the row changes a majority of each set must have answered: the new
+ * members may have gone on alone, and only they refuse who does not know that yet.
+ */
 static bool told_majority(const struct op *op)
 {
 	uint32_t bits = 0;
 	for (uint32_t i = 0; i < op->row.count; i++)
 		bits |= op->replies[i].valid ? 1u << i : 0;
-	return row_old_majority(&op->row, bits);
+	return row_majority(&op->row, bits);
 }
 
 /** Position of this node's own copy in the operation's row; -1 if it has none, or one that is still being filled. */

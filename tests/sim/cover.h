@@ -30,8 +30,12 @@
 	X(corrupt_records)                                                                                         \
 	X(lost_disks)                                                                                              \
 	X(hellos_refused)                                                                                          \
-	X(maps)      /* decided in runs */                                                                         \
-	X(late_maps) /* that nodes took long after others */                                                       \
+	X(maps)         /* decided in runs */                                                                      \
+	X(late_maps)    /* that nodes took long after others */                                                    \
+	X(deaf_nodes)   /* spells in which one missed writes */                                                    \
+	X(mute_ballots) /* accepts of them that reached nobody */                                                  \
+	X(held_frames)                                                                                             \
+	X(late_rows) /* maps that a member of a row to be changed took late */                                     \
 	X(changes_asked)                                                                                           \
 	X(changes_done)                                                                                            \
 	X(changes_add)                                                                                             \

@@ -49,6 +49,7 @@ void faults_start(struct sim *sim)
 	faults_node_start(sim);
 	faults_disk_start(sim);
 	fault_repeat(sim, storm_begins, o->storm_every_us);
+	aim_start(sim);
 	admin_start(sim);
 }
 

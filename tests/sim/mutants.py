@@ -20,7 +20,7 @@ import sys
 # Noticed only after many seeds, or not yet: scripts/mutants hunts them.
 SLOW = {
     'failshort', 'prepver', 'linack', 'deadprom', 'crashprom', 'yfail',
-    'nojoint', 'noepoch', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'onesource', 'nodrop', 'dropearly',
+    'noepoch', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'nodrop', 'dropearly',
     'gctime', 'gcweak', 'gcabsent', 'gcnovirt', 'gclin', 'losedisk2', 'treetwice', 'treeunready',
 }
 # What only a cluster that changes can show: hunted with --membership.

@@ -108,7 +108,10 @@ void node_save_map(struct sim_node *n, uint32_t core, const struct map_desc *map
 	struct buf bytes = BUF_INIT;
 	enum kv_status status = codec_map_encode(map, &bytes);
 	KV_ASSERT(status == KV_OK);
-	if (o->late_max_us == 0 || n->sim->healed || rng_below(&n->sim->change_rng, 100) >= o->late_pct) {
+	bool late = o->late_max_us && !n->sim->healed && rng_below(&n->sim->change_rng, 100) < o->late_pct;
+	usec_t late_us = late ? rng_between(&n->sim->change_rng, 1, o->late_max_us) : 0;
+	usec_t aimed_us = aim_at_map(n->sim, n, map);
+	if (late_us == 0 && aimed_us == 0) {
 		save_encoded(n, core, bytes);
 		return;
 	}
@@ -119,8 +122,9 @@ void node_save_map(struct sim_node *n, uint32_t core, const struct map_desc *map
 	event->boot = n->boot;
 	buf_release(&event->bytes); /* an event that is used again has the memory of its last frame */
 	event->bytes = bytes;
-	n->sim->cover.late_maps++;
-	sim_at(n->sim, event, n->sim->now_us + rng_between(&n->sim->change_rng, 1, o->late_max_us));
+	n->sim->cover.late_maps += late;
+	n->sim->cover.late_rows += aimed_us > 0;
+	sim_at(n->sim, event, n->sim->now_us + MAX(late_us, aimed_us));
 }
 
 static void on_map_saved(struct sim_node *n, const struct buf *bytes)

@@ -51,13 +51,28 @@
 	X(change, "nodes are added, removed and replaced")                                                         \
 	X(tide, "clients rest all at once, so that there is time for changes")                                     \
 	X(rows, "replicas of the keys change without need, all the time")                                          \
-	X(late, "nodes take a new map long after others")
+	X(late, "nodes take a new map long after others")                                                          \
+	X(aim, "members of a row miss writes, learn of its change last, are answered late")
 
 enum sim_class {
 #define SIM_CLASS_(name, text) SIM_CLASS_##name,
 	SIM_CLASSES(SIM_CLASS_)
 #undef SIM_CLASS_
 		SIM_CLASS_COUNT
+};
+
+/* Faults that know what they hit (aim.h). */
+struct sim_aim {
+	bool on;
+	usec_t deaf_every_us,
+		deaf_max_us; /* mean time between spells in which members of the keys' rows miss writes */
+	uint32_t mute_pct;   /* of the accepts of a ballot: reach nobody, and their sender is silent for a while */
+	uint32_t hold_pct;   /* of them: late by as much as HOLD_MAX_US */
+	uint32_t hold_open_pct; /* of the answers of old members of a row that changes: the same */
+	usec_t hold_max_us;
+	uint32_t
+		late_row_pct; /* of maps that change a key's row: most of its members take it late by as much as LATE_MAX_US */
+	usec_t late_max_us;
 };
 
 /* Operations FIRST to LAST, counted from 0 in the order they are drawn, are not made. */
@@ -99,6 +114,8 @@ struct sim_options {
 	bool rows_move;            /* replicas of the keys change without need, as soon as they have changed */
 	uint32_t late_pct;         /* of maps that a node takes: made durable late */
 	usec_t late_max_us;        /* by so much at most */
+
+	struct sim_aim aim; /* fixed: none */
 
 	/* The clients. */
 	uint32_t client_count;

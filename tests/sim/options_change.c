@@ -171,6 +171,25 @@ static void draw_purges(struct rng *r, struct sim_options *o)
 	o->mix.ask_pct = percent(r, 30) ? 50 : 0;
 }
 
+/** Ballots that end after what they did not see was purged, and members that lack what was written since. */
+static void draw_stale_ballots(struct rng *r, struct sim_options *o)
+{
+	struct sim_aim *a = &o->aim;
+	a->on = true;
+	o->rows_move = false;
+	o->replica_timeout_us = rng_between(r, 300, 1000) * USEC_PER_MSEC;
+	o->exchange_interval_us = 20 * USEC_PER_SEC;
+	o->drop_ppm = percent(r, 30) ? (uint32_t)rng_between(r, 1000, 50000) : 0;
+	o->lag_max_ms = (uint32_t)rng_between(r, 100, 800);
+	o->client_count = (uint32_t)rng_between(r, 3, 6);
+	a->hold_pct = percent(r, 70) ? (uint32_t)rng_between(r, 20, 60) : 0;
+	a->hold_max_us = rng_between(r, 100, 800) * USEC_PER_MSEC;
+	if (percent(r, 60)) {
+		a->deaf_every_us = rng_between(r, 50, 500) * USEC_PER_MSEC;
+		a->deaf_max_us = rng_between(r, 100, 1000) * USEC_PER_MSEC;
+	}
+}
+
 /**
  * A crowded key, and disks that are lost when they have just acknowledged something: what they said is still under way when another
  * node has taken their place.
@@ -197,6 +216,38 @@ static void draw_losing(struct rng *r, struct sim_options *o)
 	o->mix = (struct sim_mix){
 		.session_count = 1, .presence_pct = 30, .condition_pct = (uint32_t)rng_between(r, 0, 80)};
 	o->mix.chain_pct = (uint32_t)rng_between(r, 0, 80);
+}
+
+/**
+ * A storm in which what the handover of a row guards against is brought about: members that lack what others have, that learn last
+ * that they have successors, answers to moves that were given up. Few writes, and reads right after.
+ */
+static void draw_handovers(struct rng *r, struct sim_options *o)
+{
+	draw_storm(r, o);
+	struct sim_aim *a = &o->aim;
+	a->on = true;
+	o->lost_every_us = 0;
+	o->drop_ppm = percent(r, 30) ? (uint32_t)rng_between(r, 1000, 50000) : 0;
+	o->cut_every_us = o->slow_every_us = 0;
+	o->hints_max = 1;
+	o->client_count = SIM_CLIENTS_MAX;
+	o->think_us = rng_between(r, 50, 200) * USEC_PER_MSEC;
+	o->exchange_interval_us = 20 * USEC_PER_SEC;
+	if (percent(r, 70)) {
+		a->deaf_every_us = rng_between(r, 100, 1000) * USEC_PER_MSEC;
+		a->deaf_max_us = rng_between(r, 300, 2000) * USEC_PER_MSEC;
+	}
+	if (percent(r, 60)) {
+		a->late_row_pct = (uint32_t)rng_between(r, 20, 80);
+		a->late_max_us = rng_between(r, 500, 5000) * USEC_PER_MSEC;
+	}
+	a->hold_open_pct = percent(r, 40) ? (uint32_t)rng_between(r, 20, 60) : 0;
+	a->mute_pct = percent(r, 30) ? (uint32_t)rng_between(r, 5, 30) : 0;
+	a->hold_max_us = rng_between(r, 200, 3000) * USEC_PER_MSEC;
+	o->key_count = (uint32_t)rng_between(r, 1, 3);
+	o->strong_pct = (uint32_t)rng_between(r, 30, 95);
+	o->get_pct = (uint32_t)rng_between(r, 50, 80);
 }
 
 static void draw_tides(struct rng *r, struct sim_options *o)
@@ -226,10 +277,15 @@ void sim_options_add_changes(struct sim_options *o)
 		draw_restless(&r, o);
 		break;
 	case 1:
-		draw_storm(&r, o);
+		if (o->seed / 5 % 2)
+			draw_handovers(&r, o);
+		else
+			draw_storm(&r, o);
 		break;
 	case 2:
 		draw_purges(&r, o);
+		if (o->seed / 5 % 2)
+			draw_stale_ballots(&r, o);
 		break;
 	case 3:
 		draw_losing(&r, o);
@@ -248,7 +304,9 @@ bool sim_options_take_out_of_changes(struct sim_options *o, enum sim_class class
 			: class == SIM_CLASS_tide ? &o->tide_us
 			: class == SIM_CLASS_late ? &o->late_max_us
 						  : NULL;
-	bool found = class == SIM_CLASS_rows && o->rows_move;
+	bool found = (class == SIM_CLASS_rows && o->rows_move) || (class == SIM_CLASS_aim && o->aim.on);
+	if (class == SIM_CLASS_aim)
+		o->aim = (struct sim_aim){0};
 	if (class == SIM_CLASS_rows)
 		o->rows_move = false;
 	if (!field || *field == 0)
@@ -272,4 +330,11 @@ void sim_options_print_changes(const struct sim_options *o, struct buf *out)
 	buf_printf(out, "%s late=%u%%/%" PRIu64, o->rows_move ? " rows_move" : "", o->late_pct, o->late_max_us);
 	buf_printf(out, " exchange_interval_us=%" PRIu64 " move_stuck_us=%" PRIu64 " tide_us=%" PRIu64 "/%" PRIu64,
 		   o->exchange_interval_us, o->move_stuck_us, o->tide_active_us, o->tide_us);
+	const struct sim_aim *a = &o->aim;
+	if (a->on)
+		buf_printf(out,
+			   " deaf_us=%" PRIu64 "/%" PRIu64 " mute=%u%% hold=%u%%,%u%%/%" PRIu64
+			   " late_row=%u%%/%" PRIu64,
+			   a->deaf_every_us, a->deaf_max_us, a->mute_pct, a->hold_pct, a->hold_open_pct,
+			   a->hold_max_us, a->late_row_pct, a->late_max_us);
 }

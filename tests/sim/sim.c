@@ -93,7 +93,9 @@ static void send_copies(struct sim *sim, const struct sim_event *about, const st
 	uint16_t from = about->from, to = about->node;
 	bool to_client = to >= sim->options.node_count, from_client = from >= sim->options.node_count;
 	bool may_repeat = !to_client && !from_client;
-	uint32_t copies = net_send(&sim->net, from, to, may_repeat, delays_us);
+	usec_t extra_us = 0;
+	bool hit = may_repeat && aim_at_frame(sim, from, to, m, &extra_us);
+	uint32_t copies = hit ? 0 : net_send(&sim->net, from, to, may_repeat, delays_us);
 	trace_add(&sim->trace, sim->now_us,
 		  copies == 0   ? TRACE_lost
 		  : copies == 1 ? TRACE_send
@@ -114,7 +116,7 @@ static void send_copies(struct sim *sim, const struct sim_event *about, const st
 		event->depth = depth;
 		if (copies == 2 && opcode_is_client(m->opcode) && !m->reply)
 			event->boot = sim->nodes[to].boot;
-		sim_at(sim, event, sim->now_us + delays_us[i]);
+		sim_at(sim, event, sim->now_us + delays_us[i] + extra_us);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "base/iheap.h"
 #include "base/rng.h"
 #include "tests/sim/admin.h"
+#include "tests/sim/aim.h"
 #include "tests/sim/costs.h"
 #include "tests/sim/cover.h"
 #include "tests/sim/maps.h"
@@ -73,6 +74,7 @@ struct sim {
 	struct workload work;
 	struct maps maps;
 	struct admin admin;
+	struct aim aim;
 	struct history history;
 	struct replicas replicas;
 	struct trace trace;

@@ -178,6 +178,20 @@ static void an_own_copy_is_not_trusted_after_the_row_has_changed_until_a_majorit
 	cluster_free(c);
 }
 
+/** Two old members do not know that the new ones have gone on without them: together they are a majority of the old row. */
+static void a_bounded_read_is_not_told_fresh_by_members_that_were_left_behind(void **state)
+{
+	struct cluster *c = joint(most);
+	end_move(c);
+	for (node_id i = 2; i <= 4; i++)
+		give_map(c, i);
+	assert_int_equal(call(c, 3, OP_PUT, "k", "v1", strong), KV_OK);
+	drop(c, 1, 2, OP_READ, FOR_REQUESTS);
+	struct msg_request bounded = {.level = LEVEL_BOUNDED, .staleness_ms = 1};
+	assert_int_not_equal(call(c, 1, OP_GET, "k", NULL, bounded), KV_OK);
+	cluster_free(c);
+}
+
 /* ---- fences ---- */
 
 static void requests_of_an_older_epoch_are_refused(void **state)
@@ -656,6 +670,7 @@ int main(void)
 		cmocka_unit_test(eventual_writes_count_in_the_old_row_and_reach_all),
 		cmocka_unit_test(reads_of_lower_levels_ask_the_old_row),
 		cmocka_unit_test(an_own_copy_is_not_trusted_after_the_row_has_changed_until_a_majority_was_read),
+		cmocka_unit_test(a_bounded_read_is_not_told_fresh_by_members_that_were_left_behind),
 		cmocka_unit_test(requests_of_an_older_epoch_are_refused),
 		cmocka_unit_test(a_replica_with_an_older_map_fetches_it_before_it_serves),
 		cmocka_unit_test(a_map_that_differs_elsewhere_does_no_harm),
