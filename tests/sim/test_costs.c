@@ -67,7 +67,7 @@ static void send(struct bench *b, uint16_t node, enum msg_opcode opcode, struct 
 	r.value_hash = r.value.size ? hash64(r.value) : 0;
 	r.deadline_ms = 2000;
 	r.receipt_wanted = true;
-	struct msg m = {.opcode = opcode, .id = b->asked, .request = r};
+	struct msg m = {.opcode = (uint16_t)opcode, .id = b->asked, .request = r};
 	sim_send(b->sim, sim_client_end(b->sim, 0), node, &m, b->asked);
 }
 
@@ -79,9 +79,9 @@ static void ask(struct bench *b, uint16_t node, enum msg_opcode opcode, struct m
 	assert_true(sim_until(b->sim, is_answered, 5 * USEC_PER_SEC));
 	const struct cost *cost = costs_of(&b->sim->costs, b->cost);
 	if (b->answer.result.status != status || cost->rounds != rounds || cost_writes_max(cost) != writes)
-		print_message("# %s: status %s, %u rounds, %u writes; wanted %s, %u, %u\n", opcode_name(opcode),
-			      status_name(b->answer.result.status), cost->rounds, cost_writes_max(cost),
-			      status_name(status), rounds, writes);
+		print_message("# %s: status %s, %u rounds, %u writes; wanted %s, %u, %u\n",
+			      opcode_name((uint16_t)opcode), status_name(b->answer.result.status), cost->rounds,
+			      cost_writes_max(cost), status_name(status), rounds, writes);
 	assert_int_equal(b->answer.result.status, status);
 	assert_int_equal(cost->rounds, rounds);
 	assert_int_equal(cost_writes_max(cost), writes);
