@@ -213,6 +213,7 @@ static void fill_staged(struct checkup *c)
 		const char *what = n->state == KV_NODE_STAGED ? "joins"
 				   : n->gone_staged           ? "is gone"
 				   : n->leave_staged          ? "leaves"
+				   : n->keep_staged           ? "stays"
 							      : NULL;
 		if (what)
 			buf_printf(&c->staged, "%s%s %s", c->staged.size ? ", " : "", n->name, what);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node add, replace, remove; cluster plan, commit, discard, pause, resume, token; unsafe recover. */
+/* node add, replace, remove, keep; cluster plan, commit, discard, pause, resume, token; unsafe recover. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -46,6 +46,29 @@ int cmd_node_remove(struct ctl *ctl)
 		return ctl_fail(ctl, ctl->operands[0], &err);
 	ctl_say(ctl, "the removal of %s is staged; nothing moves until kvctl cluster commit", ctl->operands[0]);
 	return change_tell_plan(ctl);
+}
+
+int cmd_node_keep(struct ctl *ctl)
+{
+	struct kv_error err;
+	int code = 0;
+	if (!ctl_open(ctl, NULL))
+		return 1;
+	uint16_t node = ctl_find_node(ctl, ctl->operands[0], &code);
+	if (node == KV_NODE_NONE)
+		return code;
+	if (kv_node_keep(ctl->client, node, ctl_timeout_ms(ctl), &err) != KV_OK)
+		return ctl_fail(ctl, ctl->operands[0], &err);
+	struct kv_plan *plan;
+	if (kv_plan_get(ctl->client, ctl_timeout_ms(ctl), &plan, &err) != KV_OK)
+		return ctl_fail(ctl, NULL, &err);
+	if (plan->staged)
+		ctl_say(ctl, "%s stays from kvctl cluster commit on", ctl->operands[0]);
+	else
+		ctl_say(ctl, "%s stays", ctl->operands[0]);
+	code = change_show_plan(ctl, plan);
+	kv_plan_free(plan);
+	return code;
 }
 
 int cmd_cluster_plan(struct ctl *ctl) { return ctl_open(ctl, NULL) ? change_tell_plan(ctl) : 1; }

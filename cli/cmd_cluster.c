@@ -42,6 +42,8 @@ static void set_change(json_t *row, const struct kv_node *node, const struct kv_
 		buf_append_str(&words, "gone");
 	else if (node->leave_staged)
 		buf_append_str(&words, "leaves");
+	else if (node->keep_staged)
+		buf_append_str(&words, "stays");
 	if (words.size > 0)
 		json_set_text(row, "change", buf_cstr(&words));
 }

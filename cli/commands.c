@@ -198,7 +198,7 @@ static const struct command table[] = {
 	 "or as long as --ttl says. The node is staged then, as by kvctl node add.\n",
 	 ASK | FLAG_BIT(FLAG_TTL), ALL_OUTPUTS, OUTPUT_RAW, 10000, 0, 0, cmd_cluster_token},
 	{CLUSTER, "node ls", "", "list the nodes of the cluster map",
-	 "CHANGE tells what a commit does to a node: it joins, leaves, is gone, or takes another one's place.\n",
+	 "CHANGE tells what a commit does to a node: it joins, leaves, stays, is gone, or takes another one's place.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_node_ls},
 	{CLUSTER, "node add", "ADDRESS", "stage an empty node that is to join",
 	 "ADDRESS is the one it listens on for other nodes (listen.peer). Nothing moves until kvctl cluster commit; what will\n"
@@ -211,6 +211,11 @@ static const struct command table[] = {
 	 "It gives its partitions away and then leaves: its process ends. With --gone it is dead: nothing is copied from it.\n"
 	 "Nothing moves until kvctl cluster commit; what will is shown. Its identity never comes back.\n",
 	 ASK | FLAG_BIT(FLAG_GONE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_remove},
+	{CLUSTER, "node keep", "NODE", "take back the removal of a node",
+	 "If it is only staged it is forgotten. If it was committed and the node has not left yet, that it stays is staged: with\n"
+	 "kvctl cluster commit nothing more is taken from it, and what it gave away it gets back. A node that is gone, or has\n"
+	 "left, cannot be kept. One that joins is stopped with kvctl node remove.\n",
+	 ASK, DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_keep},
 	{CLUSTER, "move ls", "", "list the partitions that are moving",
 	 "One line for each new replica: from which replicas to which, how far, how fast, and what went wrong last.\n",
 	 ASK, ALL_OUTPUTS, OUTPUT_TABLE, 0, 0, 0, cmd_move_ls},

@@ -142,6 +142,7 @@ int cmd_cluster_token(struct ctl *ctl);
 int cmd_node_add(struct ctl *ctl);
 int cmd_node_replace(struct ctl *ctl);
 int cmd_node_remove(struct ctl *ctl);
+int cmd_node_keep(struct ctl *ctl);
 int cmd_move_ls(struct ctl *ctl);
 int cmd_repair_status(struct ctl *ctl);
 int cmd_repair_run(struct ctl *ctl);

@@ -53,6 +53,11 @@ enum kv_status kv_node_remove(struct kv_client *client, uint16_t node, bool gone
 		      err);
 }
 
+enum kv_status kv_node_keep(struct kv_client *client, uint16_t node, unsigned timeout_ms, struct kv_error *err)
+{
+	return change(client, (struct msg_change){.kind = NODE_KEEP, .node = node}, timeout_ms, err);
+}
+
 enum kv_status kv_changes_commit(struct kv_client *client, uint64_t epoch, unsigned timeout_ms,
 				 struct kv_error *err)
 {

@@ -44,6 +44,7 @@ static void node_fill(struct kv_node *to, const struct map_node *from)
 	to->weight = from->weight;
 	to->leave_staged = from->leave_staged;
 	to->gone_staged = from->gone_staged;
+	to->keep_staged = from->keep_staged;
 	to->replaces = from->state == NODE_STAGED ? from->replaces : NODE_NONE;
 	to->feature_level = feature_level_of(from->features);
 	uuid_format(&from->uuid, to->uuid);

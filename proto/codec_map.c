@@ -50,6 +50,7 @@ static void set_node(const struct map_node *node, Kv__MapNode *pb)
 	CODEC_SET(pb, features, node->features);
 	CODEC_SET(pb, leave_staged, node->leave_staged);
 	CODEC_SET(pb, gone_staged, node->gone_staged);
+	CODEC_SET(pb, keep_staged, node->keep_staged);
 	CODEC_SET_NODE(pb, replaces, node->state == NODE_STAGED ? node->replaces : NODE_NONE);
 }
 
@@ -65,6 +66,7 @@ static enum kv_status get_node(const Kv__MapNode *pb, struct map_node *ret)
 		.features = pb->features,
 		.leave_staged = pb->leave_staged,
 		.gone_staged = pb->gone_staged,
+		.keep_staged = pb->keep_staged,
 	};
 	node_id replaces = NODE_NONE;
 	bool valid = codec_get_uuid(&pb->uuid, &ret->uuid) && CODEC_GET_NODE(pb, index, &ret->index) &&

@@ -455,8 +455,15 @@ struct map_node {
 	uint64_t features; /* bit N - 1: it can do what came with feature level N */
 	bool leave_staged; /* NORMAL or JOINING: a commit makes it LEAVING */
 	bool gone_staged;  /* a commit makes it REMOVED: it is dead, and nothing is copied from it */
+	bool keep_staged;  /* LEAVING: a commit makes it stay after all */
 	node_id replaces;  /* STAGED: a commit makes that node REMOVED; NODE_NONE: none */
 };
+
+/** True if a commit does something to NODE. */
+static inline bool map_node_is_staged(const struct map_node *node)
+{
+	return node->state == NODE_STAGED || node->leave_staged || node->gone_staged || node->keep_staged;
+}
 
 /** The feature level of a node that can do FEATURES: all up to the first that it lacks. */
 static inline uint32_t feature_level_of(uint64_t features)
@@ -641,6 +648,7 @@ enum change_kind {
 		9, /* `node` is reached at `address`, its clients at `client_address`, and can do `features` */
 	CHANGE_WEIGHT = 10,
 	CHANGE_FINALIZE = 11, /* the cluster may do all that every node can */
+	NODE_KEEP = 12,       /* what is staged about `node` is forgotten; of one that leaves, stage: it stays */
 };
 
 /** OP_CLUSTER_CHANGE from kvctl, or from a node about itself; the reply is a msg_result. */

@@ -313,7 +313,7 @@ static enum kv_status check_gc(const struct msg *m)
 static enum kv_status check_change(const struct msg *m)
 {
 	const struct msg_change *c = &m->change;
-	CHECK(valid(c->kind >= NODE_ADD && c->kind <= CHANGE_FINALIZE));
+	CHECK(valid(c->kind >= NODE_ADD && c->kind <= NODE_KEEP));
 	CHECK(valid(c->node == NODE_NONE || c->node < NODES_MAX));
 	CHECK(at_most(c->address.size, ADDRESS_SIZE_MAX));
 	CHECK(at_most(c->client_address.size, ADDRESS_SIZE_MAX));
@@ -324,6 +324,7 @@ static enum kv_status check_change(const struct msg *m)
 		return valid(c->address.size > 0);
 	case NODE_LEAVE:
 	case NODE_GONE:
+	case NODE_KEEP:
 	case CHANGE_ADDRESS:
 	case CHANGE_WEIGHT:
 		return valid(c->node != NODE_NONE);

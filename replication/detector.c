@@ -139,9 +139,27 @@ void detector_hear_life(struct peer *p, uint64_t incarnation)
 	p->drained = false;
 }
 
-/** What a node says about itself, asking or answering. */
-static void take_word(struct node_core *core, struct peer *p, const struct msg_heartbeat *h)
+/** Only while it leaves: other cores than the first report no more once it stays, and what they said last is no word for later. */
+static void take_drained(struct node_core *core, node_id from, const struct msg_heartbeat *h)
 {
+	struct peer *p = &core->detector.peers[from];
+	const struct map_node *node = cluster_map_node(core->map, from);
+	if (!node || node->state != NODE_LEAVING) {
+		p->drained_cores = 0;
+		p->drained = false;
+		return;
+	}
+	if (h->core >= MIN(h->shards, 64u))
+		return;
+	uint64_t bit = UINT64_C(1) << h->core;
+	p->drained_cores = h->drained ? p->drained_cores | bit : p->drained_cores & ~bit;
+	p->drained = (uint32_t)__builtin_popcountll(p->drained_cores) == h->shards;
+}
+
+/** What a node says about itself, asking or answering. */
+static void take_word(struct node_core *core, node_id from, const struct msg_heartbeat *h)
+{
+	struct peer *p = &core->detector.peers[from];
 	if (h->incarnation < p->incarnation || h->shards == 0)
 		return;
 	detector_hear_life(p, h->incarnation);
@@ -150,11 +168,7 @@ static void take_word(struct node_core *core, struct peer *p, const struct msg_h
 	p->shards = h->shards;
 	p->disk.free_pct = MIN(h->disk_free_pct, 100u);
 	disk_state_note(&p->disk, h->disk_p99_us, core->now.mono_us);
-	if (h->core >= MIN(h->shards, 64u))
-		return;
-	uint64_t bit = UINT64_C(1) << h->core;
-	p->drained_cores = h->drained ? p->drained_cores | bit : p->drained_cores & ~bit;
-	p->drained = (uint32_t)__builtin_popcountll(p->drained_cores) == h->shards;
+	take_drained(core, from, h);
 }
 
 void detector_heartbeat(struct node_core *core, node_id from, const struct msg *m)
@@ -162,7 +176,7 @@ void detector_heartbeat(struct node_core *core, node_id from, const struct msg *
 	struct peer *p = peer_of(core, from);
 	if (p) {
 		p->asked_us = core->now.mono_us;
-		take_word(core, p, &m->heartbeat);
+		take_word(core, from, &m->heartbeat);
 	}
 	if (m->heartbeat.core != m->shard)
 		return; /* only a report; whoever would hear the answer has not asked */
@@ -188,7 +202,7 @@ void detector_answer(struct node_core *core, node_id from, const struct msg *m)
 		return;
 	usec_t now = core->now.mono_us;
 	const struct msg_heartbeat *h = &m->heartbeat;
-	take_word(core, p, h);
+	take_word(core, from, h);
 	p->round_trip_us = smooth(p->round_trip_us, now - MIN(h->sent_us, now));
 	p->heard_us = now;
 	p->map_epoch = h->map_epoch;

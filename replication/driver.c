@@ -9,15 +9,6 @@
 
 /* ---- what to do next: pure ---- */
 
-static bool row_has(const node_id *row, uint32_t count, node_id node)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (row[i] == node)
-			return true;
-	}
-	return false;
-}
-
 static bool same_set(const node_id *a, const node_id *b, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replication/map_draft.h"
 
+#include "base/cover.h"
+
 enum { MAP_DRAFT_SIZE_MAX = 8 << 20 };
 
 static void *draft_alloc(struct map_draft *d, size_t size)
@@ -139,6 +141,23 @@ static void retire(struct map_draft *d, node_id node)
 	d->nodes[node].state = NODE_REMOVED;
 	d->nodes[node].gone_staged = false;
 	d->nodes[node].leave_staged = false;
+	d->nodes[node].keep_staged = false;
+}
+
+/** Moves that would take something from the node end where they began. What it has given away already the next plan gives it back. */
+static void stay(struct map_draft *d, struct map_node *node)
+{
+	for (uint32_t i = d->desc.move_count; i-- > 0;) {
+		const struct map_move *move = &d->moves[i];
+		if (row_has(move->old_row, move->old_count, node->index) &&
+		    !row_has(move->new_row, move->new_count, node->index)) {
+			COVER(move_turned_round);
+			map_draft_end(d, move->partition, /* arrived= */ false);
+		}
+	}
+	node->keep_staged = false;
+	node->state =
+		row_has(d->rows, d->desc.partitions * d->desc.replicas, node->index) ? NODE_NORMAL : NODE_JOINING;
 }
 
 uint32_t map_draft_commit(struct map_draft *d)
@@ -158,6 +177,9 @@ uint32_t map_draft_commit(struct map_draft *d)
 		} else if (node->leave_staged) {
 			node->leave_staged = false;
 			node->state = NODE_LEAVING;
+			changed++;
+		} else if (node->keep_staged) {
+			stay(d, node);
 			changed++;
 		}
 	}

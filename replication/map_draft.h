@@ -21,6 +21,16 @@ struct map_draft {
 	uint16_t *move_of;      /* private: of each partition, one above its move's number; 0 none */
 };
 
+/** True if NODE is among the COUNT nodes of ROW. */
+static inline bool row_has(const node_id *row, uint32_t count, node_id node)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (row[i] == node)
+			return true;
+	}
+	return false;
+}
+
 void map_draft_init(struct map_draft *d, const struct map_desc *from);
 void map_draft_release(struct map_draft *d);
 
@@ -42,7 +52,7 @@ void map_draft_end(struct map_draft *d, uint32_t partition, bool arrived);
 /** The move of a partition, or NULL. */
 const struct map_move *map_draft_move_of(const struct map_draft *d, uint32_t partition);
 
-/** What was staged begins: JOINING, LEAVING, REMOVED. Returns how many nodes changed. */
+/** What was staged begins: JOINING, LEAVING, REMOVED; who is kept gives nothing more away. Returns how many nodes changed. */
 uint32_t map_draft_commit(struct map_draft *d);
 
 #endif

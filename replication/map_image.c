@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 
-enum { MAP_IMAGE_FORMAT = 1, NODE_LEAVES = 1, NODE_IS_GONE = 2 };
+enum { MAP_IMAGE_FORMAT = 1, NODE_LEAVES = 1, NODE_IS_GONE = 2, NODE_STAYS = 4 };
 
 static void put_text(struct buf *out, struct slice text)
 {
@@ -25,7 +25,8 @@ static void put_node(struct buf *out, const struct map_node *node)
 	buf_append(out, node->uuid.bytes, sizeof node->uuid.bytes);
 	buf_append_u8(out, (uint8_t)node->state);
 	buf_append_u8(out,
-		      (uint8_t)((node->leave_staged ? NODE_LEAVES : 0) | (node->gone_staged ? NODE_IS_GONE : 0)));
+		      (uint8_t)((node->leave_staged ? NODE_LEAVES : 0) | (node->gone_staged ? NODE_IS_GONE : 0) |
+				(node->keep_staged ? NODE_STAYS : 0)));
 	buf_append_le16(out, node->state == NODE_STAGED ? node->replaces : NODE_NONE);
 	buf_append_le32(out, node->weight);
 	buf_append_le64(out, node->features);
@@ -103,6 +104,7 @@ static void get_node(struct reader *r, struct map_node *ret)
 	uint8_t flags = reader_u8(r);
 	ret->leave_staged = flags & NODE_LEAVES;
 	ret->gone_staged = flags & NODE_IS_GONE;
+	ret->keep_staged = flags & NODE_STAYS;
 	node_id replaces = reader_le16(r);
 	ret->replaces = ret->state == NODE_STAGED ? replaces : 0;
 	ret->weight = reader_le32(r);

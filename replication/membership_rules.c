@@ -31,18 +31,26 @@ static enum change_effect refuse_in_doubt(struct error *err)
 
 /* ---- what would be left ---- */
 
+/** The node staged to take the place of NODE, or NULL. */
+static const struct map_node *replacement_of(const struct map_desc *map, node_id node)
+{
+	for (uint32_t i = 0; i < map->node_count; i++) {
+		if (map->nodes[i].state == NODE_STAGED && map->nodes[i].replaces == node)
+			return &map->nodes[i];
+	}
+	return NULL;
+}
+
 /** What NODE will be once everything staged has begun. */
 static enum node_state state_to_be(const struct map_desc *map, node_id node)
 {
 	const struct map_node *n = &map->nodes[node];
-	for (uint32_t i = 0; i < map->node_count; i++) {
-		if (map->nodes[i].state == NODE_STAGED && map->nodes[i].replaces == node)
-			return NODE_REMOVED;
-	}
-	if (n->gone_staged)
+	if (n->gone_staged || replacement_of(map, node))
 		return NODE_REMOVED;
 	if (n->leave_staged)
 		return NODE_LEAVING;
+	if (n->keep_staged)
+		return NODE_NORMAL;
 	return n->state == NODE_STAGED ? NODE_JOINING : n->state;
 }
 
@@ -179,11 +187,9 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 			      "the join token is unknown, used up or expired: 'kvctl cluster token' makes another");
 	if (replaces && !may_be_given_up(map, o, err))
 		return CHANGE_REFUSED;
-	for (uint32_t i = 0; replaces && i < map->node_count; i++) {
-		if (map->nodes[i].state == NODE_STAGED && map->nodes[i].replaces == o->node &&
-		    &map->nodes[i] != known)
-			return refuse_node(err, KV_REFUSED, o->node, "is already being replaced");
-	}
+	const struct map_node *rival = replaces ? replacement_of(map, o->node) : NULL;
+	if (rival && rival != known)
+		return refuse_node(err, KV_REFUSED, o->node, "is already being replaced");
 	enum change_effect effect = CHANGE_DRAFTED;
 	if (known) {
 		effect = add_again(d, known, o, err);
@@ -203,7 +209,7 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 		node.state = NODE_STAGED;
 		node.replaces = o->node;
 		node.weight = MAX(node.weight, 1u);
-		node.leave_staged = node.gone_staged = false;
+		node.leave_staged = node.gone_staged = node.keep_staged = false;
 		if (!map_draft_add(d, &node))
 			return refuse(err, KV_REFUSED,
 				      "the cluster has had as many nodes as it can ever have: form a new one");
@@ -223,12 +229,36 @@ static enum change_effect leave(struct map_draft *d, const struct change_order *
 	if (node->state == NODE_STAGED)
 		return refuse_node(err, KV_REFUSED, o->node,
 				   "is only staged: 'kvctl cluster discard' takes that back");
-	if (node->leave_staged || node->state == NODE_LEAVING || node->state == NODE_REMOVED)
-		return CHANGE_NOTHING;
 	if (node->gone_staged)
 		return refuse_node(err, KV_REFUSED, o->node, "is staged to be given up");
-	node->leave_staged = true;
+	bool leaves = node->leave_staged || node->state == NODE_LEAVING || node->state == NODE_REMOVED;
+	if (leaves && !node->keep_staged)
+		return CHANGE_NOTHING;
+	node->leave_staged = node->state != NODE_LEAVING;
+	node->keep_staged = false;
 	return enough_stay(&d->desc, err) ? CHANGE_DRAFTED : CHANGE_REFUSED;
+}
+
+/** What is staged about the node is taken back at once; what was committed, by a commit. */
+static enum change_effect keep(struct map_draft *d, const struct change_order *o, struct error *err)
+{
+	if (o->node >= d->desc.node_count)
+		return refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
+	struct map_node *node = &d->nodes[o->node];
+	if (node->state == NODE_REMOVED)
+		return refuse_node(err, KV_REFUSED, o->node,
+				   "is removed, and its identity is spent: start it with an empty data directory "
+				   "and add it");
+	if (node->state == NODE_STAGED)
+		return refuse_node(err, KV_REFUSED, o->node, "is only staged: 'kvctl cluster commit' lets it join");
+	if (replacement_of(&d->desc, o->node))
+		return refuse_node(err, KV_REFUSED, o->node,
+				   "is being replaced: 'kvctl cluster discard' takes that back");
+	bool was_staged = node->leave_staged || node->gone_staged;
+	bool leaves = node->state == NODE_LEAVING && !node->keep_staged;
+	node->leave_staged = node->gone_staged = false;
+	node->keep_staged = node->state == NODE_LEAVING;
+	return was_staged || leaves ? CHANGE_DRAFTED : CHANGE_NOTHING;
 }
 
 static enum change_effect give_up(struct map_draft *d, const struct change_order *o, struct error *err)
@@ -239,7 +269,7 @@ static enum change_effect give_up(struct map_draft *d, const struct change_order
 	if (!may_be_given_up(&d->desc, o, err))
 		return CHANGE_REFUSED;
 	d->nodes[o->node].gone_staged = true;
-	d->nodes[o->node].leave_staged = false;
+	d->nodes[o->node].leave_staged = d->nodes[o->node].keep_staged = false;
 	bool may = enough_stay(&d->desc, err) && majorities_stay(&d->desc, err);
 	return may ? CHANGE_DRAFTED : CHANGE_REFUSED;
 }
@@ -250,7 +280,7 @@ static enum change_effect commit(struct map_draft *d, const struct change_order 
 {
 	bool staged = false;
 	for (uint32_t i = 0; i < d->desc.node_count; i++)
-		staged |= d->nodes[i].state == NODE_STAGED || d->nodes[i].leave_staged || d->nodes[i].gone_staged;
+		staged |= map_node_is_staged(&d->nodes[i]);
 	if (o->may_have_happened)
 		return refuse_in_doubt(err);
 	if (!staged)
@@ -269,8 +299,8 @@ static enum change_effect discard(struct map_draft *d)
 	bool staged = false;
 	for (uint32_t i = 0; i < d->desc.node_count; i++) {
 		struct map_node *node = &d->nodes[i];
-		staged |= node->state == NODE_STAGED || node->leave_staged || node->gone_staged;
-		node->leave_staged = node->gone_staged = false;
+		staged |= map_node_is_staged(node);
+		node->leave_staged = node->gone_staged = node->keep_staged = false;
 		if (node->state == NODE_STAGED) {
 			node->state = NODE_REMOVED;
 			node->replaces = 0;
@@ -383,6 +413,8 @@ static enum change_effect apply(struct map_draft *draft, const struct change_ord
 		return leave(draft, order, err);
 	case NODE_GONE:
 		return give_up(draft, order, err);
+	case NODE_KEEP:
+		return keep(draft, order, err);
 	case CHANGE_COMMIT:
 		return commit(draft, order, err);
 	case CHANGE_DISCARD:
@@ -406,8 +438,8 @@ static enum change_effect apply(struct map_draft *draft, const struct change_ord
 /** Changes that mean something else when they are made again after others. The rest sets what is to be, or is known by its node. */
 static bool is_made_once(enum change_kind kind)
 {
-	return kind == NODE_LEAVE || kind == NODE_GONE || kind == CHANGE_COMMIT || kind == CHANGE_DISCARD ||
-	       kind == CHANGE_TOKEN;
+	return kind == NODE_LEAVE || kind == NODE_GONE || kind == NODE_KEEP || kind == CHANGE_COMMIT ||
+	       kind == CHANGE_DISCARD || kind == CHANGE_TOKEN;
 }
 
 enum change_effect change_apply(struct map_draft *draft, const struct change_order *order, struct error *err)

@@ -42,16 +42,7 @@ static bool is_staged(const struct map_desc *map)
 {
 	for (uint32_t i = 0; i < map->node_count; i++) {
 		const struct map_node *node = &map->nodes[i];
-		if (node->state == NODE_STAGED || node->leave_staged || node->gone_staged)
-			return true;
-	}
-	return false;
-}
-
-static bool row_has(const node_id *row, uint32_t count, node_id node)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (row[i] == node)
+		if (map_node_is_staged(node))
 			return true;
 	}
 	return false;

@@ -73,7 +73,7 @@ static void set_nodes(struct bench *b)
 	for (uint32_t i = 0; i < b->from->node_count; i++) {
 		struct map_node *node = &b->nodes[i];
 		*node = b->from->nodes[i];
-		node->leave_staged = node->gone_staged = false;
+		node->leave_staged = node->gone_staged = node->keep_staged = false;
 		r->survivors += b->stays[i];
 		if (!b->stays[i]) {
 			r->removed += node->state != NODE_REMOVED;

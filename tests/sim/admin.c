@@ -93,15 +93,10 @@ static void ask_gone(struct sim *sim, node_id node)
 
 /* --- what the map says --- */
 
-static bool is_staged(const struct map_node *node)
-{
-	return node->state == NODE_STAGED || node->leave_staged || node->gone_staged;
-}
-
 static bool anything_is_staged(const struct map_desc *d)
 {
 	for (uint32_t i = 0; i < d->node_count; i++)
-		if (d->nodes[i].state != NODE_REMOVED && is_staged(&d->nodes[i]))
+		if (d->nodes[i].state != NODE_REMOVED && map_node_is_staged(&d->nodes[i]))
 			return true;
 	return false;
 }
@@ -261,6 +256,25 @@ static bool grows_or_shrinks(struct sim *sim)
 	return true;
 }
 
+/* One that is to leave, or leaves, is to stay after all. What was asked before may be on its way still. */
+static bool keeps(struct sim *sim)
+{
+	const struct map_desc *d = &sim->maps.newest->desc;
+	node_id leavers[NODES_MAX];
+	uint32_t count = 0;
+	for (node_id i = 0; i < d->node_count; i++) {
+		const struct map_node *node = &d->nodes[i];
+		bool leaves = node->leave_staged || (node->state == NODE_LEAVING && !node->keep_staged);
+		if (leaves && !maps_is_dead(&sim->maps, &node->uuid))
+			leavers[count++] = i;
+	}
+	if (count == 0 || !percent(sim, sim->options.keep_pct))
+		return false;
+	sim->cover.changes_keep++;
+	ask_kind(sim, NODE_KEEP, leavers[rng_below(&sim->change_rng, count)]);
+	return true;
+}
+
 /* True if a commit would leave fewer machines than replicas, of which the map alone cannot tell that some are lost for good. */
 static bool staged_is_a_trap(const struct sim *sim)
 {
@@ -283,6 +297,8 @@ static void does_something(struct sim *sim)
 {
 	const struct sim_options *o = &sim->options;
 	const struct map_desc *d = &sim->maps.newest->desc;
+	if (o->keep_pct > 0 && keeps(sim))
+		return;
 	if (anything_is_staged(d) && !percent(sim, o->crowd_pct)) {
 		ends_staging(sim);
 		return;

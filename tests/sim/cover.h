@@ -42,6 +42,7 @@
 	X(changes_replace)                                                                                         \
 	X(changes_leave)                                                                                           \
 	X(changes_gone)                                                                                            \
+	X(changes_keep)                                                                                            \
 	X(changes_commit)                                                                                          \
 	X(changes_discard)                                                                                         \
 	X(changes_pause)                                                                                           \

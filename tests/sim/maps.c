@@ -330,8 +330,10 @@ void maps_print(const struct maps *maps, struct buf *out)
 		buf_printf(out, "; %u at %.*s %.*s %s%s%s%s", node->index, (int)node->peer_address.size,
 			   (const char *)node->peer_address.data, (int)node->zone.size,
 			   (const char *)node->zone.data, states[node->state],
-			   node->leave_staged ? " to leave" : "", node->gone_staged ? " gone" : "",
-			   maps_is_dead(maps, &node->uuid) ? " dead" : "");
+			   node->leave_staged  ? " to leave"
+			   : node->keep_staged ? " to stay"
+					       : "",
+			   node->gone_staged ? " gone" : "", maps_is_dead(maps, &node->uuid) ? " dead" : "");
 	}
 	for (uint32_t i = 0; i < d->move_count; i++) {
 		const struct map_move *move = &d->moves[i];

@@ -105,7 +105,8 @@ struct sim_options {
 	uint32_t zone_count;    /* 0: no zones */
 	uint32_t change_count;  /* changes that are begun before healing */
 	usec_t change_every_us; /* mean time between two requests of the operator; 0 = none */
-	uint32_t discard_pct, pause_pct, token_pct, gone_pct, move_pct, weight_pct; /* of what the operator does */
+	uint32_t discard_pct, keep_pct, pause_pct, token_pct, gone_pct, move_pct,
+		weight_pct;   /* of what the operator does */
 	uint32_t crowd_pct;   /* of times that something is staged and could begin: more is staged first */
 	usec_t reborn_max_us; /* longest time until a lost or removed node's machine is there again, empty */
 	uint64_t gc_grace_ms; /* tombstones are at least so old */

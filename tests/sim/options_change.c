@@ -296,6 +296,7 @@ void sim_options_add_changes(struct sim_options *o)
 	o->node_count += o->spare_count;
 	if (o->seed % 5 == 0 || o->seed % 5 == 4)
 		draw_tides(&r, o);
+	o->keep_pct = percent(&r, 30) ? (uint32_t)rng_between(&r, 5, 40) : 0;
 }
 
 bool sim_options_take_out_of_changes(struct sim_options *o, enum sim_class class)
@@ -321,8 +322,9 @@ void sim_options_print_changes(const struct sim_options *o, struct buf *out)
 		return;
 	buf_printf(out, " membership spares=%u zones=%u changes=%u change_every_us=%" PRIu64, o->spare_count,
 		   o->zone_count, o->change_count, o->change_every_us);
-	buf_printf(out, " discard=%u%% pause=%u%% crowd=%u%% token=%u%% gone=%u%% address=%u%% weight=%u%%",
-		   o->discard_pct, o->pause_pct, o->crowd_pct, o->token_pct, o->gone_pct, o->move_pct,
+	buf_printf(out,
+		   " discard=%u%% keep=%u%% pause=%u%% crowd=%u%% token=%u%% gone=%u%% address=%u%% weight=%u%%",
+		   o->discard_pct, o->keep_pct, o->pause_pct, o->crowd_pct, o->token_pct, o->gone_pct, o->move_pct,
 		   o->weight_pct);
 	buf_printf(out, " reborn_max_us=%" PRIu64 " replica_timeout_us=%" PRIu64 "", o->reborn_max_us,
 		   o->replica_timeout_us);

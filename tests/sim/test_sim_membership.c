@@ -16,6 +16,7 @@ static void check_reached(const struct cover *c)
 		c->changes_add,
 		c->changes_replace,
 		c->changes_leave,
+		c->changes_keep,
 		c->changes_gone,
 		c->changes_commit,
 		c->changes_weight,

@@ -15,6 +15,7 @@ const char *msg_node_difference(const struct map_node *a, const struct map_node 
 	SAME(weight);
 	SAME(features);
 	SAME(leave_staged);
+	SAME(keep_staged);
 	SAME(gone_staged);
 	SAME(replaces);
 	return NULL;

@@ -10,6 +10,7 @@ struct map_node msg_gen_node(struct rng *rng, struct arena *arena, node_id index
 		.uuid = uuid(rng),
 		.state = (enum node_state)rng_between(rng, NODE_JOINING, NODE_STAGED),
 		.leave_staged = rng_chance(rng, 200000),
+		.keep_staged = rng_chance(rng, 200000),
 		.gone_staged = rng_chance(rng, 200000),
 		.name = bytes(rng, arena, 0, NAME_SIZE_MAX),
 		.peer_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX),
@@ -151,9 +152,9 @@ static void gen_tree(struct rng *rng, struct arena *arena, const struct msg *m, 
 
 static void gen_change(struct rng *rng, struct arena *arena, struct msg_change *c)
 {
-	c->kind = (enum change_kind)rng_between(rng, NODE_ADD, CHANGE_FINALIZE);
-	bool names_node = c->kind == NODE_LEAVE || c->kind == NODE_GONE || c->kind == CHANGE_ADDRESS ||
-			  c->kind == CHANGE_WEIGHT;
+	c->kind = (enum change_kind)rng_between(rng, NODE_ADD, NODE_KEEP);
+	bool names_node = c->kind == NODE_LEAVE || c->kind == NODE_GONE || c->kind == NODE_KEEP ||
+			  c->kind == CHANGE_ADDRESS || c->kind == CHANGE_WEIGHT;
 	c->node = names_node || coin(rng) ? (node_id)rng_below(rng, NODES_MAX) : NODE_NONE;
 	c->address = bytes(rng, arena, c->kind == NODE_ADD ? 1 : 0, ADDRESS_SIZE_MAX);
 	c->client_address = bytes(rng, arena, 0, ADDRESS_SIZE_MAX);

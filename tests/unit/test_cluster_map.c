@@ -278,6 +278,8 @@ static void an_image_is_the_map(void **state)
 	bed_move(&b);
 	b.nodes[3].state = NODE_JOINING;
 	b.nodes[1].leave_staged = true;
+	b.nodes[2].state = NODE_LEAVING;
+	b.nodes[2].keep_staged = true;
 	b.nodes[2].zone = slice_str("z");
 	b.desc.name = slice_str("name");
 	b.desc.paused = true;
@@ -293,7 +295,8 @@ static void an_image_is_the_map(void **state)
 	assert_int_equal(cluster_map_check(&read, NULL), KV_OK);
 	assert_int_equal(read.moves[0].new_row[2], 4);
 	assert_int_equal(read.tokens[0].expires_ms, 6);
-	assert_true(read.nodes[1].leave_staged);
+	assert_true(read.nodes[1].leave_staged && !read.nodes[1].keep_staged);
+	assert_true(read.nodes[2].keep_staged && !read.nodes[2].leave_staged);
 	assert_int_equal(map_image_hash(&read), map_image_hash(&b.desc));
 	b.desc.epoch++;
 	assert_true(map_image_hash(&read) != map_image_hash(&b.desc));

@@ -382,25 +382,6 @@ static void a_disk_that_is_slow_for_a_while_is_degraded_and_a_new_life_has_no_pa
 	bed_release(&b);
 }
 
-static void a_node_is_drained_when_all_its_cores_are(void **state)
-{
-	struct bed b;
-	bed_init(&b);
-	b.says = (struct msg_heartbeat){.incarnation = 1, .map_epoch = 1, .shards = 2, .core = 0, .drained = true};
-	pass(&b, 600, 0x6, 0);
-	assert_false(b.core->detector.peers[1].drained);
-	struct msg m = {.opcode = OP_HEARTBEAT, .id = 1, .heartbeat = b.says};
-	m.heartbeat.core = 1; /* a report to the first core, which is not answered */
-	struct node_event ev = {.kind = EV_MESSAGE, .now = b.now, .message = {.from = 1, .msg = &m}};
-	node_core_step(b.core, &ev, &b.out);
-	assert_int_equal(b.out.count, 0);
-	assert_true(b.core->detector.peers[1].drained);
-	m.heartbeat.drained = false;
-	node_core_step(b.core, &ev, &b.out);
-	assert_false(b.core->detector.peers[1].drained);
-	bed_release(&b);
-}
-
 /** The map after this one, in which node 2 has STATE. */
 static void next_map(struct bed *b, enum node_state state)
 {
@@ -413,6 +394,50 @@ static void next_map(struct bed *b, enum node_state state)
 	struct node_event ev = {.kind = EV_MAP_SAVED, .now = b->now, .map.map = &next};
 	node_core_step(b->core, &ev, &b->out);
 	actions_reset(&b->out);
+}
+
+static void a_node_is_drained_when_all_its_cores_are(void **state)
+{
+	struct bed b;
+	bed_init(&b);
+	next_map(&b, NODE_LEAVING);
+	b.says = (struct msg_heartbeat){.incarnation = 1, .map_epoch = 2, .shards = 2, .core = 0, .drained = true};
+	pass(&b, 600, 0x6, 0);
+	assert_false(b.core->detector.peers[2].drained);
+	struct msg m = {.opcode = OP_HEARTBEAT, .id = 1, .heartbeat = b.says};
+	m.heartbeat.core = 1; /* a report to the first core, which is not answered */
+	struct node_event ev = {.kind = EV_MESSAGE, .now = b.now, .message = {.from = 2, .msg = &m}};
+	node_core_step(b.core, &ev, &b.out);
+	assert_int_equal(b.out.count, 0);
+	assert_true(b.core->detector.peers[2].drained);
+	m.heartbeat.drained = false;
+	node_core_step(b.core, &ev, &b.out);
+	assert_false(b.core->detector.peers[2].drained);
+	bed_release(&b);
+}
+
+/** Its other cores stop reporting when it stays: what they said counted when it was to leave once more, whatever they owed by then. */
+static void what_a_node_that_stays_said_does_not_count_when_it_leaves_again(void **state)
+{
+	struct bed b;
+	bed_init(&b);
+	next_map(&b, NODE_LEAVING);
+	struct msg m = {.opcode = OP_HEARTBEAT,
+			.id = 1,
+			.heartbeat = {.incarnation = 1, .map_epoch = 2, .shards = 2, .core = 1, .drained = true}};
+	struct node_event ev = {.kind = EV_MESSAGE, .now = b.now, .message = {.from = 2, .msg = &m}};
+	node_core_step(b.core, &ev, &b.out);
+	next_map(&b, NODE_NORMAL);
+	b.says = (struct msg_heartbeat){.incarnation = 1, .map_epoch = 3, .shards = 2, .core = 0, .drained = false};
+	pass(&b, 600, 0x6, 0);
+	next_map(&b, NODE_LEAVING);
+	b.says.drained = true;
+	pass(&b, 600, 0x6, 0);
+	assert_false(b.core->detector.peers[2].drained); /* core 1 has not said so this time */
+	ev.now = b.now;
+	node_core_step(b.core, &ev, &b.out);
+	assert_true(b.core->detector.peers[2].drained);
+	bed_release(&b);
 }
 
 static void a_removed_node_is_no_peer_and_one_that_leaves_is(void **state)
@@ -474,6 +499,7 @@ int main(void)
 		cmocka_unit_test(requests_in_a_row_without_an_answer_make_a_suspect),
 		cmocka_unit_test(a_disk_that_is_slow_for_a_while_is_degraded_and_a_new_life_has_no_past),
 		cmocka_unit_test(a_node_is_drained_when_all_its_cores_are),
+		cmocka_unit_test(what_a_node_that_stays_said_does_not_count_when_it_leaves_again),
 		cmocka_unit_test(a_removed_node_is_no_peer_and_one_that_leaves_is),
 		cmocka_unit_test(an_older_or_doubled_identity_is_refused),
 	};

@@ -151,6 +151,23 @@ static uint32_t held(const struct bed *b, node_id node)
 	return count;
 }
 
+/** NODE, which leaves, is kept by a commit. */
+static void keep(struct bed *b, node_id node)
+{
+	struct map_draft d;
+	struct error err = {0};
+	map_draft_init(&d, &b->map->desc);
+	d.nodes[node].keep_staged = true;
+	assert_int_equal(map_draft_commit(&d), 1);
+	if (cluster_map_check_next(&b->map->desc, &d.desc, &err) != KV_OK)
+		fail_msg("%s", err.message);
+	count_moves(b, &b->map->desc, &d.desc);
+	struct cluster_map *next = cluster_map_new(&d.desc);
+	cluster_map_free(b->map);
+	b->map = next;
+	map_draft_release(&d);
+}
+
 static void a_cluster_that_is_as_it_should_be_gets_no_map(void **state)
 {
 	struct bed b;
@@ -210,6 +227,68 @@ static void a_node_that_leaves_is_no_voter_when_it_goes(void **state)
 			b.moves[i] = MOVE_ARRIVED;
 	}
 	assert_true(removed_at > voted_until + 1);
+	bed_release(&b);
+}
+
+static void a_node_kept_half_way_loses_no_more_and_gets_back_what_it_gave(void **state)
+{
+	struct bed b;
+	bed_init(&b, 5, 5, 5);
+	uint32_t share = held(&b, 1);
+	bed_node(&b, 1)->state = NODE_LEAVING;
+	while (held(&b, 1) > share / 2) {
+		for (uint32_t i = 0; i < b.map->desc.move_count; i++)
+			b.moves[i] = MOVE_ARRIVED;
+		assert_true(next_map(&b));
+	}
+	uint32_t left = held(&b, 1), under_way = b.map->desc.move_count;
+	assert_int_equal(under_way, MOVES_OUT_MAX);
+	keep(&b, 1);
+	assert_int_equal(b.map->desc.nodes[1].state, NODE_NORMAL);
+	assert_false(b.map->desc.nodes[1].keep_staged);
+	assert_int_equal(b.map->desc.move_count, 0);
+	assert_int_equal(b.moves_given_up, under_way);
+	assert_int_equal(held(&b, 1), left);
+	uint32_t begun = b.moves_begun;
+	run(&b);
+	assert_in_range(held(&b, 1), share - 1, share + 1);
+	assert_in_range(b.moves_begun - begun, share - left - 1, share - left + 1); /* what is missing, no more */
+	bed_release(&b);
+}
+
+static void a_node_kept_ends_only_moves_that_take_from_it(void **state)
+{
+	struct bed b;
+	bed_init(&b, 6, 5, 6);
+	bed_node(&b, 5)->state = NODE_NORMAL;
+	assert_true(next_map(&b)); /* others give node 5 its share */
+	uint32_t under_way = b.map->desc.move_count, ends = 0;
+	for (uint32_t i = 0; i < under_way; i++)
+		ends += !row_has(b.map->desc.moves[i].new_row, REPLICAS, 1) &&
+			row_has(b.map->desc.moves[i].old_row, REPLICAS, 1);
+	assert_true(ends > 0 && ends < under_way);
+	bed_node(&b, 1)->state = NODE_LEAVING;
+	keep(&b, 1);
+	assert_int_equal(b.moves_given_up, ends);
+	assert_int_equal(b.map->desc.move_count, under_way - ends);
+	run(&b);
+	assert_in_range(held(&b, 1), CELLS / 6, CELLS / 6 + 1);
+	bed_release(&b);
+}
+
+static void a_node_kept_that_has_nothing_left_joins_again(void **state)
+{
+	struct bed b;
+	bed_init(&b, 5, 5, 5);
+	bed_node(&b, 1)->state = NODE_LEAVING;
+	run(&b);
+	assert_int_equal(held(&b, 1), 0);
+	keep(&b, 1);
+	assert_int_equal(b.map->desc.nodes[1].state, NODE_JOINING);
+	b.view.drained[1] = true; /* from before */
+	run(&b);
+	assert_int_equal(b.map->desc.nodes[1].state, NODE_NORMAL);
+	assert_in_range(held(&b, 1), CELLS / 5, CELLS / 5 + 1);
 	bed_release(&b);
 }
 
@@ -344,6 +423,8 @@ static void whatever_happens_maps_follow_the_rules_and_an_end_is_reached(void **
 			b.view.drained[node] = true;
 			if (here > 5 && rng_chance(&rng, 100000) && b.map->desc.nodes[node].state == NODE_NORMAL)
 				bed_node(&b, node)->state = rng_chance(&rng, 500000) ? NODE_LEAVING : NODE_REMOVED;
+			else if (b.map->desc.nodes[node].state == NODE_LEAVING && rng_chance(&rng, 200000))
+				keep(&b, node);
 			if (rng_chance(&rng, 50000))
 				b.map->desc.paused = !b.map->desc.paused;
 			for (uint32_t k = 0; k < b.map->desc.move_count; k++)
@@ -372,6 +453,9 @@ int main(void)
 		cmocka_unit_test(nodes_that_join_get_their_share_and_nothing_moves_twice),
 		cmocka_unit_test(a_node_that_leaves_is_removed_when_it_owes_nothing),
 		cmocka_unit_test(a_node_that_leaves_is_no_voter_when_it_goes),
+		cmocka_unit_test(a_node_kept_half_way_loses_no_more_and_gets_back_what_it_gave),
+		cmocka_unit_test(a_node_kept_ends_only_moves_that_take_from_it),
+		cmocka_unit_test(a_node_kept_that_has_nothing_left_joins_again),
 		cmocka_unit_test(a_dead_node_is_replaced_from_those_that_are_left),
 		cmocka_unit_test(nothing_is_started_towards_a_node_that_does_not_answer),
 		cmocka_unit_test(nothing_is_started_without_a_majority_to_copy_from),

@@ -312,6 +312,56 @@ static void a_node_may_leave_if_enough_stay(void **state)
 	bed_free(b);
 }
 
+static void what_is_staged_about_one_node_is_taken_back_alone(void **state)
+{
+	struct bed *b = bed_new(6, 5);
+	expect_refused(b, 0, about(NODE_KEEP, 9), KV_INVALID, "not in the cluster");
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 3)), KV_OK);
+	assert_int_equal(change(b, 0, add("n5:1")), KV_OK);
+	stop(b, 4);
+	assert_int_equal(change(b, 0, about(NODE_GONE, 4)), KV_OK);
+	assert_int_equal(change(b, 1, about(NODE_KEEP, 4)), KV_OK);
+	assert_false(map_of(b, 1)->nodes[4].gone_staged);
+	assert_true(map_of(b, 1)->nodes[3].leave_staged);
+	assert_int_equal(change(b, 2, about(NODE_KEEP, 3)), KV_OK);
+	assert_false(map_node_is_staged(&map_of(b, 2)->nodes[3]));
+	uint64_t epoch = map_of(b, 2)->epoch;
+	assert_int_equal(change(b, 2, about(NODE_KEEP, 3)), KV_OK); /* nothing is staged about it any more */
+	assert_int_equal(map_of(b, 2)->epoch, epoch);
+	assert_int_equal(map_of(b, 2)->nodes[5].state, NODE_STAGED);
+	expect_refused(b, 2, about(NODE_KEEP, 5), KV_REFUSED, "only staged");
+	struct msg_change replace = add("n5:1");
+	replace.node = 4;
+	assert_int_equal(change(b, 2, replace), KV_OK);
+	expect_refused(b, 2, about(NODE_KEEP, 4), KV_REFUSED, "is being replaced");
+	assert_int_equal(change(b, 2, about(CHANGE_COMMIT, NODE_NONE)), KV_OK);
+	expect_refused(b, 2, about(NODE_KEEP, 4), KV_REFUSED, "is removed");
+	bed_free(b);
+}
+
+static void a_node_that_leaves_may_be_kept(void **state)
+{
+	struct bed *b = bed_new(4, 4);
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 3)), KV_OK);
+	assert_int_equal(change(b, 0, about(CHANGE_COMMIT, NODE_NONE)), KV_OK);
+	assert_int_equal(change(b, 1, about(NODE_KEEP, 3)), KV_OK);
+	assert_int_equal(map_of(b, 1)->nodes[3].state, NODE_LEAVING); /* until a commit */
+	assert_true(map_of(b, 1)->nodes[3].keep_staged);
+	assert_int_equal(change(b, 1, about(CHANGE_DISCARD, NODE_NONE)), KV_OK);
+	assert_false(map_of(b, 1)->nodes[3].keep_staged);
+	assert_int_equal(change(b, 1, about(NODE_KEEP, 3)), KV_OK);
+	assert_int_equal(change(b, 2, about(NODE_LEAVE, 2)), KV_OK); /* three stay */
+	expect_refused(b, 2, about(NODE_LEAVE, 3), KV_REFUSED, "2 nodes would be left for 3 replicas");
+	assert_int_equal(change(b, 1, about(NODE_KEEP, 2)), KV_OK);
+	assert_int_equal(change(b, 1, about(NODE_LEAVE, 3)), KV_OK); /* it leaves after all */
+	assert_false(map_node_is_staged(&map_of(b, 1)->nodes[3]));
+	assert_int_equal(change(b, 1, about(NODE_KEEP, 3)), KV_OK);
+	assert_int_equal(change(b, 3, about(CHANGE_COMMIT, NODE_NONE)), KV_OK);
+	assert_int_equal(map_of(b, 3)->nodes[3].state, NODE_NORMAL);
+	assert_false(map_node_is_staged(&map_of(b, 3)->nodes[3]));
+	bed_free(b);
+}
+
 static void a_node_that_answers_is_not_given_up(void **state)
 {
 	struct bed *b = bed_new(5, 5);
@@ -464,6 +514,17 @@ static void a_leave_that_may_have_been_discarded_is_not_staged_again(void **stat
 	assert_int_equal(change(b, 0, about(NODE_LEAVE, 4)), KV_OK);
 	struct error err = {0};
 	assert_int_equal(try_again(b, (struct change_order){.kind = NODE_LEAVE, .node = 4}, &err), CHANGE_NOTHING);
+	bed_free(b);
+}
+
+static void a_keep_that_may_have_been_made_does_not_undo_a_later_leave(void **state)
+{
+	struct bed *b = bed_new(5, 5);
+	struct error err = {0};
+	struct change_order order = {.kind = NODE_KEEP, .node = 4};
+	assert_int_equal(try_again(b, order, &err), CHANGE_NOTHING);
+	assert_int_equal(change(b, 0, about(NODE_LEAVE, 4)), KV_OK);
+	expect_doubt(b, order);
 	bed_free(b);
 }
 
@@ -747,6 +808,8 @@ int main(void)
 		cmocka_unit_test(a_token_expires),
 		cmocka_unit_test(clients_are_not_told_of_tokens),
 		cmocka_unit_test(a_node_may_leave_if_enough_stay),
+		cmocka_unit_test(what_is_staged_about_one_node_is_taken_back_alone),
+		cmocka_unit_test(a_node_that_leaves_may_be_kept),
 		cmocka_unit_test(a_node_that_answers_is_not_given_up),
 		cmocka_unit_test(no_majority_of_a_partition_is_given_up),
 		cmocka_unit_test(a_dead_node_is_replaced_by_one_at_its_address),
@@ -755,6 +818,7 @@ int main(void)
 		cmocka_unit_test(a_commit_that_may_have_been_made_does_not_commit_what_was_staged_since),
 		cmocka_unit_test(a_token_that_may_have_been_used_is_not_made_again),
 		cmocka_unit_test(a_leave_that_may_have_been_discarded_is_not_staged_again),
+		cmocka_unit_test(a_keep_that_may_have_been_made_does_not_undo_a_later_leave),
 		cmocka_unit_test(a_pause_is_in_the_map),
 		cmocka_unit_test(weights_have_limits),
 		cmocka_unit_test(a_node_that_comes_back_elsewhere_tells_where),

@@ -270,7 +270,8 @@ static void a_change_names_whom_it_is_about(void **state)
 	verdict_after(&add, m.change.address.size = 0, KV_INVALID);
 	verdict_after(&add, m.change.address = of_size(ADDRESS_SIZE_MAX + 1), KV_TOO_LARGE);
 	verdict_after(&add, m.change.kind = (enum change_kind)0, KV_INVALID);
-	verdict_after(&add, m.change.kind = (enum change_kind)(CHANGE_FINALIZE + 1), KV_INVALID);
+	verdict_after(&add, m.change.kind = (enum change_kind)(NODE_KEEP + 1), KV_INVALID);
+	verdict_after(&add, m.change.kind = NODE_KEEP, KV_INVALID);
 	verdict_after(&add, m.change.kind = NODE_LEAVE, KV_INVALID);
 	verdict_after(&add, m.change.kind = CHANGE_COMMIT, KV_OK);
 	const struct msg token = {.opcode = OP_CLUSTER_CHANGE, .reply = true};

@@ -3,7 +3,7 @@
  * libkvclient, for those who run a cluster: nodes that come and go, what that moves, and how replicas are kept equal. The
  * conventions are those of <kv/client.h>.
  *
- * A change is staged first (kv_node_add, kv_node_remove) and moves nothing; kv_plan_get tells what it will cost; a commit lets
+ * A change is staged first (kv_node_add, kv_node_remove, kv_node_keep) and moves nothing; kv_plan_get tells what it will cost; a commit lets
  * all that is staged begin. From then on the cluster goes on by itself, whoever asked for it. Asking twice for the same
  * change is no error.
  *
@@ -37,7 +37,13 @@ enum kv_status kv_node_add(struct kv_client *client, const char *peer_address, u
 enum kv_status kv_node_remove(struct kv_client *client, uint16_t node, bool gone, unsigned timeout_ms,
 			      struct kv_error *err);
 
-/** Lets what is staged begin, if the map still has EPOCH (of the plan that was looked at; 0: any). KV_STALE otherwise. */
+/**
+ * Forgets what is staged about NODE. If it is leaving already, stages that it stays: a commit ends the moves that take something
+ * from it, and gives it its share back. KV_REFUSED: it has left.
+ */
+enum kv_status kv_node_keep(struct kv_client *client, uint16_t node, unsigned timeout_ms, struct kv_error *err);
+
+/** Lets what is staged begin, if the map still has EPOCH (of the plan that was looked at; 0: any). KV_CONFLICT otherwise. */
 enum kv_status kv_changes_commit(struct kv_client *client, uint64_t epoch, unsigned timeout_ms,
 				 struct kv_error *err);
 

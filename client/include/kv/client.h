@@ -670,6 +670,7 @@ struct kv_node {
 	char peer_address[257];
 	bool leave_staged;      /* a commit makes it leave */
 	bool gone_staged;       /* a commit removes it at once */
+	bool keep_staged;       /* LEAVING: a commit makes it stay */
 	uint16_t replaces;      /* STAGED: whose place it takes at the commit; KV_NODE_NONE */
 	uint32_t feature_level; /* greatest that its version can do */
 };
