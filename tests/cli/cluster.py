@@ -3,6 +3,7 @@
 
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -18,8 +19,12 @@ import traceback
 CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8914, 1
 
 
+@functools.cache
 def own_network():
-    """A network of its own, where that may be had: a node that comes back finds its ports free, whatever runs beside this program."""
+    """
+    A network of its own, where that may be had: a node that comes back finds its ports free, whatever runs beside this program. To be
+    called before anything that listens is made; later calls change nothing.
+    """
     if ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
             fcntl.ioctl(door, SIOCSIFFLAGS, struct.pack('16sh14x', b'lo', IFF_UP))
