@@ -18,7 +18,7 @@ import subprocess
 import sys
 import termios
 
-from cluster import Cluster, contains, equal, run_tests, wait_for
+from cluster import Cluster, contains, equal, or_skip, run_tests, wait_for
 
 # Figures that are not the same each time, by the name of their field.
 VARIABLE = re.compile(r'(version|present_version|copy|uuid|cluster|peer_address|client_address|uptime|uptime_ms|expires_ms|fence|'
@@ -94,7 +94,7 @@ def every_command_writes_what_the_transcript_has(ctl):
 
 def in_terminal(ctl, columns, *words):
     """What kvctl writes to a terminal of that width."""
-    reader, writer = pty.openpty()
+    reader, writer = or_skip(pty.openpty)
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
     with subprocess.Popen([ctl.kvctl, *words], env={**ctl.environment, 'TERM': 'xterm'}, stdin=subprocess.DEVNULL,
                           stdout=writer, stderr=subprocess.PIPE) as process:

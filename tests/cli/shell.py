@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from cluster import Cluster, contains, equal, run_tests, wait_for
+from cluster import Cluster, contains, equal, or_skip, run_tests, wait_for
 
 PROMPT = 'kvctl> '
 # What a line editor sends besides text: colours, movements, modes.
@@ -26,7 +26,7 @@ class Terminal:
 
     def __init__(self, ctl, *words, **variables):
         self.out = ''
-        self.pid, self.fd = pty.fork()
+        self.pid, self.fd = or_skip(pty.fork)
         if self.pid == 0:
             os.execve(ctl.kvctl, [ctl.kvctl, *words], {**ctl.environment, 'TERM': 'xterm', **variables})
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import urllib.request
 
-from cluster import Cluster, contains, equal, run_tests, wait_for
+from cluster import Cluster, contains, equal, own_network, run_tests, wait_for
 
 ROUND_TRIP = 'replica'
 
@@ -189,6 +189,7 @@ def main():
     tests = [a_traced_put_hangs_below_its_callers_span, what_is_not_sampled_and_quick_stays_where_it_is,
              a_traceparent_that_is_none_is_refused, a_request_shows_where_its_time_went, every_data_command_takes_trace,
              a_collector_that_fails_costs_only_traces, a_slow_request_is_logged_with_who_did_not_answer]
+    own_network()
     collector = Collector()
     cluster = Cluster(sys.argv[1], sys.argv[2])
     # What is slow on a busy machine is not what this is about, but for the one that waits for its deadline.

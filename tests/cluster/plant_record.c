@@ -8,8 +8,10 @@
  *   remove  takes it away
  *   touch   leaves it as it is
  *
- * Afterwards all records are in table files, none in the log.
+ * Afterwards all records of a table are in one file, uncompressed, and none in the log: the node that starts next has nothing to merge, so
+ * that it meets what is done to the file only when it is asked for it.
  */
+#include <rocksdb/c.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -53,6 +55,43 @@ static bool plant(struct store *store, const char *key, const char *what)
 	return store_write(store, &op, 1, /* sync: */ true) == KV_OK;
 }
 
+static bool failed(char *message)
+{
+	if (message)
+		fprintf(stderr, "%s\n", message);
+	rocksdb_free(message);
+	return message;
+}
+
+static bool merge_tables(const char *path)
+{
+	char *message = NULL;
+	size_t count = 0;
+	rocksdb_options_t *options = rocksdb_options_create();
+	rocksdb_options_set_compression(options, rocksdb_no_compression);
+	char **names = rocksdb_list_column_families(options, path, &count, &message);
+	if (failed(message))
+		return false;
+	const rocksdb_options_t **all = xcalloc(count, sizeof(all[0]));
+	rocksdb_column_family_handle_t **tables = xcalloc(count, sizeof(tables[0]));
+	for (size_t i = 0; i < count; i++)
+		all[i] = options;
+	rocksdb_t *db = rocksdb_open_column_families(options, path, (int)count, (const char *const *)names, all,
+						     tables, &message);
+	if (failed(message))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		rocksdb_compact_range_cf(db, tables[i], NULL, 0, NULL, 0);
+		rocksdb_column_family_handle_destroy(tables[i]);
+	}
+	rocksdb_close(db);
+	rocksdb_list_column_families_destroy(names, count);
+	rocksdb_options_destroy(options);
+	free(tables);
+	free(all);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -69,5 +108,5 @@ int main(int argc, char **argv)
 	store_close(store);
 	if (!done)
 		fprintf(stderr, "%s has no record of %s\n", argv[1], argv[2]);
-	return done ? 0 : 1;
+	return done && merge_tables(buf_cstr(&path)) ? 0 : 1;
 }

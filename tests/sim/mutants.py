@@ -30,6 +30,9 @@ MEMBERSHIP = {
     'treehalf', 'treetwice', 'treeunready',
 }
 
+# Nothing in the simulator is known to notice them (docs/testing.md): holes in the workload, hunted like the others but expected to survive.
+OPEN = {'earlysource', 'nosession', 'nofloor', 'dropearly', 'gcweak', 'gcabsent', 'losedisk2', 'phasemix', 'pushepoch'}
+
 # Rules of the map's register, which tests/unit/test_map_register.c knows, and of trees, which test_tree.c and test_exchange.c know.
 ELSEWHERE = {'mapearly', 'mapforget', 'mapvoters', 'mapfresh', 'mapnojoint', 'treemarked', 'treeahead', 'exchangeold'}
 
@@ -91,10 +94,11 @@ def main():
             rows.append((name, text, check, count))
             if not args.table:
                 how = f'{check} after {count} seeds' if check else f'survived {args.seeds} seeds'
-                print(f'{"ok" if check else "not ok"} {number} - {name}: {how}, {seconds:.1f} s', flush=True)
+                todo = ' # TODO nothing is known to notice it' if name in OPEN else ''
+                print(f'{"ok" if check else "not ok"} {number} - {name}: {how}, {seconds:.1f} s{todo}', flush=True)
     if args.table:
         print_table(rows, args.seeds)
-    sys.exit(0 if all(row[2] for row in rows) else 1)
+    sys.exit(0 if all(check or name in OPEN for name, _, check, _ in rows) else 1)
 
 
 if __name__ == '__main__':
