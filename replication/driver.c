@@ -84,8 +84,10 @@ static bool settle_nodes(struct map_draft *d, const struct driver_view *view)
 			    !cluster_map_holds(&d->desc, node->index) && !is_voter(&d->desc, node->index);
 		if (joined)
 			node->state = NODE_NORMAL;
-		if (COVER_IF(left, node_left))
+		if (COVER_IF(left, node_left)) {
 			node->state = NODE_REMOVED;
+			node->keep_staged = false; /* too late */
+		}
 		changed |= joined || left;
 	}
 	return changed;

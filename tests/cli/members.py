@@ -118,6 +118,21 @@ def a_node_joins_and_has_its_share(ctl):
     assert_all_there(ctl)
 
 
+def a_node_that_leaves_can_be_kept(ctl):
+    ctl.must('cluster', 'pause')  # so that it has not left before it is kept
+    wait_for('the pause is known', lambda: ctl.json('move', 'ls')['paused'])
+    ctl.must('node', 'remove', 'n2')
+    ctl.must('cluster', 'commit')
+    wait_for('it is leaving', lambda: states(ctl)['n2'] == 'leaving')
+    ctl.must('node', 'keep', 'n2')
+    equal([n.get('change') for n in ctl.json('node', 'ls') if n['name'] == 'n2'], ['stays'])
+    ctl.must('cluster', 'commit')
+    wait_for('it stays', lambda: states(ctl)['n2'] == 'normal')
+    ctl.must('cluster', 'resume')
+    wait_for('all have their share', lambda: set(partitions(ctl).values()) == {12} and len(partitions(ctl)) == 4, PATIENCE)
+    assert_all_there(ctl)
+
+
 def a_node_leaves_and_its_process_ends_well(ctl):
     plan = ctl.json('node', 'remove', 'n2')
     equal([n['partitions_after'] for n in plan['nodes'] if n['name'] == 'n2'], [0])
@@ -258,7 +273,7 @@ def a_cluster_without_an_upgrade_under_way_is_final(ctl):
 def main():
     tests = [a_cluster_without_an_upgrade_under_way_is_final, nothing_staged_is_said_and_no_error,
              a_plan_is_told_before_anything_moves_and_can_be_discarded,
-             a_node_that_is_no_node_cannot_be_added, a_node_joins_and_has_its_share,
+             a_node_that_is_no_node_cannot_be_added, a_node_joins_and_has_its_share, a_node_that_leaves_can_be_kept,
              a_node_leaves_and_its_process_ends_well, a_node_that_left_does_not_come_back_under_its_identity,
              a_dead_node_is_replaced, a_node_with_a_token_admits_itself_once,
              moves_pause_and_go_on, repair_tells_every_node,
