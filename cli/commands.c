@@ -151,6 +151,15 @@ static const struct command table[] = {
 	 "there, and its figures are never too high. On a terminal it goes on until Ctrl-C; elsewhere it shows --count of\n"
 	 "them (1).\n",
 	 ASK | FLAG_BIT(FLAG_TIMES), DOCUMENTS, OUTPUT_TABLE, 2000, 0, 0, cmd_top},
+	{CLUSTER, "trace ls", "", "list requests whose timelines the nodes kept, newest first",
+	 "Kept are requests that were sampled or traced (--trace), that failed, or that took trace.slow or longer: the last\n"
+	 "256 a shard. What a node served as a replica is listed only if it was slow. AT is by the clock of NODE. At most\n"
+	 "--limit (50) are listed. The exit code is that of the worst failure if a node could not be asked.\n",
+	 ASK | FLAG_BIT(FLAG_NODE) | FLAG_BIT(FLAG_LIMIT), ALL_OUTPUTS, OUTPUT_TABLE, 2000, 0, 0, cmd_trace_ls},
+	{CLUSTER, "trace show", "ID", "tell where the time of a kept request went",
+	 "ID is that of kvctl trace ls, of the log's request.slow, or your own trace's. What each node kept of it, the\n"
+	 "coordinator's part first. See docs/tracing.md. Exit code 3 if no node has it, or has it any more.\n",
+	 ASK | FLAG_BIT(FLAG_NODE), DOCUMENTS, OUTPUT_TABLE, 2000, 1, 1, cmd_trace_show},
 	{CLUSTER, "explain", "KEY", "tell what every node holds of a key, and why",
 	 "A verdict first, then what is behind, damaged, promised or on its way, and a line for each node that has a part in\n"
 	 "the key. MARK: a weak copy came below a promise and counts for no majority. HINTS_FOR: nodes that this one will\n"

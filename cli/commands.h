@@ -126,6 +126,8 @@ int cmd_upgrade_status(struct ctl *ctl);
 int cmd_upgrade_finalize(struct ctl *ctl);
 int cmd_health(struct ctl *ctl);
 int cmd_top(struct ctl *ctl);
+int cmd_trace_ls(struct ctl *ctl);
+int cmd_trace_show(struct ctl *ctl);
 int cmd_config_get(struct ctl *ctl);
 int cmd_config_set(struct ctl *ctl);
 int cmd_config_diff(struct ctl *ctl);

@@ -3,6 +3,8 @@
 #include <kv/admin.h>
 
 #include "client/admin.h"
+#include "client/options.h"
+#include "client/trace.h"
 
 _Static_assert(KV_EXPLAINED_HINTS_MAX == EXPLAIN_HINTS_MAX, "the public header repeats this limit");
 _Static_assert(KV_ON_DISK_UNREADABLE == (int)EXPLAIN_UNREADABLE, "numbers are the wire's");
@@ -212,3 +214,60 @@ enum kv_status kv_hot_keys_get(struct kv_client *client, const char *target, uns
 }
 
 void kv_hot_keys_free(struct kv_hot_keys *keys) { free(keys); }
+
+/* ---- Kept timelines ---- */
+
+/** What the public struct points to is in the arena. */
+struct kept {
+	struct kv_traces out;
+	struct arena arena;
+};
+
+static struct kv_traces *traces_build(const struct msg_traces *m)
+{
+	struct kept *kept = xcalloc(1, sizeof *kept);
+	kept->arena = ARENA_INIT(SIZE_MAX / 4); /* what arrived is bounded */
+	struct kv_kept_trace *list = arena_alloc(&kept->arena, (m->count + 1) * sizeof *list);
+	KV_ASSERT(list);
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct kept_timeline *from = &m->traces[i];
+		list[i] = (struct kv_kept_trace){
+			.arrived_us = from->wall_us,
+			.slow = from->slow,
+			.replica = from->timeline->spans[0].kind == SPAN_SERVE,
+			.timeline = timeline_out(from->timeline, 0, &kept->arena),
+		};
+		KV_ASSERT(list[i].timeline);
+	}
+	kept->out = (struct kv_traces){.count = m->count, .traces = list};
+	return &kept->out;
+}
+
+enum kv_status kv_traces_get(struct kv_client *client, const char *target, const char *trace_id,
+			     unsigned timeout_ms, struct kv_traces **ret_traces, struct kv_error *err)
+{
+	struct call call;
+	struct msg_trace_query query = {0};
+	if (trace_id && !trace_id_parse(trace_id, &query.trace_hi, &query.trace_lo))
+		return client_error(err, KV_INVALID,
+				    "\"%.80s\" is no trace id: 32 hexadecimal digits in lower case", trace_id);
+	enum kv_status status = admin_call_init(client, &call, OP_TRACES, RETRY_READ, target, timeout_ms, err);
+	if (status != KV_OK)
+		return status;
+	call.request.msg.trace_query = query;
+	status = call_run(client, &call, err);
+	if (status != KV_OK)
+		return status;
+	*ret_traces = traces_build(&call.request.reply->msg.traces);
+	reply_unref(call.request.reply);
+	return KV_OK;
+}
+
+void kv_traces_free(struct kv_traces *traces)
+{
+	struct kept *kept = (struct kept *)traces;
+	if (!kept)
+		return;
+	arena_release(&kept->arena);
+	free(kept);
+}

@@ -416,6 +416,8 @@ static struct answer answer_of(const struct msg *m)
 		return (struct answer){.status = m->config.status};
 	case OP_HOT_KEYS:
 		return (struct answer){.status = m->hot_keys.status};
+	case OP_TRACES:
+		return (struct answer){.status = m->traces.status};
 	default:
 		return (struct answer){
 			.status = m->result.status,

@@ -42,6 +42,16 @@ bool traceparent_parse(const char *text, struct trace_context *ret)
 	return true;
 }
 
+bool trace_id_parse(const char *text, uint64_t *ret_hi, uint64_t *ret_lo)
+{
+	uint64_t hi, lo;
+	if (strlen(text) != 32 || !read_hex(text, 16, &hi) || !read_hex(text + 16, 16, &lo) || (hi | lo) == 0)
+		return false;
+	*ret_hi = hi;
+	*ret_lo = lo;
+	return true;
+}
+
 /** What came of a span; NULL where nothing can. */
 static const char *result_of(const struct timeline_span *s)
 {

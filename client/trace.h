@@ -16,6 +16,9 @@
  */
 MUST_USE bool traceparent_parse(const char *text, struct trace_context *ret);
 
+/** Reads a trace id: 32 hexadecimal digits in lower case, not all 0. False, and RET untouched, for anything else. */
+MUST_USE bool trace_id_parse(const char *text, uint64_t *ret_hi, uint64_t *ret_lo);
+
 /** T as the public header tells it, in ARENA. NULL when that is full. TOOK_US: how long the client waited for the answer. */
 const struct kv_timeline *timeline_out(const struct msg_timeline *t, usec_t took_us, struct arena *arena);
 

@@ -50,6 +50,8 @@ static const struct codec_class classes[] = {
 	[BODY_CONFIG] = GENERATED(config, config),
 	[BODY_CONFIG_SET] = GENERATED(config_set, config_set),
 	[BODY_HOT_KEYS] = GENERATED(hot_keys, hot_keys),
+	[BODY_TRACE_QUERY] = {.encode = codec_write_trace_query, .read = codec_read_trace_query},
+	[BODY_TRACES] = {.encode = codec_write_traces, .read = codec_read_traces},
 };
 
 static size_t meta_size_max(uint16_t opcode)

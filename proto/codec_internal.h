@@ -195,10 +195,14 @@ enum kv_status codec_write_request(struct codec_out *out, const struct msg *m);
 enum kv_status codec_write_result(struct codec_out *out, const struct msg *m);
 enum kv_status codec_write_replica(struct codec_out *out, const struct msg *m);
 enum kv_status codec_write_answer(struct codec_out *out, const struct msg *m);
+enum kv_status codec_write_trace_query(struct codec_out *out, const struct msg *m);
+enum kv_status codec_write_traces(struct codec_out *out, const struct msg *m);
 enum kv_status codec_read_request(struct codec_in *codec, struct slice meta);
 enum kv_status codec_read_result(struct codec_in *codec, struct slice meta);
 enum kv_status codec_read_replica(struct codec_in *codec, struct slice meta);
 enum kv_status codec_read_answer(struct codec_in *codec, struct slice meta);
+enum kv_status codec_read_trace_query(struct codec_in *codec, struct slice meta);
+enum kv_status codec_read_traces(struct codec_in *codec, struct slice meta);
 
 /* By generated code. One pair a kind of body; see the table in codec.c. */
 enum kv_status codec_encode_hello(struct codec_out *out, const struct msg *m);

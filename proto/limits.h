@@ -175,6 +175,8 @@
 #define CONFIG_ENTRIES_MAX 128u
 #define CONFIG_VALUE_MAX   4096u /* bytes of a setting as text */
 #define HOT_KEYS_MAX       32u   /* told */
+#define TRACES_TOLD_MAX    1000u /* of a node, without their spans */
+#define TRACES_WHOLE_MAX   32u   /* of one trace on a node, with them */
 
 /* Hinted handoff. */
 #define HINT_KEYS_MAX        1000000u /* a target; beyond it the partition is marked dirty instead */

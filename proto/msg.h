@@ -155,6 +155,7 @@ enum msg_opcode {
 	OP_CONFIG_GET = 0x0508, /* its settings */
 	OP_CONFIG_SET = 0x0509, /* changes one of them while it runs */
 	OP_HOT_KEYS = 0x050A,   /* which keys it is asked for most */
+	OP_TRACES = 0x0540,     /* the timelines it kept */
 };
 
 static inline bool opcode_is_client(uint16_t op) { return op >> 8 == 1; }
@@ -848,6 +849,25 @@ struct msg_hot_keys {
 	const struct hot_key *keys;
 };
 
+/** OP_TRACES: which ones. */
+struct msg_trace_query {
+	uint64_t trace_hi,
+		trace_lo; /* those of this trace, whole; both 0: the newest of all, each with its first span alone */
+};
+
+struct kept_timeline {
+	usec_t wall_us; /* when the request came to the node, since 1970 */
+	bool slow;      /* it took longer than it should */
+	const struct msg_timeline *timeline;
+};
+
+/** Reply to OP_TRACES. */
+struct msg_traces {
+	enum kv_status status;
+	uint32_t count; /* newest first; at most TRACES_TOLD_MAX, and TRACES_WHOLE_MAX of one trace */
+	const struct kept_timeline *traces;
+};
+
 struct status_peer {
 	node_id index;
 	uint32_t state; /* 1 up, 2 suspect, 3 down, 4 myself */
@@ -919,6 +939,8 @@ struct msg {
 		struct msg_config config;             /* CONFIG_GET reply; request has no body */
 		struct msg_config_set config_set;     /* CONFIG_SET, !reply; the reply is result */
 		struct msg_hot_keys hot_keys;         /* HOT_KEYS reply; request has no body */
+		struct msg_trace_query trace_query;   /* TRACES, !reply */
+		struct msg_traces traces;             /* TRACES, reply */
 	};
 };
 

@@ -410,6 +410,16 @@ static enum kv_status check_hot_keys(const struct msg *m)
 	return KV_OK;
 }
 
+static enum kv_status check_traces(const struct msg *m)
+{
+	CHECK(at_most(m->traces.count, TRACES_TOLD_MAX));
+	for (uint32_t i = 0; i < m->traces.count; i++) {
+		CHECK(valid(m->traces.traces[i].timeline != NULL));
+		CHECK(check_timeline(m->traces.traces[i].timeline));
+	}
+	return KV_OK;
+}
+
 enum kv_status msg_check(const struct msg *m)
 {
 	switch (opcode_body(m->opcode, m->reply)) {
@@ -469,6 +479,10 @@ enum kv_status msg_check(const struct msg *m)
 		return check_config_set(m);
 	case BODY_HOT_KEYS:
 		return check_hot_keys(m);
+	case BODY_TRACE_QUERY:
+		return KV_OK;
+	case BODY_TRACES:
+		return check_traces(m);
 	}
 	KV_UNREACHABLE("message body");
 }

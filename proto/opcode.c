@@ -76,6 +76,8 @@ enum msg_body opcode_body(uint16_t opcode, bool reply)
 		return reply ? BODY_RESULT : BODY_CONFIG_SET;
 	case OP_HOT_KEYS:
 		return reply ? BODY_HOT_KEYS : BODY_NONE;
+	case OP_TRACES:
+		return reply ? BODY_TRACES : BODY_TRACE_QUERY;
 	case OP_AUTH:
 	case OP_CREDIT:
 	case OP_CANCEL:
@@ -141,6 +143,7 @@ const char *opcode_name(uint16_t opcode)
 		OPCODE_NAME_(CONFIG_GET);
 		OPCODE_NAME_(CONFIG_SET);
 		OPCODE_NAME_(HOT_KEYS);
+		OPCODE_NAME_(TRACES);
 	}
 #undef OPCODE_NAME_
 	return "UNKNOWN";

@@ -37,6 +37,8 @@ enum msg_body {
 	BODY_CONFIG,
 	BODY_CONFIG_SET,
 	BODY_HOT_KEYS,
+	BODY_TRACE_QUERY,
+	BODY_TRACES,
 };
 
 /** Total: any number gives an answer. */

@@ -140,3 +140,58 @@ void admin_reply_hot_keys(struct server *server, struct conn *c, const struct ms
 	hot_sum_tell(sum, &arena, &reply.hot_keys);
 	conn_send(c, &reply);
 }
+
+/* ---- Kept timelines ---- */
+
+/** Newer ones first. */
+static int compare_kept(const void *left, const void *right)
+{
+	const struct kept_trace *a = *(struct kept_trace *const *)left, *b = *(struct kept_trace *const *)right;
+	return a->wall_us > b->wall_us ? -1 : a->wall_us < b->wall_us;
+}
+
+/** References to what is asked for, newest first, in an array that the caller frees. */
+static struct kept_trace **find_traces(struct server *server, const struct msg_trace_query *query,
+				       size_t *ret_count)
+{
+	bool whole = query->trace_hi != 0 || query->trace_lo != 0;
+	size_t count = 0, max = whole ? TRACES_WHOLE_MAX : TRACES_TOLD_MAX;
+	struct kept_trace **all = xcalloc(server->shard_count * (size_t)TRACES_KEPT, sizeof(struct kept_trace *));
+	for (uint32_t i = 0; i < server->shard_count; i++) {
+		size_t end = count + traces_recent(&server->shards[i]->traces, all + count, TRACES_KEPT);
+		for (size_t k = count; k < end; k++) {
+			const struct trace_context *context = &all[k]->timeline.context;
+			if (!whole ||
+			    (context->trace_hi == query->trace_hi && context->trace_lo == query->trace_lo))
+				all[count++] = all[k];
+			else
+				kept_trace_unref(all[k]);
+		}
+	}
+	qsort(all, count, sizeof(struct kept_trace *), compare_kept);
+	while (count > max)
+		kept_trace_unref(all[--count]);
+	*ret_count = count;
+	return all;
+}
+
+void admin_reply_traces(struct server *server, struct conn *c, const struct msg *request)
+{
+	const struct msg_trace_query *query = &request->trace_query;
+	bool whole = query->trace_hi != 0 || query->trace_lo != 0;
+	size_t count;
+	CLEANUP(free_ptr) struct kept_trace **found = find_traces(server, query, &count);
+	CLEANUP(free_ptr) struct kept_timeline *told = xcalloc(count + 1, sizeof *told);
+	CLEANUP(free_ptr) struct msg_timeline *timelines = xcalloc(count + 1, sizeof *timelines);
+	struct msg reply = {.opcode = OP_TRACES, .reply = true, .id = request->id};
+	for (size_t i = 0; i < count; i++) {
+		timelines[i] = found[i]->timeline;
+		timelines[i].span_count = whole ? timelines[i].span_count : 1;
+		told[i] = (struct kept_timeline){
+			.wall_us = found[i]->wall_us, .slow = timelines[i].slow, .timeline = &timelines[i]};
+	}
+	reply.traces = (struct msg_traces){.count = (uint32_t)count, .traces = told};
+	conn_send(c, &reply);
+	for (size_t i = 0; i < count; i++)
+		kept_trace_unref(found[i]);
+}

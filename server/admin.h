@@ -26,4 +26,7 @@ void admin_change_config(struct server *server, struct conn *c, const struct msg
 /** Answers HOT_KEYS: what all shards counted in the last whole window. */
 void admin_reply_hot_keys(struct server *server, struct conn *c, const struct msg *request);
 
+/** Answers TRACES: of what all shards kept, the newest, or one trace. */
+void admin_reply_traces(struct server *server, struct conn *c, const struct msg *request);
+
 #endif

@@ -123,6 +123,8 @@ static void take_client_message(struct shard *s, struct conn *c, const struct fr
 		admin_change_config(s->server, c, msg);
 	} else if (msg->opcode == OP_HOT_KEYS) {
 		admin_reply_hot_keys(s->server, c, msg);
+	} else if (msg->opcode == OP_TRACES) {
+		admin_reply_traces(s->server, c, msg);
 	} else if (opcode_is_client(msg->opcode) || msg->opcode >> 8 == 5) {
 		take_request(s, c, header, meta, value, msg);
 	} else if (msg->opcode != OP_ERROR && msg->opcode != OP_GOAWAY) {

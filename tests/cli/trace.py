@@ -173,6 +173,39 @@ def a_slow_request_is_logged_with_who_did_not_answer(ctl, collector):
     with urllib.request.urlopen(f'http://{address}/status.json') as answer:
         slow = json.load(answer)['slow']
     contains([one['trace'] for one in slow], trace_id)
+    rows = [row for row in ctl.json('trace', 'ls', '--node', 'n1') if row['trace_id'] == trace_id and not row['replica']]
+    equal([(row['operation'], row['node'], row['slow'], row['level']) for row in rows], [('ADD', 'n1', True, 'strong')])
+
+
+def what_nodes_kept_is_found_and_shown(ctl, _):
+    """From the list to the picture: the coordinator's part first, then what each replica kept of the same trace."""
+    told = ctl.json('put', 'k', 'kept', '-c', 'strong', '--trace')['timeline']
+    trace_id = told['trace_id']
+    rows = wait_for('it in the list', lambda: [r for r in ctl.json('trace', 'ls', '--limit', '1000') if r['trace_id'] == trace_id
+                                               and not r['replica']])
+    equal([(r['operation'], r['level'], r['status'], r['node'], r['partition'], r['in_doubt']) for r in rows],
+          [('PUT', 'strong', 'OK', told['node'], told['partition'], False)])
+    arrived = [r['arrived_us'] for r in ctl.json('trace', 'ls')]
+    equal(arrived, sorted(arrived, reverse=True))
+    equal(len(ctl.json('trace', 'ls', '--limit', '1')), 1)
+
+    def complete():
+        parts = ctl.json('trace', 'show', trace_id)['timelines']
+        return parts if len(parts) == 4 else None
+    parts = wait_for('the parts of the coordinator and three replicas', complete)
+    equal([p['replica'] for p in parts], [False, True, True, True])
+    equal([parts[0][name] for name in ('operation', 'node', 'ballot')], [told[name] for name in ('operation', 'node', 'ballot')])
+    equal([s['name'] for s in parts[0]['spans']].count(ROUND_TRIP), 3)
+    equal({p['node'] for p in parts[1:]}, {'n1', 'n2', 'n3'})
+    text = ctl.must('trace', 'show', trace_id).decode()
+    for part in (f'trace {trace_id}', 'PUT at level strong', 'ACCEPT served by n2', 'WHAT', 'sync', '|='):
+        contains(text, part)
+    code, _, talk = ctl.run('trace', 'show', 'f' * 32)
+    equal(code, 3)
+    contains(talk, 'no node has a timeline')
+    code, _, talk = ctl.run('trace', 'show', 'xyz')
+    equal(code, 2)
+    contains(talk, 'no trace id')
 
 
 def a_collector_that_fails_costs_only_traces(ctl, collector):
@@ -187,7 +220,7 @@ def a_collector_that_fails_costs_only_traces(ctl, collector):
 
 def main():
     tests = [a_traced_put_hangs_below_its_callers_span, what_is_not_sampled_and_quick_stays_where_it_is,
-             a_traceparent_that_is_none_is_refused, a_request_shows_where_its_time_went, every_data_command_takes_trace,
+             a_traceparent_that_is_none_is_refused, a_request_shows_where_its_time_went, every_data_command_takes_trace, what_nodes_kept_is_found_and_shown,
              a_collector_that_fails_costs_only_traces, a_slow_request_is_logged_with_who_did_not_answer]
     own_network()
     collector = Collector()

@@ -120,6 +120,25 @@ static const char *differ_timeline(const struct msg_timeline *a, const struct ms
 	return NULL;
 }
 
+static const char *differ_trace_query(const struct msg_trace_query *a, const struct msg_trace_query *b)
+{
+	SAME(trace_hi);
+	SAME(trace_lo);
+	return NULL;
+}
+
+static const char *differ_traces(const struct msg_traces *a, const struct msg_traces *b)
+{
+	SAME(status);
+	SAME(count);
+	for (uint32_t i = 0; i < a->count; i++) {
+		SAME(traces[i].wall_us);
+		SAME(traces[i].slow);
+		SAME_PART(differ_timeline(a->traces[i].timeline, b->traces[i].timeline));
+	}
+	return NULL;
+}
+
 static const char *differ_result(const struct msg_result *a, const struct msg_result *b)
 {
 	SAME(status);
@@ -333,6 +352,10 @@ const char *msg_difference(const struct msg *a, const struct msg *b)
 		return differ_hello(&a->hello, &b->hello);
 	case BODY_REQUEST:
 		return differ_request(&a->request, &b->request);
+	case BODY_TRACE_QUERY:
+		return differ_trace_query(&a->trace_query, &b->trace_query);
+	case BODY_TRACES:
+		return differ_traces(&a->traces, &b->traces);
 	case BODY_RESULT:
 		return differ_result(&a->result, &b->result);
 	case BODY_REPLICA:

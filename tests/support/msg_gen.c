@@ -100,6 +100,8 @@ const struct msg_kind msg_kinds[] = {
 	{OP_CONFIG_SET, true},
 	{OP_HOT_KEYS, false},
 	{OP_HOT_KEYS, true},
+	{OP_TRACES, false},
+	{OP_TRACES, true},
 };
 const size_t msg_kind_count = ARRAY_SIZE(msg_kinds);
 
@@ -225,6 +227,20 @@ static void gen_timeline(struct rng *rng, struct arena *arena, struct msg_timeli
 		};
 	}
 	t->spans = spans;
+}
+
+static void gen_traces(struct rng *rng, struct arena *arena, struct msg_traces *t)
+{
+	t->status = status(rng);
+	t->count = length(rng, 0, 20);
+	struct kept_timeline *traces = allocate(arena, t->count * sizeof *traces);
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct msg_timeline *timeline = allocate(arena, sizeof *timeline);
+		gen_timeline(rng, arena, timeline);
+		traces[i] =
+			(struct kept_timeline){.wall_us = number(rng, 64), .slow = coin(rng), .timeline = timeline};
+	}
+	t->traces = traces;
 }
 
 static void gen_page(struct rng *rng, struct arena *arena, struct msg_result *r)
@@ -461,6 +477,13 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 		return;
 	case BODY_REQUEST:
 		gen_request(rng, arena, kind.opcode, &ret->request);
+		return;
+	case BODY_TRACE_QUERY:
+		ret->trace_query.trace_hi = number(rng, 64);
+		ret->trace_query.trace_lo = number(rng, 64);
+		return;
+	case BODY_TRACES:
+		gen_traces(rng, arena, &ret->traces);
 		return;
 	case BODY_RESULT:
 		gen_result(rng, arena, kind.opcode, &ret->result);

@@ -20,6 +20,10 @@ static const ProtobufCMessageDescriptor *schema_of(struct msg_kind kind)
 		return &kv__request__descriptor;
 	case BODY_RESULT:
 		return &kv__result__descriptor;
+	case BODY_TRACE_QUERY:
+		return &kv__trace_query__descriptor;
+	case BODY_TRACES:
+		return &kv__traces__descriptor;
 	case BODY_REPLICA:
 		return &kv__replica_request__descriptor;
 	case BODY_ANSWER:

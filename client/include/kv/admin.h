@@ -292,6 +292,29 @@ enum kv_status kv_hot_keys_get(struct kv_client *client, const char *target, uns
 			       struct kv_hot_keys **ret_keys, struct kv_error *err);
 void kv_hot_keys_free(struct kv_hot_keys *keys);
 
+/* ---- Timelines that nodes kept ------------------------------------------------------------------------------------ */
+
+struct kv_kept_trace {
+	uint64_t arrived_us; /* when the request came to the node, since 1970, by the node's clock */
+	bool slow;           /* it took trace.slow or longer */
+	bool replica; /* the node served it for a coordinator, maybe itself; level, rounds and status tell nothing then */
+	const struct kv_timeline *timeline; /* client_us is 0 */
+};
+
+struct kv_traces {
+	size_t count; /* newest first */
+	const struct kv_kept_trace *traces;
+};
+
+/**
+ * What TARGET kept in memory: requests that were sampled, failed or were slow. TRACE_ID (32 hexadecimal digits): of that trace, whole;
+ * NULL: the newest of all, each timeline with its first span alone. None is no error. KV_INVALID: TRACE_ID is none. *ret_traces is freed
+ * with kv_traces_free.
+ */
+enum kv_status kv_traces_get(struct kv_client *client, const char *target, const char *trace_id,
+			     unsigned timeout_ms, struct kv_traces **ret_traces, struct kv_error *err);
+void kv_traces_free(struct kv_traces *traces);
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus
