@@ -221,9 +221,9 @@ static const struct command table[] = {
 	 "Nothing moves until kvctl cluster commit; what will is shown. Its identity never comes back.\n",
 	 ASK | FLAG_BIT(FLAG_GONE), DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_remove},
 	{CLUSTER, "node keep", "NODE", "take back the removal of a node",
-	 "If it is only staged it is forgotten. If it was committed and the node has not left yet, that it stays is staged: with\n"
-	 "kvctl cluster commit nothing more is taken from it, and what it gave away it gets back. A node that is gone, or has\n"
-	 "left, cannot be kept. One that joins is stopped with kvctl node remove.\n",
+	 "If it is only staged it is forgotten. If it was committed and the node has not left yet, that it stays is staged:\n"
+	 "with kvctl cluster commit nothing more is taken from it, and what it gave away it gets back. A node that is gone,\n"
+	 "or has left, cannot be kept. One that joins is stopped with kvctl node remove.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 10000, 1, 1, cmd_node_keep},
 	{CLUSTER, "move ls", "", "list the partitions that are moving",
 	 "One line for each new replica: from which replicas to which, how far, how fast, and what went wrong last.\n",
