@@ -198,6 +198,15 @@ void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 	}
 }
 
+/** Whoever waits for the record is judged again when it is read. What the key was before counts no more than in other slots. */
+static void drop_later(struct slots *s, struct slot *slot)
+{
+	slot->dropped = true;
+	key_state_release(&slot->key_state);
+	s->memory_bytes -= slot->memory_bytes;
+	slot->memory_bytes = 0;
+}
+
 void slots_drop(struct slots *s, uint16_t partition)
 {
 	struct ilink *link = ilist_first(&s->by_age);
@@ -207,7 +216,7 @@ void slots_drop(struct slots *s, uint16_t partition)
 		if (slot->partition != partition)
 			continue;
 		if (slot->state == SLOT_LOADING)
-			slot->dropped = true; /* whoever waits for it is judged again then */
+			drop_later(s, slot);
 		else
 			slot_free(s, slot);
 	}

@@ -112,6 +112,31 @@ static void waiting_requests_are_counted_by_their_bytes(void **state)
 	slots_release(&s);
 }
 
+static void a_key_whose_range_is_dropped_while_it_is_read_keeps_no_memory(void **state)
+{
+	struct slots s;
+	slots_setup(&s);
+	struct slot *slot = slots_add(&s, 0, 0, 0, slice_str("k"), 0);
+	struct record old = {.ver = ver(40), .strong = true}, next = {.ver = ver(50), .strong = true};
+	memories_add(&slot->key_state.mem, &old, &next, 0);
+	slots_count_memory(&s, slot);
+	slot->key_state.promised = ver(60);
+	slot->state = SLOT_LOADING;
+	slots_drop(&s, 0);
+	assert_ptr_equal(slots_find(&s, 0, slice_str("k")), slot); /* somebody waits for it */
+	assert_true(slot->dropped);
+	assert_int_equal(slot->key_state.mem.count, 0);
+	assert_int_equal(s.memory_bytes, 0);
+	assert_true(version_is_none(slot->key_state.promised));
+	/* A copy of the next try is older than what was here before, and so is what it is overwritten with. */
+	slot->state = SLOT_READY;
+	acceptor_store(&slot->key_state, &(struct record){.ver = ver(10), .strong = true}, 1);
+	acceptor_store(&slot->key_state, &(struct record){.ver = ver(20), .strong = true}, 2);
+	assert_int_equal(slot->key_state.mem.count, 1);
+	slots_count_memory(&s, slot);
+	slots_release(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -121,6 +146,7 @@ int main(void)
 		cmocka_unit_test(too_many_slots_are_evicted_early_but_busy_ones_stay),
 		cmocka_unit_test(a_parked_request_owns_all_it_points_to),
 		cmocka_unit_test(waiting_requests_are_counted_by_their_bytes),
+		cmocka_unit_test(a_key_whose_range_is_dropped_while_it_is_read_keeps_no_memory),
 	};
 	return test_run("slot", tests);
 }
