@@ -86,7 +86,7 @@ static bool settle_nodes(struct map_draft *d, const struct driver_view *view)
 			node->state = NODE_NORMAL;
 		if (COVER_IF(left, node_left)) {
 			node->state = NODE_REMOVED;
-			node->keep_staged = false; /* too late */
+			node->keep_staged = node->gone_staged = false; /* too late, and no more needed */
 		}
 		changed |= joined || left;
 	}

@@ -307,6 +307,20 @@ static void a_node_that_left_before_the_commit_is_not_kept_by_it(void **state)
 	bed_release(&b);
 }
 
+static void a_node_that_left_has_nothing_staged_any_more(void **state)
+{
+	struct bed b;
+	bed_init(&b, 5, 5, 5);
+	bed_node(&b, 1)->state = NODE_LEAVING;
+	run(&b);
+	bed_node(&b, 1)->gone_staged = true;
+	b.view.drained[1] = true;
+	run(&b);
+	assert_int_equal(b.map->desc.nodes[1].state, NODE_REMOVED);
+	assert_false(map_node_is_staged(&b.map->desc.nodes[1]));
+	bed_release(&b);
+}
+
 static void a_dead_node_is_replaced_from_those_that_are_left(void **state)
 {
 	struct bed b;
@@ -472,6 +486,7 @@ int main(void)
 		cmocka_unit_test(a_node_kept_ends_only_moves_that_take_from_it),
 		cmocka_unit_test(a_node_kept_that_has_nothing_left_joins_again),
 		cmocka_unit_test(a_node_that_left_before_the_commit_is_not_kept_by_it),
+		cmocka_unit_test(a_node_that_left_has_nothing_staged_any_more),
 		cmocka_unit_test(a_dead_node_is_replaced_from_those_that_are_left),
 		cmocka_unit_test(nothing_is_started_towards_a_node_that_does_not_answer),
 		cmocka_unit_test(nothing_is_started_without_a_majority_to_copy_from),
