@@ -33,13 +33,18 @@ int cmd_node_add(struct ctl *ctl) { return add_node(ctl, ctl->operands[0], ctl->
 
 int cmd_node_replace(struct ctl *ctl) { return add_node(ctl, ctl->operands[1], ctl->operands[0]); }
 
+/** Opens the client; gives the node of the first operand, or KV_NODE_NONE with what was said as the exit code. */
+static uint16_t open_and_find(struct ctl *ctl, int *ret_code)
+{
+	*ret_code = 1;
+	return ctl_open(ctl, NULL) ? ctl_find_node(ctl, ctl->operands[0], ret_code) : KV_NODE_NONE;
+}
+
 int cmd_node_remove(struct ctl *ctl)
 {
 	struct kv_error err;
 	int code = 0;
-	if (!ctl_open(ctl, NULL))
-		return 1;
-	uint16_t node = ctl_find_node(ctl, ctl->operands[0], &code);
+	uint16_t node = open_and_find(ctl, &code);
 	if (node == KV_NODE_NONE)
 		return code;
 	if (kv_node_remove(ctl->client, node, ctl->args.gone, ctl_timeout_ms(ctl), &err) != KV_OK)
@@ -52,9 +57,7 @@ int cmd_node_keep(struct ctl *ctl)
 {
 	struct kv_error err;
 	int code = 0;
-	if (!ctl_open(ctl, NULL))
-		return 1;
-	uint16_t node = ctl_find_node(ctl, ctl->operands[0], &code);
+	uint16_t node = open_and_find(ctl, &code);
 	if (node == KV_NODE_NONE)
 		return code;
 	if (kv_node_keep(ctl->client, node, ctl_timeout_ms(ctl), &err) != KV_OK)

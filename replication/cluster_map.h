@@ -8,6 +8,16 @@
 #include "base/arena.h"
 #include "proto/msg.h"
 
+/** True if NODE is among the COUNT nodes of ROW. */
+static inline bool row_has(const node_id *row, uint32_t count, node_id node)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (row[i] == node)
+			return true;
+	}
+	return false;
+}
+
 struct cluster_map {
 	struct map_desc desc;     /* read-only; a deep copy */
 	struct arena arena;       /* private */

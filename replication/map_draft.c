@@ -2,6 +2,7 @@
 #include "replication/map_draft.h"
 
 #include "base/cover.h"
+#include "replication/cluster_map.h"
 
 enum { MAP_DRAFT_SIZE_MAX = 8 << 20 };
 

@@ -21,16 +21,6 @@ struct map_draft {
 	uint16_t *move_of;      /* private: of each partition, one above its move's number; 0 none */
 };
 
-/** True if NODE is among the COUNT nodes of ROW. */
-static inline bool row_has(const node_id *row, uint32_t count, node_id node)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (row[i] == node)
-			return true;
-	}
-	return false;
-}
-
 void map_draft_init(struct map_draft *d, const struct map_desc *from);
 void map_draft_release(struct map_draft *d);
 

@@ -88,15 +88,6 @@ void metric_nodes(const struct metric *m, const struct metrics_view *view, struc
 	}
 }
 
-static bool row_has(const node_id *row, uint32_t count, node_id node)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (row[i] == node)
-			return true;
-	}
-	return false;
-}
-
 void metric_partitions(const struct metric *m, const struct metrics_view *view, struct buf *out)
 {
 	const struct map_desc *map = view->now->map;

@@ -201,10 +201,10 @@ void node_start(struct node *n)
 }
 
 /** What arrived at ARRIVED_US was taken up by the core as EVENT. */
-static void note_queue(struct node *n, enum opstats_queue class, usec_t arrived_us, const struct node_event *event)
+static void note_queue(struct node *n, enum opstats_queue queue, usec_t arrived_us, const struct node_event *event)
 {
 	usec_t taken_us = event->now.mono_us;
-	hist_add(&n->config.opstats->queue_us[class], taken_us > arrived_us ? taken_us - arrived_us : 0);
+	hist_add(&n->config.opstats->queue_us[queue], taken_us > arrived_us ? taken_us - arrived_us : 0);
 }
 
 void node_request(struct node *n, const struct node_origin *origin, const struct msg *msg, usec_t arrived_us)

@@ -10,8 +10,8 @@ struct opstats *opstats_new(void)
 		for (unsigned level = 0; level < OPSTATS_LEVEL_COUNT; level++)
 			hist_init(&o->took_us[op][level]);
 	}
-	for (unsigned class = 0; class < OPSTATS_QUEUE_COUNT; class ++)
-		hist_init(&o->queue_us[class]);
+	for (unsigned queue = 0; queue < OPSTATS_QUEUE_COUNT; queue++)
+		hist_init(&o->queue_us[queue]);
 	hist_init(&o->loop_lag_us);
 	return o;
 }

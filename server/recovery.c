@@ -87,21 +87,12 @@ static void set_nodes(struct bench *b)
 	r->map.nodes = b->nodes;
 }
 
-static bool has(const node_id *row, uint32_t count, node_id node)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (row[i] == node)
-			return true;
-	}
-	return false;
-}
-
 /** Appends the nodes of ROW that stay, or those that do not, and are not there yet, until RET has MAX. */
 static uint32_t append(const struct bench *b, const node_id *row, uint32_t count, bool staying, node_id *ret,
 		       uint32_t size, uint32_t max)
 {
 	for (uint32_t i = 0; i < count && size < max; i++) {
-		if (b->stays[row[i]] == staying && !has(ret, size, row[i]))
+		if (b->stays[row[i]] == staying && !row_has(ret, size, row[i]))
 			ret[size++] = row[i];
 	}
 	return size;
@@ -112,7 +103,8 @@ static node_id least_loaded(const struct bench *b, const node_id *ret, uint32_t 
 {
 	node_id best = NODE_NONE;
 	for (uint32_t i = 0; i < b->from->node_count; i++) {
-		if (b->stays[i] && !has(ret, size, (node_id)i) && (best == NODE_NONE || b->load[i] < b->load[best]))
+		if (b->stays[i] && !row_has(ret, size, (node_id)i) &&
+		    (best == NODE_NONE || b->load[i] < b->load[best]))
 			best = (node_id)i;
 	}
 	return best;

@@ -144,8 +144,8 @@ static void add_opstats(struct status *s, const struct opstats *o)
 				s->results[op][level][i] += stats_get(&o->results[op][level][i]);
 		}
 	}
-	for (unsigned class = 0; class < OPSTATS_QUEUE_COUNT; class ++)
-		hist_merge_live(&s->queue_us[class], &o->queue_us[class]);
+	for (unsigned queue = 0; queue < OPSTATS_QUEUE_COUNT; queue++)
+		hist_merge_live(&s->queue_us[queue], &o->queue_us[queue]);
 	hist_merge_live(&s->loop_lag_us, &o->loop_lag_us);
 }
 
@@ -156,8 +156,8 @@ static void fill_measured(const struct server *server, struct status *s)
 		for (unsigned level = 0; level < OPSTATS_LEVEL_COUNT; level++)
 			hist_init(&s->took_us[op][level]);
 	}
-	for (unsigned class = 0; class < OPSTATS_QUEUE_COUNT; class ++)
-		hist_init(&s->queue_us[class]);
+	for (unsigned queue = 0; queue < OPSTATS_QUEUE_COUNT; queue++)
+		hist_init(&s->queue_us[queue]);
 	hist_init(&s->loop_lag_us);
 	hist_init(&s->sync_us);
 	for (uint32_t i = 0; i < server->shard_count; i++)

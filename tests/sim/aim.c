@@ -10,14 +10,6 @@
 
 static const struct sim_aim *aim_of(const struct sim *sim) { return &sim->options.aim; }
 
-static bool row_has(const node_id *row, uint32_t count, node_id node)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (row[i] == node)
-			return true;
-	return false;
-}
-
 /* Partitions of the run's keys, as bits. */
 static uint64_t key_partitions(const struct sim *sim)
 {

@@ -361,6 +361,43 @@ static void the_densest_lists_of_a_change_fit_their_arena(void **state)
 	free(roots);
 }
 
+static void what_a_node_kept_of_many_or_of_one_trace_fits_its_frame(void **state)
+{
+	struct timeline_span *spans = xcalloc(TIMELINE_SPANS_MAX, sizeof *spans);
+	struct kept_timeline *kept = xcalloc(TRACES_TOLD_MAX, sizeof *kept);
+	struct msg_timeline timeline = {
+		.context = {.trace_hi = UINT64_MAX, .trace_lo = UINT64_MAX, .span = UINT64_MAX},
+		.span = UINT64_MAX,
+		.node = NODES_MAX - 1,
+		.opcode = OP_PUT,
+		.level = LEVEL_STRONG,
+		.partition = PARTITIONS_MAX - 1,
+		.epoch = UINT64_MAX,
+		.ballot = {.hlc = UINT64_MAX, .id = UINT64_MAX},
+		.rounds = UINT32_MAX,
+		.in_doubt = true,
+		.took_us = UINT64_MAX,
+		.spans = spans,
+		.left_out = UINT32_MAX};
+	for (uint32_t i = 0; i < TIMELINE_SPANS_MAX; i++)
+		spans[i] = (struct timeline_span){.kind = SPAN_REPLICA,
+						  .parent = MAX(i, 1u) - 1,
+						  .node = NODES_MAX - 1,
+						  .peer = NODES_MAX - 1,
+						  .start_us = UINT64_MAX,
+						  .took_us = UINT64_MAX};
+	for (uint32_t i = 0; i < TRACES_TOLD_MAX; i++)
+		kept[i] = (struct kept_timeline){.wall_us = UINT64_MAX, .slow = true, .timeline = &timeline};
+	timeline.span_count = 1;
+	assert_fits_its_arena(&(struct msg){
+		.opcode = OP_TRACES, .reply = true, .traces = {.count = TRACES_TOLD_MAX, .traces = kept}});
+	timeline.span_count = TIMELINE_SPANS_MAX;
+	assert_fits_its_arena(&(struct msg){
+		.opcode = OP_TRACES, .reply = true, .traces = {.count = TRACES_WHOLE_MAX, .traces = kept}});
+	free(spans);
+	free(kept);
+}
+
 static void a_page_between_nodes_may_hold_one_record_of_any_size_and_some_more(void **state)
 {
 	uint8_t *bytes = xcalloc(1, PAGE_SIZE_MAX + 1);
@@ -530,6 +567,7 @@ int main(void)
 		cmocka_unit_test(the_densest_page_and_status_fit_their_arena),
 		cmocka_unit_test(the_densest_map_fits_its_arena),
 		cmocka_unit_test(the_densest_lists_of_a_change_fit_their_arena),
+		cmocka_unit_test(what_a_node_kept_of_many_or_of_one_trace_fits_its_frame),
 		cmocka_unit_test(a_page_between_nodes_may_hold_one_record_of_any_size_and_some_more),
 		cmocka_unit_test(a_request_carries_the_trace_flag_with_a_trace),
 		cmocka_unit_test(a_value_must_be_where_the_record_says),

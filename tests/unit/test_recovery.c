@@ -53,7 +53,7 @@ static void fixture_init(struct fixture *f)
 	assert_int_equal(cluster_map_check(&f->map, NULL), KV_OK);
 }
 
-static bool row_has(const struct map_desc *map, uint32_t partition, node_id node)
+static bool partition_has(const struct map_desc *map, uint32_t partition, node_id node)
 {
 	for (uint32_t r = 0; r < map->replicas; r++) {
 		if (map->rows[partition * map->replicas + r] == node)
@@ -79,15 +79,15 @@ static void what_kept_a_majority_stays_as_it_is_and_the_rest_goes_to_the_survivo
 	assert_int_equal(r.map.nodes[2].state, NODE_REMOVED);
 	uint32_t kept = 0, lost = 0;
 	for (uint32_t p = 0; p < PARTITIONS; p++) {
-		bool both = row_has(&f.map, p, 0) && row_has(&f.map, p, 1);
+		bool both = partition_has(&f.map, p, 0) && partition_has(&f.map, p, 1);
 		bool same =
 			memcmp(&r.map.rows[p * REPLICAS], &f.rows[p * REPLICAS], REPLICAS * sizeof(node_id)) == 0;
-		assert_true(row_has(&r.map, p, 0) && row_has(&r.map, p, 1));
+		assert_true(partition_has(&r.map, p, 0) && partition_has(&r.map, p, 1));
 		assert_true(!both || same);
 		bool untouched = both && p != 0; /* the move of 0 is given up */
 		assert_int_equal(r.map.config_epochs[p], untouched ? f.epochs[p] : r.map.epoch);
 		kept += both;
-		lost += !row_has(&f.map, p, 0) && !row_has(&f.map, p, 1);
+		lost += !partition_has(&f.map, p, 0) && !partition_has(&f.map, p, 1);
 	}
 	assert_int_equal(r.kept, kept);
 	assert_int_equal(r.without_majority, PARTITIONS - kept);
