@@ -50,13 +50,21 @@ static void answer(struct conn *c, uint16_t opcode, uint64_t id, size_t size)
 	conn_send(c, &reply);
 }
 
+/** The number that KEY is; no more of the frame than that, which may go on with a digit. */
+static size_t size_asked(struct slice key)
+{
+	char digits[24];
+	snprintf(digits, sizeof digits, "%.*s", (int)key.size, (const char *)key.data);
+	return (size_t)strtoul(digits, NULL, 10);
+}
+
 static void on_message(void *owner, struct conn *c, const struct frame_header *header, struct slice meta,
 		       struct slice value, const struct msg *msg)
 {
 	host->seen++;
 	switch (msg->opcode) {
 	case OP_GET:
-		answer(c, OP_GET, msg->id, (size_t)strtoul((const char *)msg->request.key.data, NULL, 10));
+		answer(c, OP_GET, msg->id, size_asked(msg->request.key));
 		return;
 	case OP_PUT:
 		host->value_sum = hash64(msg->request.value);
