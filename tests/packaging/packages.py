@@ -2,6 +2,7 @@
 """The Debian packages: checked by lintian and systemd, then installed, upgraded, removed and purged in a Debian of their own.
 
 usage: packages.py DEBS SOURCE CACHE      (as root; TAP on stdout)
+       packages.py --prepare CACHE        only fills CACHE, which takes longest
 
 DEBS holds the packages as scripts/package leaves them. The Debian is unpacked in memory, inside name spaces of this program:
 mounts, processes and ports are gone with it, whatever happens. CACHE keeps its tar file, so that the next run takes seconds.
@@ -326,6 +327,11 @@ def without_a_debian(w, why):
     return code
 
 
+def prepare(cache):
+    if not missing():
+        bootstrap(cache)
+
+
 def main(debs, source, cache):
     if os.environ.get(INSIDE) is None:
         why = missing()
@@ -347,4 +353,6 @@ def main(debs, source, cache):
 
 
 if __name__ == '__main__':
+    if sys.argv[1] == '--prepare':
+        sys.exit(prepare(os.path.abspath(sys.argv[2])))
     sys.exit(main(*map(os.path.abspath, sys.argv[1:4])))

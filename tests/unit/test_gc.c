@@ -134,7 +134,7 @@ static void a_value_that_a_replica_missed_is_there_before_the_floor_rises(void *
 	struct cluster *c = gc_cluster();
 	put_and_delete(c, "k");
 	/* In the same partition, so that one session is about both. */
-	char other[16];
+	char other[32];
 	for (int n = 0; n < 10000; n++) {
 		snprintf(other, sizeof other, "other%d", n);
 		if (data_key(other).partition == data_key("k").partition)
