@@ -9,7 +9,7 @@ BUILD_PACKAGES="gcc libc6-dev pkg-config meson ninja-build librocksdb-dev libeve
 	protobuf-c-compiler libxxhash-dev libjemalloc-dev libcyaml-dev libyaml-dev libjansson-dev libsmartcols-dev
 	libedit-dev libcmocka-dev scdoc"
 # What scripts/test needs besides.
-TEST_PACKAGES="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps
+TEST_PACKAGES="ccache clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14 python3 iproute2 procps
 	man-db zsh fish chromium valgrind"
 # What scripts/bench needs besides: a way to talk to etcd, and Redis, whose server is in its package of tools.
 BENCH_PACKAGES="libnghttp2-dev redis-tools python3"
