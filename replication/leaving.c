@@ -18,6 +18,12 @@ void leaving_release(struct node_core *core)
 	core->leaving = (struct leaving){0};
 }
 
+bool leaving_owes(const struct node_core *core, uint16_t partition)
+{
+	KV_ASSERT(partition < core->leaving.count);
+	return core->leaving.items[partition].left;
+}
+
 bool leaving_is_done(const struct node_core *core) { return core->leaving.items && core->leaving.left_count == 0; }
 
 /* ---- what is left over ---- */
@@ -36,19 +42,28 @@ static hlc_t hand_over_from(const struct node_core *core, bool in_this_life)
 	return last > hlc_from_ms(LATELY_MS) ? last - hlc_from_ms(LATELY_MS) : 0;
 }
 
+/** In a row whose move has not begun here, this node has nothing but what an earlier membership left, if it was a member. */
+static bool has_begun(struct node_core *core, const struct row *row, uint16_t partition)
+{
+	int own = row_position(row, core->self);
+	if (own < 0 || row->old & 1u << own || !row->move)
+		return own >= 0;
+	return uuid_equal(&partition_at(core, partition)->session, &row->move->session);
+}
+
 static void note_partition(struct node_core *core, uint16_t partition, bool first)
 {
 	struct leaving_partition *item = &core->leaving.items[partition];
 	struct row row = cluster_map_row(core->map, partition);
-	bool member = row_position(&row, core->self) >= 0;
-	if (!member && (first || item->member)) {
+	bool begun = has_begun(core, &row, partition);
+	if (!begun && !item->left && (first || item->member)) {
 		item->since_us = core->now.mono_us;
 		item->since = hand_over_from(core, !first);
 		set_left(core, item, true);
 	}
-	if (member)
+	if (begun)
 		set_left(core, item, false);
-	item->member = member;
+	item->member = row_position(&row, core->self) >= 0;
 }
 
 void leaving_set_map(struct node_core *core)
@@ -88,9 +103,12 @@ static void remove_range(struct node_core *core)
 {
 	static const struct uuid none;
 	struct leaving *l = &core->leaving;
-	COVER(range_left_is_removed);
-	core->stats.ranges_removed++;
-	(void)moves_empty(core, l->partition, &none);
+	struct row row = cluster_map_row(core->map, l->partition);
+	if (row_position(&row, core->self) < 0) { /* else the move that waits empties it */
+		COVER(range_left_is_removed);
+		core->stats.ranges_removed++;
+		(void)moves_empty(core, l->partition, &none);
+	}
 	set_left(core, &l->items[l->partition], false);
 	l->phase = LEAVING_NOTHING;
 }
@@ -172,7 +190,7 @@ static void push_row(struct node_core *core, const struct row *row, const struct
 		uint64_t id =
 			core_next_id(core); /* of position i, sent or not: the answer tells by its id whose it is */
 		l->push_count++;
-		if (i >= row->count)
+		if (i >= row->count || row->nodes[i] == core->self)
 			continue;
 		if (detector_state(core, row->nodes[i]) != PEER_UP) {
 			l->lacking |= 1u << i;

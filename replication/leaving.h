@@ -7,6 +7,9 @@
  * heard. What was written strongly is at a majority of the members, and is never pushed from outside the row. When a
  * majority of the members has all that, or after LEAVING_WAIT_US, the range goes.
  *
+ * A node that becomes a member anew begins with an empty range. If it still had to hand over from that range, it does so first, to
+ * the old members: the move waits.
+ *
  * Hints for others stay: their replay finds the record gone and brings the members in step by a read of all of them.
  */
 #ifndef KV_REPLICATION_LEAVING_H
@@ -49,6 +52,9 @@ struct leaving {
 	bool page_last;
 	struct blob *cursor; /* of the next page; NULL: the start */
 };
+
+/** True while PARTITION, of which this node was a member, has to be handed over before a move may empty it. */
+bool leaving_owes(const struct node_core *core, uint16_t partition);
 
 /** A map came into force. */
 void leaving_set_map(struct node_core *core);

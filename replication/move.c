@@ -83,7 +83,9 @@ uint64_t moves_empty(struct node_core *core, uint16_t partition, const struct uu
 static void begin(struct node_core *core, struct move *move)
 {
 	const struct partition *p = partition_at(core, move->partition);
-	if (!uuid_equal(&p->session, &move->session)) {
+	if (COVER_IF(leaving_owes(core, move->partition), move_waits_for_leaving)) {
+		move->step = MOVE_IS_AWAITED;
+	} else if (!uuid_equal(&p->session, &move->session)) {
 		move->step = MOVE_IS_EMPTYING;
 		move->token = moves_empty(core, move->partition, &move->session);
 	} else if (p->stage == MOVE_DONE) {
@@ -266,6 +268,7 @@ static void go_on_after_write(struct node_core *core, struct move *move)
 static enum move_stage stage_of(const struct move *move)
 {
 	switch (move->step) {
+	case MOVE_IS_AWAITED:
 	case MOVE_IS_EMPTYING:
 	case MOVE_IS_OPENING:
 	case MOVE_IS_JOINING:
@@ -385,9 +388,9 @@ static void follow_map(struct node_core *core)
 	if (!core->moves.map_changed || !partitions_are_loaded(core))
 		return;
 	core->moves.map_changed = false;
+	leaving_set_map(core); /* first: who joins anew may have to hand over before */
 	end_moves(core);
 	add_moves(core);
-	leaving_set_map(core);
 }
 
 void moves_set_map(struct node_core *core)
@@ -399,6 +402,10 @@ void moves_set_map(struct node_core *core)
 static void go_on(struct node_core *core, struct move *move)
 {
 	switch (move->step) {
+	case MOVE_IS_AWAITED:
+		if (!leaving_owes(core, move->partition))
+			begin(core, move);
+		return;
 	case MOVE_IS_EMPTYING:
 	case MOVE_IS_JOINING:
 	case MOVE_IS_CLOSING:

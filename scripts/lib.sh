@@ -15,7 +15,7 @@ TEST_PACKAGES="ccache clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev 
 BENCH_PACKAGES="libnghttp2-dev redis-tools python3"
 
 # What scripts/package needs to build Debian packages, and what the test of them needs besides.
-PACKAGE_PACKAGES="debhelper dpkg-dev fakeroot scdoc"
+PACKAGE_PACKAGES="build-essential debhelper dpkg-dev fakeroot scdoc"
 PACKAGE_TEST_PACKAGES="debootstrap iproute2 lintian mount pkg-config python3 systemd util-linux"
 
 say() {

@@ -81,6 +81,15 @@ const struct map_desc *map_after_move(struct story *s)
 	return &map->desc;
 }
 
+const struct map_desc *map_with_return(struct story *s, uint8_t session)
+{
+	const struct map_desc *desc = map_with_move(s, session);
+	struct map_move *move = &s->maps[s->map_count - 1].move;
+	move->old_row[2] = JOINS;
+	move->new_row[2] = LEAVES;
+	return desc;
+}
+
 const struct map_desc *map_after_two(struct story *s)
 {
 	const struct map_desc *desc = map_after_move(s);

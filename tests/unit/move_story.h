@@ -39,6 +39,8 @@ void story_end(struct story *s);
 const struct map_desc *map_with_move(struct story *s, uint8_t session);
 const struct map_desc *map_with_two(struct story *s, uint8_t session); /* nodes 1 and 2 leave, 3 and 4 join */
 const struct map_desc *map_after_move(struct story *s);
+const struct map_desc *map_with_return(struct story *s,
+				       uint8_t session); /* node 2, which left, joins again and 3 leaves */
 const struct map_desc *map_after_two(struct story *s);
 const struct map_desc *map_without_move(struct story *s);
 

@@ -560,7 +560,8 @@ static void a_report_of_an_earlier_try_does_not_count(void **state)
 static void a_node_that_becomes_a_member_again_starts_with_nothing(void **state)
 {
 	struct story s = story_begin();
-	struct record old = whole_record((struct version){clock_of(s.c, 0), 1}, "of long ago");
+	hlc_t long_ago = clock_of(s.c, 0) - hlc_from_ms(2ull * 60 * 60 * 1000);
+	struct record old = whole_record((struct version){long_ago, 1}, "of long ago");
 	old.strong = false;
 	struct blob *bytes = record_encode(&old);
 	struct disk_put put = {.key = data_key(s.keys[0]), .value = blob_slice(bytes)};
@@ -621,6 +622,43 @@ static void who_left_hands_over_what_only_it_acknowledged(void **state)
 	story_end(&s);
 }
 
+/* Seed 2786 of clusters that change. It learns that it left and that it is to join again nearly at once. */
+static void joins_anew(bool crashes)
+{
+	struct story s = story_begin();
+	install_all(&s, map_with_move(&s, 1));
+	assert_true(reach(&s, MOVE_DONE, 20000));
+	const struct map_desc *after = map_after_move(&s);
+	for (node_id i = 0; i <= JOINS; i++)
+		if (i != LEAVES)
+			install(&s, i, after);
+	drop(s.c, LEAVES, ANY, OP_PUSH, FOR_REQUESTS);
+	assert_int_equal(call(s.c, LEAVES, OP_PUT, s.keys[0], "mine", EVENTUAL(.acks = ACKS_ONE)), KV_OK);
+	heal(s.c);
+	if (crashes)
+		crash(s.c, LEAVES);
+	const struct map_desc *back = map_with_return(&s, 2);
+	for (node_id i = 0; i <= JOINS; i++)
+		if (i != LEAVES)
+			install(&s, i, back);
+	if (crashes) {
+		restart(&s, LEAVES, back);
+	} else {
+		install(&s, LEAVES, after);
+		install(&s, LEAVES, back);
+	}
+	pass(s.c, 15 * USEC_PER_SEC);
+	assert_int_equal(call(s.c, STAYS_A, OP_GET, s.keys[0], NULL, STRONG()), KV_OK);
+	assert_slice_equal(buf_slice(&s.c->value), slice_str("mine"));
+	story_end(&s);
+}
+
+static void who_joins_anew_hands_over_before_it_begins_with_nothing(void **state)
+{
+	joins_anew(false);
+	joins_anew(true);
+}
+
 static void a_member_that_cannot_be_reached_holds_the_range_for_a_while_only(void **state)
 {
 	struct story s = story_begin();
@@ -668,6 +706,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_becomes_a_member_again_starts_with_nothing),
 		cmocka_unit_test(who_left_removes_its_copy_when_all_others_know),
 		cmocka_unit_test(who_left_hands_over_what_only_it_acknowledged),
+		cmocka_unit_test(who_joins_anew_hands_over_before_it_begins_with_nothing),
 		cmocka_unit_test(a_member_that_cannot_be_reached_holds_the_range_for_a_while_only),
 	};
 	return test_run("move", tests);
