@@ -85,6 +85,7 @@ static void begin(struct node_core *core, struct move *move)
 	const struct partition *p = partition_at(core, move->partition);
 	if (COVER_IF(leaving_owes(core, move->partition), move_waits_for_leaving)) {
 		move->step = MOVE_IS_AWAITED;
+		move->message = "what this node still has from before is handed over first";
 	} else if (!uuid_equal(&p->session, &move->session)) {
 		move->step = MOVE_IS_EMPTYING;
 		move->token = moves_empty(core, move->partition, &move->session);
@@ -403,8 +404,10 @@ static void go_on(struct node_core *core, struct move *move)
 {
 	switch (move->step) {
 	case MOVE_IS_AWAITED:
-		if (!leaving_owes(core, move->partition))
+		if (!leaving_owes(core, move->partition)) {
+			move->message = NULL;
 			begin(core, move);
+		}
 		return;
 	case MOVE_IS_EMPTYING:
 	case MOVE_IS_JOINING:

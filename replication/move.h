@@ -22,7 +22,7 @@ struct node_core;
 struct map_desc;
 
 enum move_step {
-	MOVE_IS_AWAITED, /* what a membership before left in the range is handed over first: replication/leaving.h */
+	MOVE_IS_AWAITED,   /* what is left in the range is handed over first: replication/leaving.h */
 	MOVE_IS_EMPTYING,  /* the range is being removed */
 	MOVE_IS_OPENING,   /* old members are asked */
 	MOVE_IS_JOINING,   /* floors are being made durable */
