@@ -59,6 +59,7 @@
 	X(treeunready, "a hash tree that is still being built is taken for a complete one")                        \
 	X(treeahead, "a hash tree is told to others before the records it tells of are durable")                   \
 	X(exchangeold, "of two versions of a key that replicas hold, an exchange spreads the older one")           \
+	X(ingest, "what a move copies replaces a newer record that came meanwhile")                                \
 	X(noxfer, "a partition's new member says that all is there without copying anything")                      \
 	X(nosession, "what an earlier try of a move says counts for the present one")                              \
 	X(earlysource, "an old member tells its fence before the map that makes it one is in force there")         \

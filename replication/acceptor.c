@@ -159,7 +159,8 @@ enum acceptor_verdict acceptor_push(const struct key_state *k, const struct part
 	KV_ASSERT(!version_is_none(rec->ver));
 	ret->answer = ANSWER_OLD;
 	ret->stored = k->rec.ver;
-	if (version_at_most(rec->ver, k->rec.ver))
+	bool ingested = MUTANT(ingest) && way->transfer && version_less(rec->ver, k->rec.ver);
+	if (version_at_most(rec->ver, k->rec.ver) && !ingested)
 		return ACCEPTOR_ANSWER;
 	struct version floor = way->transfer ? f->drop : seal_of(f);
 	if (COVER_IF(version_at_most(rec->ver, floor), push_sealed)) {
