@@ -149,12 +149,26 @@ size_t harness_bytes(size_t size) { return SANITIZED ? size * 6 : size; }
 
 unsigned harness_rounds(unsigned rounds) { return number_from("KV_CLUSTER_ROUNDS", SANITIZED ? 1 : rounds); }
 
+/* The longest that a nap lasted over its time: for so long the machine kept this program from running. */
+static usec_t stalled_us;
+
+static void nap(void)
+{
+	usec_t due_us = clock_mono_us() + LOOK_MS * USEC_PER_MSEC;
+	poll(NULL, 0, LOOK_MS);
+	usec_t now_us = clock_mono_us();
+	if (now_us > due_us)
+		stalled_us = MAX(stalled_us, now_us - due_us);
+}
+
+usec_t harness_stalled_us(void) { return stalled_us; }
+
 bool harness_wait_for(const char *name, bool (*condition)(void *arg), void *arg, unsigned timeout_ms)
 {
 	usec_t began_us = clock_mono_us(), end_us = began_us + harness_ms(timeout_ms) * USEC_PER_MSEC;
 	bool holds;
 	while (!(holds = condition(arg)) && clock_mono_us() < end_us)
-		poll(NULL, 0, LOOK_MS);
+		nap();
 	usec_t took_us = clock_mono_us() - began_us;
 	if (took_us >= LONG_WAIT_MS * USEC_PER_MSEC)
 		print_error("waited %.1f s: %s\n", (double)took_us / 1e6, name);
@@ -167,7 +181,7 @@ bool harness_holds(bool (*condition)(void *arg), void *arg, unsigned ms)
 	do {
 		if (!condition(arg))
 			return false;
-		poll(NULL, 0, LOOK_MS);
+		nap();
 	} while (clock_mono_us() < end_us);
 	return true;
 }

@@ -84,6 +84,9 @@ bool harness_wait_for(const char *name, bool (*condition)(void *arg), void *arg,
 /** Looks at CONDITION for MS milliseconds (not stretched) and returns if it held all the time. */
 bool harness_holds(bool (*condition)(void *arg), void *arg, unsigned ms);
 
+/** The longest that this program has been kept from running while it waited, in microseconds. */
+usec_t harness_stalled_us(void);
+
 /** True if the file holds TEXT. False also without the file. */
 bool harness_file_has(const char *path, const char *text);
 
