@@ -2,15 +2,11 @@
 #include "client/endpoint.h"
 
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/eventfd.h>
+
+#include "base/aside.h"
 
 struct endpoint_lookup {
-	pthread_mutex_t lock;
-	bool done;
-	bool abandoned; /* the thread frees it */
-	int wake_fd;
+	struct aside aside;
 	const char *why;
 	struct endpoint_addresses found;
 	char text[ADDRESS_SIZE_MAX];
@@ -78,76 +74,38 @@ bool endpoint_numeric(const char *text, struct endpoint_addresses *ret)
 	return find(text, AI_NUMERICHOST, ret) == 0;
 }
 
-static void lookup_destroy(struct endpoint_lookup *lookup)
+static void look_up(struct aside *aside)
 {
-	pthread_mutex_destroy(&lookup->lock);
-	free(lookup);
-}
-
-static void *lookup_main(void *arg)
-{
-	struct endpoint_lookup *lookup = arg;
-	struct endpoint_addresses found = {0};
-	int failed = find(lookup->text, 0, &found);
+	struct endpoint_lookup *lookup = container_of(aside, struct endpoint_lookup, aside);
+	int failed = find(lookup->text, 0, &lookup->found);
 	if (failed != 0)
-		found.count = 0;
-
-	pthread_mutex_lock(&lookup->lock);
-	lookup->found = found;
+		lookup->found.count = 0;
 	lookup->why = failed ? gai_strerror(failed) : NULL;
-	lookup->done = true;
-	bool abandoned = lookup->abandoned;
-	if (!abandoned)
-		(void)eventfd_write(lookup->wake_fd, 1);
-	pthread_mutex_unlock(&lookup->lock);
-	if (abandoned)
-		lookup_destroy(lookup);
-	return NULL;
 }
+
+static void release(struct aside *aside) { free(container_of(aside, struct endpoint_lookup, aside)); }
 
 struct endpoint_lookup *endpoint_lookup_start(const char *text, int wake_fd)
 {
 	struct endpoint_lookup *lookup = xcalloc(1, sizeof *lookup);
-	pthread_mutex_init(&lookup->lock, NULL);
-	lookup->wake_fd = wake_fd;
 	snprintf(lookup->text, sizeof lookup->text, "%s", text);
-
-	pthread_attr_t attributes;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_t thread;
-	int failed = pthread_create(&thread, &attributes, lookup_main, lookup);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (failed == 0)
+	if (aside_start(&lookup->aside, look_up, release, wake_fd))
 		return lookup;
-	lookup_destroy(lookup);
+	free(lookup);
 	return NULL;
 }
 
 bool endpoint_lookup_poll(struct endpoint_lookup *lookup, struct endpoint_addresses *ret, const char **ret_why)
 {
-	pthread_mutex_lock(&lookup->lock);
-	bool done = lookup->done;
-	if (done) {
-		*ret = lookup->found;
-		*ret_why = lookup->why;
-	}
-	pthread_mutex_unlock(&lookup->lock);
-	return done;
+	if (!aside_is_done(&lookup->aside))
+		return false;
+	*ret = lookup->found;
+	*ret_why = lookup->why;
+	return true;
 }
 
 void endpoint_lookup_free(struct endpoint_lookup *lookup)
 {
-	if (!lookup)
-		return;
-	pthread_mutex_lock(&lookup->lock);
-	bool done = lookup->done;
-	lookup->abandoned = true;
-	pthread_mutex_unlock(&lookup->lock);
-	if (done)
-		lookup_destroy(lookup);
+	if (lookup)
+		aside_leave(&lookup->aside);
 }

@@ -5,6 +5,16 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+#include "base/aside.h"
+
+struct address_lookup {
+	struct aside aside;
+	enum kv_status status;
+	struct address found;
+	struct error error;
+	char text[ADDRESS_SIZE_MAX + 1];
+};
+
 static bool port_parse(struct slice text, uint16_t *ret)
 {
 	uint32_t port = 0;
@@ -66,6 +76,42 @@ enum kv_status address_resolve(struct slice text, bool numeric_only, struct addr
 	memcpy(&ret->storage, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return KV_OK;
+}
+
+static void look_up(struct aside *aside)
+{
+	struct address_lookup *l = container_of(aside, struct address_lookup, aside);
+	l->status = address_resolve(slice_str(l->text), /* numeric_only: */ false, &l->found, &l->error);
+}
+
+static void release(struct aside *aside) { free(container_of(aside, struct address_lookup, aside)); }
+
+struct address_lookup *address_lookup_start(const char *text, int wake_fd)
+{
+	struct address_lookup *l = xcalloc(1, sizeof *l);
+	KV_ASSERT(strlen(text) < sizeof l->text);
+	snprintf(l->text, sizeof l->text, "%s", text);
+	if (aside_start(&l->aside, look_up, release, wake_fd))
+		return l;
+	free(l);
+	return NULL;
+}
+
+enum kv_status address_lookup_poll(struct address_lookup *lookup, struct address *ret, struct error *err)
+{
+	if (!aside_is_done(&lookup->aside))
+		return KV_AGAIN;
+	if (lookup->status == KV_OK)
+		*ret = lookup->found;
+	else if (err)
+		*err = lookup->error;
+	return lookup->status;
+}
+
+void address_lookup_free(struct address_lookup *lookup)
+{
+	if (lookup)
+		aside_leave(&lookup->aside);
 }
 
 void address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE])

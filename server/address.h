@@ -28,6 +28,18 @@ MUST_USE bool address_split(struct slice text, char ret_host[ADDRESS_SIZE_MAX], 
 MUST_USE enum kv_status address_resolve(struct slice text, bool numeric_only, struct address *ret,
 					struct error *err);
 
+/** One look-up of a name on its way: it may take many seconds, and holds nobody up. */
+struct address_lookup;
+
+/** Starts one of address TEXT; writes to the eventfd WAKE_FD when it is done. NULL if no thread can be had. */
+MUST_USE struct address_lookup *address_lookup_start(const char *text, int wake_fd);
+
+/** KV_AGAIN: not done yet. Otherwise as address_resolve. */
+MUST_USE enum kv_status address_lookup_poll(struct address_lookup *lookup, struct address *ret, struct error *err);
+
+/** Ends or abandons it; WAKE_FD is not touched any more when this returns. NULL is allowed. */
+void address_lookup_free(struct address_lookup *lookup);
+
 /** Writes the numeric form. */
 void address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 

@@ -24,17 +24,19 @@ enum {
 struct exporter {
 	struct exporter_config config;
 	struct traces **traces;
-	char host[ADDRESS_SIZE_MAX];
-	uint16_t port;
 	int stop_fd;
 	pthread_t thread;
 	/* of the thread */
 	struct event_base *base;
 	struct event *timer, *stop;
 	struct evhttp_connection *connection; /* of the request under way, or of the one before; NULL: none */
-	bool waiting;                         /* for an answer */
+	bool waiting;                         /* for the collector's address, or for an answer */
 	bool stopping;
 	uint64_t under_way; /* traces in the request */
+	struct buf body;    /* of the request, until the address is known */
+	struct address_lookup *lookup;
+	int lookup_fd;
+	struct event *looked_up;
 };
 
 static void log_failure(const struct exporter *e, int code, uint64_t dropped)
@@ -76,13 +78,17 @@ static size_t gather(struct exporter *e, struct kept_trace **batch)
 	return count;
 }
 
-static void post(struct exporter *e, const struct buf *body)
+static void post(struct exporter *e, const struct address *collector)
 {
-	char host[ADDRESS_SIZE_MAX + 16];
+	char text[ADDRESS_TEXT_SIZE], host[ADDRESS_SIZE_MAX];
+	uint16_t port;
+	address_format(collector, text);
+	bool split = address_split(slice_str(text), host, &port);
+	KV_ASSERT(split);
 	if (e->connection)
 		evhttp_connection_free(
 			e->connection); /* a collector may have closed it: each request has its own */
-	e->connection = evhttp_connection_base_new(e->base, NULL, e->host, e->port);
+	e->connection = evhttp_connection_base_new(e->base, NULL, host, port);
 	struct evhttp_request *request = evhttp_request_new(on_answer, e);
 	if (!e->connection || !request) {
 		if (request)
@@ -92,13 +98,51 @@ static void post(struct exporter *e, const struct buf *body)
 	}
 	evhttp_connection_set_timeout(e->connection, TIMEOUT_S);
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	snprintf(host, sizeof host, "%s", e->config.collector);
-	evhttp_add_header(headers, "Host", host);
+	evhttp_add_header(headers, "Host", e->config.collector);
 	evhttp_add_header(headers, "Content-Type", "application/json");
 	evhttp_add_header(headers, "Connection", "close");
-	evbuffer_add(evhttp_request_get_output_buffer(request), body->data, body->size);
+	evbuffer_add(evhttp_request_get_output_buffer(request), e->body.data, e->body.size);
+	buf_release(&e->body);
 	/* The request is the connection's from here on; after an error it is gone, and nobody was called. */
 	if (evhttp_make_request(e->connection, request, EVHTTP_REQ_POST, "/v1/traces") != 0)
+		settle(e, false, 0);
+}
+
+static void poll_lookup(struct exporter *e)
+{
+	struct address address;
+	enum kv_status status = address_lookup_poll(e->lookup, &address, NULL);
+	if (status == KV_AGAIN)
+		return;
+	address_lookup_free(e->lookup);
+	e->lookup = NULL;
+	if (status == KV_OK)
+		post(e, &address);
+	else
+		settle(e, false, 0);
+}
+
+static void on_lookup(evutil_socket_t fd, short what, void *data)
+{
+	struct exporter *e = data;
+	eventfd_t count;
+	(void)eventfd_read(e->lookup_fd, &count);
+	if (e->lookup)
+		poll_lookup(e);
+}
+
+/** The collector may move to another address: each request looks its name up. */
+static void find_and_post(struct exporter *e)
+{
+	struct address address;
+	if (address_resolve(slice_str(e->config.collector), /* numeric_only: */ true, &address, NULL) == KV_OK) {
+		post(e, &address);
+		return;
+	}
+	e->lookup = address_lookup_start(e->config.collector, e->lookup_fd);
+	if (e->lookup)
+		poll_lookup(e);
+	else
 		settle(e, false, 0);
 }
 
@@ -111,13 +155,13 @@ static bool send_batch(struct exporter *e)
 	size_t count = gather(e, batch);
 	if (count == 0)
 		return false;
-	CLEANUP(buf_release) struct buf body = BUF_INIT;
-	otlp_encode(&e->config.source, batch, count, &body);
+	buf_release(&e->body);
+	otlp_encode(&e->config.source, batch, count, &e->body);
 	for (size_t i = 0; i < count; i++)
 		kept_trace_unref(batch[i]);
 	e->waiting = true;
 	e->under_way = count;
-	post(e, &body);
+	find_and_post(e);
 	return true;
 }
 
@@ -148,6 +192,7 @@ static void *exporter_main(void *data)
 	const struct timeval interval = {.tv_usec = INTERVAL_MS * 1000};
 	event_add(e->timer, &interval);
 	event_add(e->stop, NULL);
+	event_add(e->looked_up, NULL);
 	event_base_dispatch(e->base);
 	return NULL;
 }
@@ -158,14 +203,14 @@ struct exporter *exporter_new(const struct exporter_config *config)
 	e->config = *config;
 	e->traces = xcalloc(config->count, sizeof(struct traces *));
 	memcpy(e->traces, config->traces, config->count * sizeof(struct traces *));
-	bool split = address_split(slice_str(config->collector), e->host, &e->port);
-	KV_ASSERT(split); /* the configuration has checked it */
 	e->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	e->base = event_base_new();
-	KV_ASSERT(e->stop_fd >= 0 && e->base);
+	e->lookup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	KV_ASSERT(e->stop_fd >= 0 && e->lookup_fd >= 0 && e->base);
 	e->timer = event_new(e->base, -1, EV_PERSIST, on_timer, e);
 	e->stop = event_new(e->base, e->stop_fd, EV_READ, on_stop, e);
-	KV_ASSERT(e->timer && e->stop);
+	e->looked_up = event_new(e->base, e->lookup_fd, EV_READ | EV_PERSIST, on_lookup, e);
+	KV_ASSERT(e->timer && e->stop && e->looked_up);
 	int failed = pthread_create(&e->thread, NULL, exporter_main, e);
 	KV_ASSERT(failed == 0);
 	pthread_setname_np(e->thread, "kvd-exporter");
@@ -185,8 +230,12 @@ void exporter_free(struct exporter *e)
 		evhttp_connection_free(e->connection);
 	event_free(e->timer);
 	event_free(e->stop);
+	event_free(e->looked_up);
 	event_base_free(e->base);
+	address_lookup_free(e->lookup);
+	buf_release(&e->body);
 	close(e->stop_fd);
+	close(e->lookup_fd);
 	free(e->traces);
 	free(e);
 }

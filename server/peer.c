@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -29,8 +30,9 @@ struct peer_link {
 	node_id index;
 	char address[ADDRESS_SIZE_MAX + 1];
 	enum link_state state;
-	uint64_t attempt;  /* unique in the set: tells a late look-up from the present one */
-	uint32_t failures; /* in a row */
+	uint64_t attempt;              /* counts them: tells if a call has ended the connection */
+	struct address_lookup *lookup; /* of the name, under way; perhaps since an earlier attempt */
+	uint32_t failures;             /* in a row */
 	struct transport transport;
 	struct event read_event, write_event;
 	bool has_events, writing;
@@ -300,41 +302,48 @@ static void connect_to(struct peer_link *link, const struct address *address)
 	set_writing(link, true);
 }
 
-/** A name on its way through the reader's threads. */
-struct look_up {
-	struct reader_job job;
-	struct peer_set *set;
-	node_id index;
-	uint64_t attempt;
-	char text[ADDRESS_SIZE_MAX + 1];
-	struct address address;
-	enum kv_status status;
-	struct error error;
-};
-
-static void look_up_work(struct reader_job *job)
+/** Goes on once the name is known, which may be long after the attempt that asked for it has failed. */
+static void poll_lookup(struct peer_link *link)
 {
-	struct look_up *l = container_of(job, struct look_up, job);
-	l->status = address_resolve(slice_str(l->text), /* numeric_only: */ false, &l->address, &l->error);
+	struct address address;
+	struct error error;
+	enum kv_status status = address_lookup_poll(link->lookup, &address, &error);
+	if (link->state != LINK_RESOLVING || status == KV_AGAIN)
+		return;
+	address_lookup_free(link->lookup);
+	link->lookup = NULL;
+	if (status == KV_OK)
+		connect_to(link, &address);
+	else
+		fail(link, error.message, 0);
 }
 
-static void look_up_done(struct loop_item *item, bool live)
+static void on_lookup(evutil_socket_t fd, short what, void *data)
 {
-	struct look_up *l = container_of(item, struct look_up, job.done);
-	struct peer_link *link = live ? l->set->links[l->index] : NULL;
-	if (link && link->attempt == l->attempt && link->state == LINK_RESOLVING) {
-		if (l->status == KV_OK)
-			connect_to(link, &l->address);
-		else
-			fail(link, l->error.message, 0);
+	struct peer_set *set = data;
+	eventfd_t count;
+	(void)eventfd_read(set->wake_fd, &count);
+	for (size_t i = 0; i < PEER_LINKS; i++) {
+		if (set->links[i] && set->links[i]->lookup)
+			poll_lookup(set->links[i]);
 	}
-	free(l);
+}
+
+/** One a link at a time, however slow the resolver is. */
+static void look_up(struct peer_link *link)
+{
+	link->state = LINK_RESOLVING;
+	if (!link->lookup)
+		link->lookup = address_lookup_start(link->address, link->set->wake_fd);
+	if (link->lookup)
+		poll_lookup(link);
+	else
+		fail(link, "no thread can be had to look its name up", 0);
 }
 
 static void start_attempt(struct peer_link *link)
 {
-	struct peer_set *set = link->set;
-	link->attempt = ++set->attempts;
+	link->attempt++;
 	link->started_us = clock_mono_us();
 	loop_timer_set(&link->timer, link->started_us + PEER_CONNECT_TIMEOUT_US);
 	struct address address;
@@ -344,15 +353,7 @@ static void start_attempt(struct peer_link *link)
 	if (status == KV_OK) {
 		connect_to(link, &address);
 	} else if (status == KV_AGAIN) {
-		link->state = LINK_RESOLVING;
-		struct look_up *l = xcalloc(1, sizeof *l);
-		l->job = (struct reader_job){
-			.done.run = look_up_done, .owner = set->config.loop, .work = look_up_work};
-		l->set = set;
-		l->index = link->index;
-		l->attempt = link->attempt;
-		snprintf(l->text, sizeof l->text, "%s", link->address);
-		reader_submit(set->config.reader, &l->job);
+		look_up(link);
 	} else {
 		fail(link, error.message, PEER_REFUSED_RETRY_US);
 	}
@@ -383,6 +384,7 @@ static void link_free(struct peer_link *link)
 {
 	disconnect(link);
 	drop(link, &link->waiting, &link->waiting_count);
+	address_lookup_free(link->lookup);
 	loop_timer_release(&link->timer);
 	link->set->links[link->index] = NULL;
 	free(link);
@@ -393,6 +395,11 @@ void peer_set_init(struct peer_set *set, const struct peer_config *config)
 	*set = (struct peer_set){.config = *config};
 	rng_init(&set->rng, config->seed);
 	ilist_init(&set->dirty);
+	set->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	KV_ASSERT(set->wake_fd >= 0);
+	event_assign(&set->wake_event, config->loop->base, set->wake_fd, EV_READ | EV_PERSIST, on_lookup, set);
+	event_add(&set->wake_event, NULL);
+	set->has_wake = true;
 }
 
 void peer_set_release(struct peer_set *set)
@@ -401,6 +408,11 @@ void peer_set_release(struct peer_set *set)
 		if (set->links[i])
 			link_free(set->links[i]);
 	}
+	if (!set->has_wake)
+		return;
+	event_del(&set->wake_event);
+	close(set->wake_fd);
+	set->has_wake = false;
 }
 
 void peer_point(struct peer_set *set, node_id index, struct slice address)

@@ -12,10 +12,10 @@
 #ifndef KV_SERVER_PEER_H
 #define KV_SERVER_PEER_H
 
+#include "base/ilist.h"
 #include "base/rng.h"
 #include "proto/msg.h"
 #include "server/loop.h"
-#include "server/reader.h"
 #include "server/stats.h"
 
 #define PEER_BACKOFF_MIN_US     (50 * USEC_PER_MSEC)
@@ -34,7 +34,6 @@ struct peer_events {
 
 struct peer_config {
 	struct loop *loop;
-	struct reader *reader; /* looks names up */
 	struct server_stats *stats;
 	const struct peer_events *events;
 	void *owner;
@@ -49,7 +48,9 @@ struct peer_set {
 	struct peer_config config; /* private, all */
 	struct rng rng;
 	struct ilist dirty;
-	uint64_t attempts;
+	int wake_fd; /* names have been looked up */
+	bool has_wake;
+	struct event wake_event;
 	struct peer_link *links[PEER_LINKS];
 };
 

@@ -155,7 +155,6 @@ enum kv_status shard_new(struct server *server, uint32_t index, const struct cor
 					    .inflight_max = (uint32_t)server->config->limits_inflight,
 					    .value_size_max = (uint32_t)server->config->limits_value_size});
 	peer_set_init(&s->peers, &(struct peer_config){.loop = &s->loop,
-						       .reader = server->reader,
 						       .stats = &server->stats,
 						       .events = &shard_peer_events,
 						       .owner = s,

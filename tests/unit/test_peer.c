@@ -8,12 +8,12 @@
 #include "base/clock.h"
 #include "server/listener.h"
 #include "server/peer.h"
+#include "tests/support/resolver.h"
 #include "tests/support/wire.h"
 
 enum { THE_NODE = 1, PATIENCE_SEC = 30 };
 
 static struct loop loop;
-static struct reader *reader;
 static struct server_stats stats;
 static struct peer_set peers;
 static struct msg_hello own; /* what this node says */
@@ -56,10 +56,7 @@ static int link_up(void **state)
 				 .peer_address = slice_str("127.0.0.1:1")};
 	if (loop_init(&loop, NULL) != KV_OK)
 		return -1;
-	reader = reader_new(1);
-	peer_set_init(&peers,
-		      &(struct peer_config){
-			      .loop = &loop, .reader = reader, .stats = &stats, .events = &events, .seed = 1});
+	peer_set_init(&peers, &(struct peer_config){.loop = &loop, .stats = &stats, .events = &events, .seed = 1});
 	listen_at("127.0.0.1:0");
 	return 0;
 }
@@ -67,7 +64,6 @@ static int link_up(void **state)
 static int link_down(void **state)
 {
 	peer_set_release(&peers);
-	reader_free(reader);
 	loop_release(&loop);
 	if (listening >= 0)
 		close(listening);
@@ -254,6 +250,31 @@ static void a_name_is_looked_up(void **state)
 	run_until(stats_get(&stats.peer_failures) == 1 || has_input(listening));
 }
 
+static void a_slow_resolver_is_asked_once_however_often_the_link_tries(void **state)
+{
+	char by_name[ADDRESS_TEXT_SIZE];
+	struct msg hello;
+	unsigned asked = resolver_asked();
+	snprintf(by_name, sizeof by_name, "node.slow%s", strrchr(address, ':'));
+	peer_point(&peers, THE_NODE, slice_str(by_name));
+	run_until(stats_get(&stats.peer_failures) == 2);
+	assert_int_equal(resolver_asked(), asked + 1);
+	resolver_let_go(/* open= */ false);
+	take_hello(&hello);
+	assert_int_equal(resolver_asked(), asked + 1);
+}
+
+static void a_link_ends_while_its_name_is_looked_up(void **state)
+{
+	unsigned asked = resolver_asked(), answered = resolver_answered();
+	peer_point(&peers, THE_NODE, slice_str("node.slow:7101"));
+	run_until(resolver_asked() == asked + 1);
+	peer_point(&peers, THE_NODE, slice_str(""));
+	resolver_let_go(/* open= */ false);
+	run_until(resolver_answered() == answered + 1);
+	assert_int_equal(stats_get(&stats.peer_failures), 0);
+}
+
 #define link_test(fn) cmocka_unit_test_setup_teardown(fn, link_up, link_down)
 
 int main(void)
@@ -267,6 +288,8 @@ int main(void)
 		link_test(another_node_at_the_address_gets_nothing),
 		link_test(a_changed_hello_is_said_on_a_new_connection),
 		link_test(a_name_is_looked_up),
+		link_test(a_slow_resolver_is_asked_once_however_often_the_link_tries),
+		link_test(a_link_ends_while_its_name_is_looked_up),
 	};
 	return test_run("peer", tests);
 }
