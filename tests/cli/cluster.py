@@ -33,9 +33,9 @@ def own_network():
 class Cluster:
     """Three nodes in a temporary directory, stopped and removed on leaving."""
 
-    def __init__(self, kvctl, kvd, nodes=3):
+    def __init__(self, kvctl, kvd, nodes=3, partitions=16):
         own_network()
-        self.kvctl, self.nodes = os.path.abspath(kvctl), nodes
+        self.kvctl, self.nodes, self.partitions = os.path.abspath(kvctl), nodes, partitions
         self.base = tempfile.mkdtemp(prefix='kvctl-test-')
         self.dir = os.path.join(self.base, 'cluster')
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith('KVCTL_')}
@@ -43,7 +43,7 @@ class Cluster:
         self.environment.update(KVD=os.path.abspath(kvd), LC_ALL='C.UTF-8', XDG_CONFIG_HOME=self.base, XDG_STATE_HOME=self.base)
 
     def __enter__(self):
-        self.must('dev', 'up', str(self.nodes), '--dir', self.dir, '--partitions', '16')
+        self.must('dev', 'up', str(self.nodes), '--dir', self.dir, '--partitions', str(self.partitions))
         self.find_nodes()
         return self
 
