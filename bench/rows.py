@@ -281,6 +281,19 @@ class Bench:
             self.growth(name, 'kvd with 3 nodes', operation, more, less, 1.1)
         self.stop(less, more)
 
+    def anti_entropy(self):
+        """Comparing all replicas every ten seconds, six times as often as by default, beside never. Trees are kept up by both."""
+        if not self.wants('anti_entropy'):
+            return
+        never, often = self.start(servers.Kvd, KVD_TEST_COMPARE_INTERVAL='60m'), self.start(servers.Kvd, KVD_TEST_COMPARE_INTERVAL='10s')
+        say('anti_entropy: kvd that compares and kvd that does not in turn')
+        ours, theirs = pair(self.plan, often, never, 'put_strong')
+        ratio = ours['ops'] / theirs['ops']
+        self.emit(row('anti_entropy', 'kvd that never compares', ours, theirs, [
+            target('times its throughput', ratio, 0.9, at_least=True),
+            target('times its CPU', ours['cpu_us'] / theirs['cpu_us'], 1.1)], ratio=ratio, ratio_of='throughput'))
+        self.stop(never, often)
+
     def large_values(self):
         """Per node: three nodes write each value three times, to the same disk."""
         size, keys = 64 << 10, min(self.plan.keys, 2000)
@@ -353,7 +366,7 @@ class Bench:
         """All rows, or the main ones. A group that fails is left out; False then."""
         groups = [self.three_nodes, self.one_node]
         if not quick:
-            groups += [self.memory, self.large_values, self.open_loop, self.more_nodes, self.more_keys]
+            groups += [self.memory, self.large_values, self.open_loop, self.anti_entropy, self.more_nodes, self.more_keys]
         good = True
         for group in groups:
             try:
