@@ -68,17 +68,6 @@ static void fill_settings(struct checkup_node *asked, struct doctor_node *n)
 
 /* ---- Status ---- */
 
-/** The node's clock less this machine's, and how wrong that may be: half of the time the answer took. */
-static void fill_clock(const struct survey *s, size_t i, struct doctor_node *n)
-{
-	uint64_t told_ms = survey_counter(s->answers[i], "wall_clock_ms");
-	uint64_t took_us = s->answered_us[i] - s->asked_us[i];
-	uint64_t middle_ms = (s->asked_us[i] + took_us / 2) / USEC_PER_MSEC;
-	n->clock_known = told_ms != 0 && s->answered_us[i] >= s->asked_us[i];
-	n->clock_ms = (int64_t)(told_ms - middle_ms);
-	n->clock_error_ms = took_us / 2 / USEC_PER_MSEC + 1;
-}
-
 static uint64_t growth(const struct kv_node_status *before, const struct kv_node_status *after, const char *counter)
 {
 	uint64_t then = survey_counter(before, counter), now = survey_counter(after, counter);
@@ -121,7 +110,7 @@ static void fill_status(const struct checkup *c, size_t i, const struct kv_node_
 	n->version = answer->version;
 	n->seen_down_by = MAX(health->seen_down_by, health->unreached_by);
 	n->seen_down_by_one = name_who_misses(&c->second, c->second.nodes[i].index);
-	fill_clock(&c->second, i, n);
+	n->clock_known = survey_clock(&c->second, i, &n->clock_ms, &n->clock_error_ms);
 	n->disk_free_pct = myself ? myself->disk_free_pct : 0;
 	n->disk_slow = health->degraded;
 	n->disk_p99_us = myself ? myself->disk_p99_us : 0;

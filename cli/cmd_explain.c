@@ -166,7 +166,8 @@ static void set_record(json_t *row, const struct kv_explanation *e)
 		return;
 	set_version(row, "version", e->version);
 	set_version(row, "copy", e->copy);
-	json_set_text(row, "mark", e->weak ? "weak" : "strong");
+	if (e->weak)
+		json_set_text(row, "mark", "weak");
 	json_set_bool(row, "weak", e->weak);
 	json_set_bool(row, "written_strongly", e->strong);
 	json_set_number(row, "lineage", e->lineage);

@@ -14,6 +14,8 @@ static const char *state_word(const struct survey *s, const struct health_node *
 		return "down";
 	if (!s->answers[i]->ready)
 		return "not ready";
+	if (health->clock_wrong)
+		return "up, wrong clock";
 	if (health->unreached_by > 0)
 		return health->degraded ? "up, bad link, slow disk" : "up, bad link";
 	return health->degraded ? "up, slow disk" : "up";
@@ -30,6 +32,8 @@ static json_t *node_row(const struct survey *s, const struct health_node *health
 	json_set_number(row, "seen_down_by", health->seen_down_by);
 	json_set_number(row, "unreached_by", health->unreached_by);
 	json_set(row, "degraded", json_boolean(health->degraded));
+	json_set(row, "clock_wrong", json_boolean(health->clock_wrong));
+	json_set(row, "insecure", json_boolean(health->insecure));
 	json_set_text(row, "zone", node->zone);
 	json_set_text(row, "client_address", node->client_address);
 	json_set_text(row, "peer_address", node->peer_address);

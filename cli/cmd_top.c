@@ -227,7 +227,9 @@ static json_t *hot_rows(const struct look *l)
 	json_t *rows = json_array();
 	collect_hot(l, &list);
 	for (size_t i = 0; i < MIN(list.count, (size_t)HOT_SHOWN); i++) {
-		if (list.items[i].reads + list.items[i].writes > 0)
+		/* Once a second at least: what is asked for less is not hot. */
+		uint64_t sum = list.items[i].reads + list.items[i].writes;
+		if (sum * 1000 >= MAX(list.window_ms, (uint64_t)1))
 			json_array_append_new(rows, hot_row(&list.items[i], &list));
 	}
 	free(list.items);

@@ -80,11 +80,14 @@ static int find(struct found *f)
 	f->answers = xcalloc(f->names.count, sizeof(struct kv_traces *));
 	f->errors = xcalloc(f->names.count, sizeof *f->errors);
 	each_node(f->names.count, ask, f);
+	bool is_wrong = false; /* a mistake in what was asked is the same everywhere: told once */
 	for (size_t i = 0; i < f->names.count; i++) {
 		if (f->answers[i])
 			room += f->answers[i]->count;
-		else if (is_asked(f, i))
-			code = ctl_worse(code, ctl_fail(ctl, f->names.nodes[i].name, &f->errors[i]));
+		if (f->answers[i] || !is_asked(f, i) || (is_wrong && f->errors[i].status == KV_INVALID))
+			continue;
+		is_wrong = is_wrong || f->errors[i].status == KV_INVALID;
+		code = ctl_worse(code, ctl_fail(ctl, f->names.nodes[i].name, &f->errors[i]));
 	}
 	f->list = xcalloc(room + 1, sizeof(struct kv_kept_trace *));
 	for (size_t i = 0; i < f->names.count; i++) {

@@ -252,14 +252,14 @@ static const struct command table[] = {
 	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code\n"
 	 "11) while a node can do less than others.\n",
 	 CONNECT, 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
-	{CLUSTER, "config get", "[KEY]", "list the settings the nodes run with",
+	{CLUSTER, "config get", "[SETTING]", "list the settings the nodes run with",
 	 "CHANGES: live while the node runs, by a restart, or never, because the cluster was formed with it. SOURCE: default,\n"
 	 "file, environment, set (kvctl config set) or cluster. WAITS: what the file says since it was read again, and needs a\n"
 	 "restart. One line for all nodes that have the same.\n",
 	 ASK | FLAG_BIT(FLAG_NODE), ALL_OUTPUTS, OUTPUT_TABLE, 2000, 0, 1, cmd_config_get},
-	{CLUSTER, "config set", "KEY VALUE", "change a live setting of the nodes",
+	{CLUSTER, "config set", "SETTING VALUE", "change a live setting of the nodes",
 	 "It lasts until the node restarts or reads its file again (SIGHUP): to keep it, write it to the file. All nodes, or\n"
-	 "--node. Exit code 11 if the key needs a restart, 2 if there is no such key or value.\n",
+	 "--node. Exit code 11 if the setting needs a restart, 2 if there is no such setting or value.\n",
 	 ASK | FLAG_BIT(FLAG_NODE), ALL_OUTPUTS, OUTPUT_TABLE, 2000, 2, 2, cmd_config_set},
 	{CLUSTER, "config diff", "", "list the settings in which nodes differ from each other or from the defaults",
 	 "Names, addresses and directories are each node's own and passed over.\n", ASK | FLAG_BIT(FLAG_NODE),
@@ -352,6 +352,34 @@ static void list_verbs(const char *noun, struct buf *out)
 	}
 }
 
+/** What people know from elsewhere and look for here, with what there is instead. */
+static const struct {
+	const char *command, *instead;
+} elsewhere[] = {
+	{"backup",
+	 "there are no backups by kvctl; docs/operating.md says how to copy a node, kvctl export writes all values"},
+	{"bucket", "buckets are not made: --bucket NUMBER names one, of 2^32"},
+	{"user", "there are no users: whoever reaches a node's ports may do everything"},
+	{"role", "there are no users: whoever reaches a node's ports may do everything"},
+	{"fault",
+	 "nodes have no faults on demand; kvctl dev kill ends one, docs/testing.md tells how faults are tested"},
+	{"node drain",
+	 "a node drains when it is told to end (SIGTERM, systemctl stop); kvctl node remove lets it leave"},
+	{"set", "kvctl put stores a value"},
+	{"delete", "kvctl del deletes keys"},
+};
+
+static bool explain_elsewhere(const char *command, struct buf *why)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++) {
+		if (strcmp(command, elsewhere[i].command) == 0) {
+			buf_printf(why, "no command \"%s\": %s", command, elsewhere[i].instead);
+			return true;
+		}
+	}
+	return false;
+}
+
 /** A noun was given, and VERB (NULL: none) is none of its verbs. */
 static void explain_verb(const char *noun, const char *verb, struct buf *why)
 {
@@ -360,6 +388,10 @@ static void explain_verb(const char *noun, const char *verb, struct buf *why)
 		if (is_noun_of(table[i].name, noun))
 			verbs[i] = table[i].name + strlen(noun) + 1;
 	}
+	char both[64];
+	snprintf(both, sizeof both, "%s %s", noun, verb ? verb : "");
+	if (explain_elsewhere(both, why))
+		return;
 	const char *nearest = verb ? text_nearest(verb, verbs, ARRAY_SIZE(verbs)) : NULL;
 	if (nearest) {
 		buf_printf(why, "unknown command \"%s %s\"; did you mean \"%s %s\"?", noun, verb, noun, nearest);
@@ -382,6 +414,8 @@ static void explain_word(const char *word, struct buf *why)
 		words[i] = nouns[i];
 	}
 	words[ARRAY_SIZE(table)] = "help";
+	if (explain_elsewhere(word, why))
+		return;
 	const char *nearest = text_nearest(word, words, ARRAY_SIZE(words));
 	buf_printf(why, "unknown command \"%s\"", word);
 	if (nearest)

@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include <kv/admin.h>
+
 #include "base/clock.h"
 #include "cli/context.h"
 
@@ -139,6 +141,29 @@ static void list_nodes(struct completer *c, const struct ctl *ctl)
 	kv_nodes_free(nodes);
 }
 
+/** Of whichever node answers first. To be set: the live ones alone. */
+static void list_settings(struct completer *c, const struct ctl *ctl)
+{
+	struct kv_node *nodes;
+	struct kv_settings *settings = NULL;
+	size_t count;
+	bool live_only = strcmp(c->command->name, "config set") == 0;
+	if (kv_nodes(ctl->client, &nodes, &count, NULL) != KV_OK)
+		return;
+	for (size_t i = 0; i < count && !settings; i++) {
+		if (nodes[i].state != KV_NODE_REMOVED &&
+		    kv_settings_get(ctl->client, nodes[i].name, PATIENCE_MS, &settings, NULL) != KV_OK)
+			settings = NULL;
+	}
+	for (size_t i = 0; settings && i < settings->count; i++) {
+		const struct kv_setting *s = &settings->settings[i];
+		if (!live_only || s->scope == KV_SETTING_LIVE)
+			add(c, s->name, s->value);
+	}
+	kv_settings_free(settings);
+	kv_nodes_free(nodes);
+}
+
 static void ask_cluster(struct completer *c, void (*ask)(struct completer *, const struct ctl *))
 {
 	struct ctl ctl;
@@ -196,6 +221,10 @@ static void add_kind(struct completer *c, const char *kind)
 		ask_cluster(c, scan_keys);
 	else if (is_word(kind, "NODE") || is_word(kind, "OLD"))
 		ask_cluster(c, list_nodes);
+	else if (is_word(kind, "SETTING"))
+		ask_cluster(c, list_settings);
+	else if (is_word(kind, "LEVEL") && strncmp(c->command->name, "log ", 4) == 0)
+		add_each(c, "debug info warn error");
 	else if (is_word(kind, "FILE") || is_word(kind, "PATH") || is_word(kind, "DIR"))
 		c->out->files = true;
 	else if (is_word(kind, "SHELL"))

@@ -194,7 +194,7 @@ enum kv_status dev_node_start(struct dev_node *node, const char *kvd, struct err
 	return dev_write_file(node->dir, "pid", slice_str(text), err);
 }
 
-/** The log's last line. */
+/** The log's last line that tells of an error; its last line if none does. */
 static void last_words(const struct dev_node *node, struct buf *ret)
 {
 	char path[DEV_PATH_SIZE];
@@ -203,7 +203,12 @@ static void last_words(const struct dev_node *node, struct buf *ret)
 	if (!file)
 		return;
 	char line[512];
+	bool has_error = false;
 	while (fgets(line, sizeof line, file)) {
+		bool is_error = strstr(line, "level=error") || strstr(line, "\"level\":\"error\"");
+		if (has_error && !is_error)
+			continue;
+		has_error = is_error;
 		buf_clear(ret);
 		line[strcspn(line, "\n")] = '\0';
 		buf_append_str(ret, line);

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include <kv/admin.h>
+
+#include "base/skew.h"
 #include "base/types.h"
 #include "cli/text.h"
 
@@ -128,14 +131,8 @@ static void check_versions(const struct doctor_survey *s, const struct rule *rul
 
 /* ---- Clocks ---- */
 
-static int compare_clocks(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return x < y ? -1 : x > y;
-}
-
-/** The clock in the middle; false if fewer than two are known. */
-static bool median_clock(const struct doctor_survey *s, int64_t *ret)
+/** The clock of most of them; false if fewer than two are known. */
+static bool agreed_clock(const struct doctor_survey *s, int64_t *ret)
 {
 	CLEANUP(free_ptr) int64_t *clocks = xcalloc(s->node_count + 1, sizeof *clocks);
 	size_t count = 0;
@@ -146,19 +143,18 @@ static bool median_clock(const struct doctor_survey *s, int64_t *ret)
 	}
 	if (count < 2)
 		return false;
-	qsort(clocks, count, sizeof *clocks, compare_clocks);
-	*ret = clocks[(count - 1) / 2];
+	*ret = skew_agreed(clocks, count, KV_CLOCK_DRIFT_MAX_MS, /* preferred_ms: this machine's */ 0);
 	return true;
 }
 
 static void check_clocks(const struct doctor_survey *s, const struct rule *rule, struct doctor *d)
 {
-	int64_t median;
-	if (!median_clock(s, &median))
+	int64_t agreed;
+	if (!agreed_clock(s, &agreed))
 		return;
 	EACH_ANSWERING(n, s)
 	{
-		int64_t skew = n->clock_ms - median;
+		int64_t skew = n->clock_ms - agreed;
 		uint64_t size = (uint64_t)llabs(skew);
 		if (!n->clock_known || size < SKEW_WARNING_MS + n->clock_error_ms)
 			continue;

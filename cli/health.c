@@ -5,6 +5,9 @@
 
 static bool serves(const struct health_node *node) { return node->answers && node->ready; }
 
+/** Counts in the majority of a strong request. */
+static bool votes(const struct health_node *node) { return serves(node) && !node->clock_wrong; }
+
 void health_init(struct health *h, const struct health_node *nodes, size_t node_count, uint32_t replicas)
 {
 	*h = (struct health){.nodes = nodes,
@@ -16,17 +19,18 @@ void health_init(struct health *h, const struct health_node *nodes, size_t node_
 
 void health_add_partition(struct health *h, const uint16_t *row, size_t count)
 {
-	uint32_t present = 0, majority = (uint32_t)count / 2 + 1;
+	uint32_t present = 0, voting = 0, majority = (uint32_t)count / 2 + 1;
 	for (size_t i = 0; i < count; i++) {
 		KV_ASSERT(row[i] < h->node_count);
 		present += serves(&h->nodes[row[i]]);
+		voting += votes(&h->nodes[row[i]]);
 	}
 	h->partitions++;
-	h->without_quorum += present < majority;
+	h->without_quorum += voting < majority;
 	h->eventual_lost += present == 0;
 	h->present_min = MIN(h->present_min, present);
 	h->present_max = MAX(h->present_max, present);
-	h->losable = MIN(h->losable, present < majority ? 0 : present - majority);
+	h->losable = MIN(h->losable, voting < majority ? 0 : voting - majority);
 }
 
 void health_judge(struct health *h)
@@ -44,7 +48,7 @@ void health_judge(struct health *h)
 		h->nodes_up += serves(node);
 		h->hints_pending += node->hints_pending;
 		h->partitions_dirty += node->partitions_dirty;
-		quiet = quiet && serves(node) && node->seen_down_by == 0;
+		quiet = quiet && votes(node) && node->seen_down_by == 0;
 	}
 	if (h->partitions == 0)
 		return;
@@ -78,6 +82,8 @@ static void append_names(const struct health *h, bool (*pick)(const struct healt
 static bool is_down(const struct health_node *node) { return !node->answers && !node->removed; }
 static bool is_starting(const struct health_node *node) { return node->answers && !node->ready; }
 static bool is_cut_off(const struct health_node *node) { return serves(node) && node->seen_down_by > 0; }
+static bool has_wrong_clock(const struct health_node *node) { return serves(node) && node->clock_wrong; }
+static bool is_insecure(const struct health_node *node) { return node->insecure && !node->removed; }
 static bool is_behind(const struct health_node *node)
 {
 	return serves(node) && (node->hints_pending > 0 || node->partitions_dirty > 0);
@@ -112,6 +118,8 @@ void health_words(const struct health *h, struct buf *out)
 	append_names(h, is_starting, "does not serve requests yet", "do not serve requests yet", out);
 	append_names(h, is_cut_off, "is not reached by every other node", "are not reached by every other node",
 		     out);
+	append_names(h, has_wrong_clock, "has a wrong clock and takes no part in strong requests",
+		     "have wrong clocks and take no part in strong requests", out);
 	append_copies(h, out);
 	append_names(h, is_behind, "is being told what it missed", "are being told what they missed", out);
 	if (h->hints_pending > 0)
@@ -124,6 +132,7 @@ void health_words(const struct health *h, struct buf *out)
 		buf_append_str(out, h->without_quorum > 0 ? "" : "; no further node can be lost");
 	else
 		buf_printf(out, "; any %u node%s can be lost", h->losable, plural(h->losable));
+	append_names(h, is_insecure, "has insecure: true", "have insecure: true", out);
 }
 
 const char *health_state_name(enum health_state state)

@@ -27,6 +27,8 @@ struct health_node {
 	uint32_t unreached_by;     /* nodes that it does not answer although it is alive */
 	bool degraded;             /* its disk is slow */
 	uint32_t seen_down_by;     /* nodes that answer us and hold it for down */
+	bool clock_wrong;          /* too far from the others': it takes no part in strong requests */
+	bool insecure;             /* whoever reaches it may ask for anything */
 };
 
 struct health {
@@ -38,7 +40,7 @@ struct health {
 
 	/* Per partition, through health_add_partition. */
 	uint32_t partitions, without_quorum;
-	uint32_t present_min, present_max; /* replicas that serve */
+	uint32_t present_min, present_max; /* replicas that serve, strong requests or only eventual ones */
 	uint32_t losable;                  /* nodes any of which may be lost, and every key keeps its majority */
 	uint32_t eventual_lost;            /* partitions with no replica that serves */
 

@@ -55,6 +55,17 @@ void receipt_set(struct ctl *ctl, json_t *row, const struct kv_receipt *receipt)
 	json_set(row, "receipt", object);
 }
 
+static void say_replica(struct ctl *ctl, const char *name, const struct kv_receipt_replica *replica)
+{
+	char version[KV_VERSION_TEXT_SIZE];
+	if (replica->status == KV_UNAVAILABLE) {
+		ctl_say(ctl, "  %s: not asked, or no answer by then", name);
+		return;
+	}
+	kv_version_format(replica->version, version);
+	ctl_say(ctl, "  %s: %s, version %s", name, kv_status_name(replica->status), version);
+}
+
 void receipt_say(struct ctl *ctl, const struct kv_receipt *receipt)
 {
 	if (!receipt)
@@ -73,7 +84,6 @@ void receipt_say(struct ctl *ctl, const struct kv_receipt *receipt)
 	for (uint32_t i = 0; i < receipt->replica_count; i++) {
 		char name[NODE_NAME_ROOM];
 		names_node(&names, receipt->replicas[i].node, name);
-		kv_version_format(receipt->replicas[i].version, text);
-		ctl_say(ctl, "  %s: %s, version %s", name, kv_status_name(receipt->replicas[i].status), text);
+		say_replica(ctl, name, &receipt->replicas[i]);
 	}
 }

@@ -70,6 +70,18 @@ uint64_t survey_counter(const struct kv_node_status *answer, const char *name)
 	return 0;
 }
 
+bool survey_clock(const struct survey *s, size_t i, int64_t *ret_ms, uint64_t *ret_error_ms)
+{
+	uint64_t told_ms = survey_counter(s->answers[i], "wall_clock_ms");
+	uint64_t took_us = s->answered_us[i] - s->asked_us[i];
+	uint64_t middle_ms = (s->asked_us[i] + took_us / 2) / USEC_PER_MSEC;
+	if (told_ms == 0 || s->answered_us[i] < s->asked_us[i])
+		return false;
+	*ret_ms = (int64_t)(told_ms - middle_ms);
+	*ret_error_ms = took_us / 2 / USEC_PER_MSEC + 1;
+	return true;
+}
+
 const struct kv_peer_status *survey_myself(const struct kv_node_status *answer)
 {
 	for (size_t i = 0; answer && i < answer->peer_count; i++) {

@@ -29,6 +29,9 @@ size_t survey_position(const struct survey *s, uint16_t index);
 /** A counter of an answer by its name; 0 if it has none of that name. */
 uint64_t survey_counter(const struct kv_node_status *answer, const char *name);
 
+/** Node I's clock less this machine's, and how wrong that may be: half of the time the answer took. False: not known. */
+MUST_USE bool survey_clock(const struct survey *s, size_t i, int64_t *ret_ms, uint64_t *ret_error_ms);
+
 /** What ANSWER's node tells of itself, or NULL. */
 const struct kv_peer_status *survey_myself(const struct kv_node_status *answer);
 

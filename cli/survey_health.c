@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/survey_health.h"
 
+#include <kv/admin.h>
+
+#include "base/skew.h"
+
 /** Whose view counts, and of which member: every peer entry of every answer. */
 static void add_views(const struct survey *s, struct health_node *nodes)
 {
@@ -16,6 +20,27 @@ static void add_views(const struct survey *s, struct health_node *nodes)
 			nodes[position].unreached_by += answer->peers[j].link_bad;
 			nodes[position].degraded |= answer->peers[j].degraded;
 		}
+	}
+}
+
+/** Which clocks are further from those of most nodes than strong requests allow. */
+static void compare_clocks(const struct survey *s, struct health_node *nodes)
+{
+	CLEANUP(free_ptr) int64_t *clocks = xcalloc(s->node_count + 1, sizeof *clocks);
+	size_t count = 0;
+	int64_t clock_ms;
+	uint64_t error_ms;
+	for (size_t i = 0; i < s->node_count; i++) {
+		if (!nodes[i].removed && survey_clock(s, i, &clock_ms, &error_ms))
+			clocks[count++] = clock_ms;
+	}
+	if (count < 2)
+		return;
+	int64_t agreed_ms = skew_agreed(clocks, count, KV_CLOCK_DRIFT_MAX_MS, /* preferred_ms: this machine's */ 0);
+	for (size_t i = 0; i < s->node_count; i++) {
+		if (!nodes[i].removed && survey_clock(s, i, &clock_ms, &error_ms))
+			nodes[i].clock_wrong =
+				(uint64_t)llabs(clock_ms - agreed_ms) > KV_CLOCK_DRIFT_MAX_MS + error_ms;
 	}
 }
 
@@ -47,8 +72,10 @@ enum kv_status survey_health(struct ctl *ctl, const struct survey *s, struct hea
 		nodes[i].removed = !survey_is_member(&s->nodes[i]);
 		nodes[i].answers = s->answers[i] != NULL;
 		nodes[i].ready = s->answers[i] && s->answers[i]->ready;
+		nodes[i].insecure = survey_counter(s->answers[i], "insecure") != 0;
 	}
 	add_views(s, nodes);
+	compare_clocks(s, nodes);
 	health_init(ret, nodes, s->node_count, s->cluster.replicas);
 	ret->moving = s->cluster.move_count;
 	enum kv_status status = add_partitions(ctl, s, ret, err);

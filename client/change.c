@@ -4,6 +4,7 @@
 
 #include "client/admin.h"
 
+_Static_assert(KV_CLOCK_DRIFT_MAX_MS == MAX_DRIFT_MS, "the public header repeats this limit");
 _Static_assert(KV_TOKEN_SIZE == TOKEN_SIZE_MAX + 1, "the public header repeats this limit");
 _Static_assert(ARRAY_SIZE(((struct kv_move *)0)->old_nodes) == REPLICAS_MAX,
 	       "the public header repeats this limit");

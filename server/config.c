@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "proto/limits.h"
-#include "server/address.h"
-#include "server/config_yaml.h"
+#include "server/config_inside.h"
 
 enum { FILE_SIZE_MAX = 1 << 20 };
 
@@ -18,10 +17,9 @@ enum { FILE_SIZE_MAX = 1 << 20 };
 		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .scope = scope_,         \
 		.min = min_, .max = max_, .offset = offsetof(struct config, field_)                                \
 	}
-#define KEY(...)           KEY_(CONFIG_STATIC, __VA_ARGS__)
-#define LIVE(...)          KEY_(CONFIG_LIVE, __VA_ARGS__)
-#define MIB                ((uint64_t)1 << 20)
-#define STORAGE_WRITES_MIN (16 * MIB) /* of storage.memory, beside the cache */
+#define KEY(...)  KEY_(CONFIG_STATIC, __VA_ARGS__)
+#define LIVE(...) KEY_(CONFIG_LIVE, __VA_ARGS__)
+#define MIB       ((uint64_t)1 << 20)
 
 /* Keys of one section stand together. */
 static const struct config_key keys[] = {
@@ -78,198 +76,6 @@ void config_key_path(const struct config_key *key, struct buf *out)
 	buf_append_str(out, key->name);
 }
 
-struct unit {
-	const char *name;
-	uint64_t factor;
-};
-
-static const struct unit size_units[] = {
-	{"B", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}, {NULL, 0}};
-static const struct unit duration_units[] = {
-	{"us", 1}, {"ms", 1000}, {"s", 1000000}, {"m", 60 * 1000000}, {NULL, 0}};
-static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
-
-/** A whole number and one of the units, with nothing around them; false also on overflow. */
-static bool number_parse(const char *text, const struct unit *units, uint64_t *ret)
-{
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	char *end;
-	errno = 0;
-	unsigned long long number = strtoull(text, &end, 10);
-	if (errno)
-		return false;
-	for (const struct unit *unit = units; unit->name; unit++) {
-		if (strcmp(unit->name, end) == 0)
-			return !__builtin_mul_overflow(number, unit->factor, ret);
-	}
-	return false;
-}
-
-static void number_format(struct buf *out, uint64_t value, const struct unit *units)
-{
-	const struct unit *best = units;
-	for (const struct unit *unit = units; unit->name; unit++) {
-		if (value >= unit->factor && value % unit->factor == 0)
-			best = unit;
-	}
-	buf_printf(out, "%llu%s", (unsigned long long)(value / best->factor), best->name);
-}
-
-/** Says what the key takes, after "...: ". */
-static void tell_allowed(const struct config_key *key, struct buf *why)
-{
-	const struct unit *units = no_units;
-	switch (key->kind) {
-	case CONFIG_TEXT:
-		buf_printf(why, "allowed are %llu to %llu characters", (unsigned long long)key->min,
-			   (unsigned long long)key->max);
-		return;
-	case CONFIG_NAME:
-		buf_printf(why, "allowed are up to %llu letters, digits, '-', '_' and '.'",
-			   (unsigned long long)key->max);
-		return;
-	case CONFIG_ADDRESS:
-		buf_append_str(why, "write host:port, like 127.0.0.1:7001 or [::1]:7001");
-		return;
-	case CONFIG_DOOR:
-		buf_append_str(why, "write host:port, like 127.0.0.1:7201, or off");
-		return;
-	case CONFIG_ADDRESSES:
-		buf_printf(why, "write up to %u host:port, separated by commas", JOIN_SEEDS_MAX);
-		return;
-	case CONFIG_BOOL:
-		buf_append_str(why, "write true or false");
-		return;
-	case CONFIG_LEVEL:
-		buf_append_str(why, "allowed are debug, info, warn, error");
-		return;
-	case CONFIG_FORMAT:
-		buf_append_str(why, "allowed are logfmt, json");
-		return;
-	case CONFIG_OFFSET:
-		buf_printf(why, "allowed are whole numbers from -%llu to %llu", (unsigned long long)key->max,
-			   (unsigned long long)key->max);
-		return;
-	case CONFIG_SIZE:
-		units = size_units;
-		buf_append_str(why, "write a whole number with B, KiB, MiB or GiB, from ");
-		break;
-	case CONFIG_DURATION:
-		units = duration_units;
-		buf_append_str(why, "write a whole number with us, ms, s or m, from ");
-		break;
-	case CONFIG_COUNT:
-		buf_append_str(why, "write a whole number from ");
-		break;
-	}
-	number_format(why, key->min, units);
-	buf_append_str(why, " to ");
-	number_format(why, key->max, units);
-}
-
-static bool name_is_valid(const char *text)
-{
-	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
-}
-
-bool config_address_next(const char **at, struct slice *ret)
-{
-	const char *begin = *at + strspn(*at, " ,");
-	size_t size = strcspn(begin, " ,");
-	*at = begin + size;
-	*ret = slice_of(begin, size);
-	return size > 0;
-}
-
-static bool addresses_are_valid(const char *text)
-{
-	char host[ADDRESS_SIZE_MAX];
-	uint16_t port;
-	struct slice one;
-	unsigned count = 0;
-	for (const char *at = text; config_address_next(&at, &one); count++) {
-		if (one.size >= ADDRESS_SIZE_MAX || !address_split(one, host, &port) || port == 0)
-			return false;
-	}
-	return count <= JOIN_SEEDS_MAX;
-}
-
-static bool text_store(const struct config_key *key, const char *text, char **ret)
-{
-	size_t size = strlen(text);
-	if (size < key->min || size > key->max)
-		return false;
-	if (key->kind == CONFIG_NAME && !name_is_valid(text))
-		return false;
-	char host[ADDRESS_SIZE_MAX];
-	uint16_t port;
-	if (key->kind == CONFIG_ADDRESSES && !addresses_are_valid(text))
-		return false;
-	if (key->kind == CONFIG_ADDRESS && size > 0 && !address_split(slice_str(text), host, &port))
-		return false;
-	if (key->kind == CONFIG_DOOR && size > 0 && strcmp(text, "off") != 0 &&
-	    !address_split(slice_str(text), host, &port))
-		return false;
-	free(*ret);
-	*ret = xstrdup(text);
-	return true;
-}
-
-static bool bool_store(const char *text, bool *ret)
-{
-	*ret = strcmp(text, "true") == 0;
-	return *ret || strcmp(text, "false") == 0;
-}
-
-static bool offset_store(const struct config_key *key, const char *text, int64_t *ret)
-{
-	bool negative = text[0] == '-';
-	uint64_t number;
-	if (!number_parse(text + negative, no_units, &number) || number > key->max)
-		return false;
-	*ret = negative ? -(int64_t)number : (int64_t)number;
-	return true;
-}
-
-static bool number_store(const struct config_key *key, const char *text, const struct unit *units, uint64_t *ret)
-{
-	uint64_t number;
-	if (!number_parse(text, units, &number) || number < key->min || number > key->max)
-		return false;
-	*ret = number;
-	return true;
-}
-
-/** Parses TEXT into the key's field; false leaves the field alone. */
-static bool store_value(struct config *c, const struct config_key *key, const char *text)
-{
-	void *field = (char *)c + key->offset;
-	switch (key->kind) {
-	case CONFIG_TEXT:
-	case CONFIG_NAME:
-	case CONFIG_ADDRESS:
-	case CONFIG_DOOR:
-	case CONFIG_ADDRESSES:
-		return text_store(key, text, field);
-	case CONFIG_COUNT:
-		return number_store(key, text, no_units, field);
-	case CONFIG_SIZE:
-		return number_store(key, text, size_units, field);
-	case CONFIG_DURATION:
-		return number_store(key, text, duration_units, field);
-	case CONFIG_OFFSET:
-		return offset_store(key, text, field);
-	case CONFIG_BOOL:
-		return bool_store(text, field);
-	case CONFIG_LEVEL:
-		return log_level_parse(text, field);
-	case CONFIG_FORMAT:
-		return log_format_parse(text, field);
-	}
-	KV_UNREACHABLE("config kind");
-}
-
 /** The override's name: KVD_NODE_DATA_DIR. */
 static const char *environment_name(const struct config_key *key, struct buf *out)
 {
@@ -302,17 +108,17 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 	uint8_t *source = &c->sources[key - keys];
 	if (value) {
 		*source = CONFIG_ENVIRONMENT;
-		if (store_value(c, key, value))
+		if (config_store(c, key, value))
 			return true;
 		buf_printf(why, "%s in the environment: ", buf_cstr(&variable));
 	} else if (text->value) {
 		value = text->value;
 		*source = CONFIG_FILE;
-		if (store_value(c, key, value))
+		if (config_store(c, key, value))
 			return true;
 		buf_printf(why, "%s:%u: %s: ", file, text->line, buf_cstr(&path));
 	} else if (key->fallback) {
-		bool stored = store_value(c, key, key->fallback);
+		bool stored = config_store(c, key, key->fallback);
 		KV_ASSERT(stored);
 		*source = CONFIG_DEFAULT;
 		return true;
@@ -322,123 +128,23 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 		return false;
 	}
 	buf_printf(why, "\"%.60s\" is not allowed; ", value);
-	tell_allowed(key, why);
+	config_tell_allowed(key, why);
 	buf_append_str(why, "\n");
 	return false;
 }
 
-static unsigned line_of(const struct config_text *texts, size_t offset)
+uint64_t config_storage_memory(const struct config *c)
+{
+	return c->storage_memory ? c->storage_memory : c->storage_cache_size + 4 * c->storage_write_buffer_size;
+}
+
+unsigned config_line_of(const struct config_text *texts, size_t offset)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (keys[i].offset == offset)
 			return texts[i].line;
 	}
 	KV_UNREACHABLE("no such field");
-}
-
-bool config_http_is_off(const struct config *c)
-{
-	return c->listen_http[0] == '\0' || strcmp(c->listen_http, "off") == 0;
-}
-
-/** Without encryption only loopback is safe; an address the others cannot dial helps nobody, unless they dial ADVERTISED. */
-static bool check_address(const struct config *c, const char *path, const char *text, const char *advertised,
-			  unsigned line, const char *file, struct buf *why)
-{
-	struct address address;
-	bool numeric = address_resolve(slice_str(text), /* numeric_only: */ true, &address, NULL) == KV_OK;
-	if (numeric && address_is_any(&address) && advertised[0] == '\0') {
-		buf_printf(
-			why,
-			"%s:%u: %s: %s stands for every interface; write the address that clients and nodes dial\n",
-			file, line, path, text);
-		return false;
-	}
-	bool loopback = numeric ? address_is_loopback(&address) : strncmp(text, "localhost:", 10) == 0;
-	if (!loopback && !c->insecure) {
-		buf_printf(
-			why,
-			"%s:%u: %s: %s is not loopback and connections are not encrypted; use a 127.0.0.1 address, or "
-			"set insecure: true if the network is trusted\n",
-			file, line, path, text);
-		return false;
-	}
-	return true;
-}
-
-/** What others are told to dial is an address of one machine, with its port. */
-static bool check_advertised(const char *path, const char *text, unsigned line, const char *file, struct buf *why)
-{
-	char host[ADDRESS_SIZE_MAX];
-	struct address address;
-	uint16_t port = 0;
-	if (text[0] == '\0')
-		return true;
-	bool split = address_split(slice_str(text), host, &port);
-	KV_ASSERT(split);
-	bool any = address_resolve(slice_str(text), /* numeric_only: */ true, &address, NULL) == KV_OK &&
-		   address_is_any(&address);
-	if (port != 0 && !any)
-		return true;
-	buf_printf(why, "%s:%u: %s: %s cannot be dialled; write the host and port that others reach this node at\n",
-		   file, line, path, text);
-	return false;
-}
-
-/** Of the storage engine's memory something must be left for writes. */
-static bool check_storage(const struct config *c, const struct config_text *texts, const char *file,
-			  struct buf *why)
-{
-	if (c->storage_memory == 0 || c->storage_memory >= c->storage_cache_size + STORAGE_WRITES_MIN)
-		return true;
-	buf_printf(
-		why,
-		"%s:%u: storage.memory: %llu MiB with a cache of %llu MiB leave less than %llu MiB for writes; raise it, "
-		"or lower storage.cache_size\n",
-		file, line_of(texts, offsetof(struct config, storage_memory)),
-		(unsigned long long)(c->storage_memory / MIB), (unsigned long long)(c->storage_cache_size / MIB),
-		(unsigned long long)(STORAGE_WRITES_MIN / MIB));
-	return false;
-}
-
-static bool check_whole(struct config *c, const struct config_text *texts, const char *file, struct buf *why)
-{
-	bool good = check_address(c, "listen.client", c->listen_client, c->advertise_client,
-				  line_of(texts, offsetof(struct config, listen_client)), file, why);
-	good &= check_address(c, "listen.peer", c->listen_peer, c->advertise_peer,
-			      line_of(texts, offsetof(struct config, listen_peer)), file, why);
-	/* Nobody is told to dial it: it may stand for every interface. */
-	if (!config_http_is_off(c))
-		good &= check_address(c, "listen.http", c->listen_http, c->listen_http,
-				      line_of(texts, offsetof(struct config, listen_http)), file, why);
-	good &= check_advertised("advertise.client", c->advertise_client,
-				 line_of(texts, offsetof(struct config, advertise_client)), file, why);
-	good &= check_advertised("advertise.peer", c->advertise_peer,
-				 line_of(texts, offsetof(struct config, advertise_peer)), file, why);
-	if (!c->join_token_file[0] != !c->join_seeds[0]) {
-		size_t given = c->join_seeds[0] ? offsetof(struct config, join_seeds)
-						: offsetof(struct config, join_token_file);
-		buf_printf(why,
-			   "%s:%u: join.seeds and join.token_file need each other: whom to ask, and what to show\n",
-			   file, line_of(texts, given));
-		good = false;
-	}
-	char host[ADDRESS_SIZE_MAX];
-	uint16_t port = 0;
-	bool split = address_split(slice_str(c->listen_peer), host, &port);
-	KV_ASSERT(split);
-	if (port != 0 && strcmp(c->listen_client, c->listen_peer) == 0) {
-		buf_printf(why, "%s:%u: listen.client and listen.peer are both %s; give them two ports\n", file,
-			   line_of(texts, offsetof(struct config, listen_peer)), c->listen_peer);
-		good = false;
-	}
-	good &= check_storage(c, texts, file, why);
-	return good;
-}
-
-uint64_t config_storage_memory(const struct config *c)
-{
-	return c->storage_memory ? c->storage_memory : c->storage_cache_size + 4 * c->storage_write_buffer_size;
 }
 
 static void fill_automatic(struct config *c)
@@ -449,7 +155,7 @@ static void fill_automatic(struct config *c)
 	}
 	if (c->node_name[0] == '\0') {
 		char host[NAME_SIZE_MAX + 1] = "";
-		if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0' || !name_is_valid(host))
+		if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0' || !config_name_is_valid(host))
 			snprintf(host, sizeof host, "kvd");
 		free(c->node_name);
 		c->node_name = xstrdup(host);
@@ -466,7 +172,7 @@ enum kv_status config_parse(struct slice yaml, const char *file, const char *con
 		bool good = true;
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 			good &= take_value(&c, &keys[i], &texts[i], file, environment, why);
-		if (!good || !check_whole(&c, texts, file, why))
+		if (!good || !config_check(&c, texts, file, why))
 			status = KV_INVALID;
 	}
 	config_yaml_release(texts, ARRAY_SIZE(texts));
@@ -548,71 +254,60 @@ const char *config_nearest(struct slice path)
 	return nearest[0] ? nearest : NULL;
 }
 
-void config_value(const struct config *c, const struct config_key *key, struct buf *out)
+/** The key that NAME, without KVD_, may be meant for: the path with a dot in place of the first underscore, or of none. */
+static const struct config_key *nearest_key(const char *name)
 {
-	const void *field = (const char *)c + key->offset;
-	static const char *const levels[] = {
-		[LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
-	static const char *const formats[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json"};
-	switch (key->kind) {
-	case CONFIG_TEXT:
-	case CONFIG_NAME:
-	case CONFIG_ADDRESS:
-	case CONFIG_DOOR:
-	case CONFIG_ADDRESSES:
-		buf_append_str(out, *(char *const *)field);
-		return;
-	case CONFIG_COUNT:
-		number_format(out, *(const uint64_t *)field, no_units);
-		return;
-	case CONFIG_SIZE:
-		number_format(out, *(const uint64_t *)field, size_units);
-		return;
-	case CONFIG_DURATION:
-		number_format(out, *(const uint64_t *)field, duration_units);
-		return;
-	case CONFIG_OFFSET:
-		buf_printf(out, "%lld", (long long)*(const int64_t *)field);
-		return;
-	case CONFIG_BOOL:
-		buf_append_str(out, *(const bool *)field ? "true" : "false");
-		return;
-	case CONFIG_LEVEL:
-		buf_append_str(out, levels[*(const enum log_level *)field]);
-		return;
-	case CONFIG_FORMAT:
-		buf_append_str(out, formats[*(const enum log_format *)field]);
-		return;
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	for (const char *c = name; *c; c++)
+		buf_printf(&path, "%c", tolower((unsigned char)*c));
+	const char *nearest = config_nearest(buf_slice(&path));
+	char *underscore = memchr(path.data, '_', path.size);
+	if (!nearest && underscore) {
+		*underscore = '.';
+		nearest = config_nearest(buf_slice(&path));
 	}
-	KV_UNREACHABLE("config kind");
+	return nearest ? config_find(slice_str(nearest)) : NULL;
+}
+
+bool config_stray_next(const char *const *environment, size_t *at, struct buf *name, struct buf *meant)
+{
+	static const char prefix[] = "KVD_";
+	for (; environment && environment[*at]; ++*at) {
+		const char *one = environment[*at];
+		size_t size = strcspn(one, "=");
+		if (strncmp(one, prefix, sizeof prefix - 1) != 0 || size == sizeof prefix - 1)
+			continue;
+		buf_clear(name);
+		buf_append(name, one, size);
+		const struct config_key *key = nearest_key(buf_cstr(name) + sizeof prefix - 1);
+		buf_clear(meant);
+		if (!key || strcmp(environment_name(key, meant), buf_cstr(name)) == 0)
+			continue;
+		++*at;
+		return true;
+	}
+	return false;
 }
 
 bool config_change(struct config *c, const struct config_key *key, const char *text, enum config_source source,
 		   struct buf *why)
 {
-	if (store_value(c, key, text)) {
+	if (config_store(c, key, text)) {
 		c->sources[key - keys] = (uint8_t)source;
 		return true;
 	}
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	config_key_path(key, &path);
 	buf_printf(why, "%s: \"%.60s\" is not allowed; ", buf_cstr(&path), text);
-	tell_allowed(key, why);
+	config_tell_allowed(key, why);
 	return false;
-}
-
-/** True if the field is a string of its own. */
-static bool is_text(enum config_kind kind)
-{
-	return kind == CONFIG_TEXT || kind == CONFIG_NAME || kind == CONFIG_ADDRESS || kind == CONFIG_DOOR ||
-	       kind == CONFIG_ADDRESSES;
 }
 
 void config_copy(const struct config *from, struct config *ret)
 {
 	struct config c = *from;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		bool owned = is_text(keys[i].kind);
+		bool owned = config_is_text(keys[i].kind);
 		char **field = (char **)(void *)((char *)&c + keys[i].offset);
 		if (owned)
 			*field = xstrdup(*field);

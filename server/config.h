@@ -115,6 +115,12 @@ const struct config_key *config_find(struct slice path);
 /** The known path that is most like PATH, for "did you mean"; NULL if none is. Static storage of the calling thread. */
 const char *config_nearest(struct slice path);
 
+/**
+ * The next variable of ENVIRONMENT from *AT on that is no override of a key and looks like one: appends its name to NAME and what it may
+ * have been meant for to MEANT. False at the end. Others that begin with KVD_ are somebody else's.
+ */
+MUST_USE bool config_stray_next(const char *const *environment, size_t *at, struct buf *name, struct buf *meant);
+
 /** Appends the key's value as a file would have it. */
 void config_value(const struct config *config, const struct config_key *key, struct buf *out);
 

@@ -209,6 +209,15 @@ static const char *dev_directory(char path[64])
 	return path;
 }
 
+/** A misspelt override changes nothing, which would go unnoticed. */
+static void warn_of_strays(void)
+{
+	CLEANUP(buf_release) struct buf name = BUF_INIT, meant = BUF_INIT;
+	for (size_t at = 0; config_stray_next((const char *const *)environ, &at, &name, &meant);)
+		log_warn("config.unknown_variable", L_STR("name", buf_cstr(&name)),
+			 L_STR("did_you_mean", buf_cstr(&meant)));
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {0};
@@ -224,10 +233,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s", buf_cstr(&why));
 		code = EXIT_USAGE;
 	} else if (options.check_only) {
+		warn_of_strays();
 		printf("%s: good\n", options.config_file ? options.config_file : "configuration");
 		code = 0;
 	} else {
 		log_configure(config.log_level, config.log_format);
+		warn_of_strays();
 		clock_set_wall_offset_us(config.test_wall_offset_ms * (int64_t)USEC_PER_MSEC);
 		block_signals();
 		code = options.recover ? recovery_run(&config, &options.recovery)

@@ -69,7 +69,7 @@ void metric_flags(const struct metric *m, const struct metrics_view *view, struc
 	} flags[] = {{"ready", status_is_fit(s, &why)},
 		     {"joined", s->joined},
 		     {"draining", s->draining},
-		     {"insecure", s->insecure},
+		     {"insecure", s->numbers.insecure != 0},
 		     {"map_old", s->map_old}};
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		put_head(m, "state", slice_str(flags[i].name), out);

@@ -4,6 +4,7 @@
 #include "server/release.h"
 
 #include "base/clock.h"
+#include "base/skew.h"
 #include "proto/codec.h"
 
 /* ---- What is counted ---- */
@@ -21,6 +22,7 @@ static void fill_numbers(const struct server *server, struct status_numbers *n)
 	n->connections_max = atomic_load(&server->connections_max);
 	n->connections_wanted = server->config->limits_connections;
 	n->open_files_max = server->open_files_max;
+	n->insecure = server->config->insecure;
 	n->wall_clock_ms = clock_wall_us() / USEC_PER_MSEC;
 	n->commit_groups = stats_get(&commit->groups);
 	n->commit_writes = stats_get(&commit->writes);
@@ -107,7 +109,6 @@ static void fill_who(const struct server *server, struct status *s)
 	s->zone = slice_str(server->config->node_zone);
 	s->client_address = slice_str(server_advertised(server, HELLO_CLIENT));
 	s->http_address = slice_str(server->http_door.address);
-	s->insecure = server->config->insecure;
 }
 
 void status_collect_counts(struct server *server, struct status *ret)
@@ -272,6 +273,24 @@ void status_collect(struct server *server, struct arena *arena, struct status *r
 
 /* ---- Questions ---- */
 
+/** Clocks as far as heartbeats tell: a hybrid clock may run ahead of the node's own by the drift it allows, hence twice that. */
+static void compare_clocks(const struct status *s, struct verdict_node nodes[NODES_MAX])
+{
+	int64_t clocks[NODES_MAX];
+	size_t count = 0;
+	for (uint32_t i = 0; i < s->core.peer_count; i++) {
+		if (nodes[s->core.peers[i].index].serves)
+			clocks[count++] = s->core.peer_ahead_ms[i];
+	}
+	if (count < 2)
+		return;
+	int64_t agreed_ms = skew_agreed(clocks, count, 2 * MAX_DRIFT_MS, /* preferred_ms: this node's */ 0);
+	for (uint32_t i = 0; i < s->core.peer_count; i++) {
+		bool far = llabs(s->core.peer_ahead_ms[i] - agreed_ms) > 2 * MAX_DRIFT_MS;
+		nodes[s->core.peers[i].index].clock_wrong = nodes[s->core.peers[i].index].serves && far;
+	}
+}
+
 void status_verdict_nodes(const struct status *s, struct verdict_node nodes[NODES_MAX])
 {
 	memset(nodes, 0, NODES_MAX * sizeof *nodes);
@@ -287,6 +306,7 @@ void status_verdict_nodes(const struct status *s, struct verdict_node nodes[NODE
 			.degraded = peer->degraded,
 		};
 	}
+	compare_clocks(s, nodes);
 }
 
 bool status_is_fit(const struct status *s, const char **ret_why)

@@ -28,6 +28,7 @@ enum { STATUS_PEER_UP = 1, STATUS_PEER_SUSPECT, STATUS_PEER_DOWN, STATUS_PEER_MY
 	X(connections_max)                                                                                         \
 	X(connections_wanted)                                                                                      \
 	X(open_files_max)                                                                                          \
+	X(insecure) /* 0 or 1 */                                                                                   \
 	X(wall_clock_ms)                                                                                           \
 	X(commit_groups)                                                                                           \
 	X(commit_writes)                                                                                           \
@@ -57,7 +58,6 @@ struct status {
 	uint64_t incarnation, map_epoch, uptime_us, shards;
 	struct slice version, name, zone, client_address,
 		http_address; /* of the server; addresses as others dial them */
-	bool insecure;
 
 	/* Fit to serve? */
 	bool joined;

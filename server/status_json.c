@@ -54,7 +54,7 @@ static void put_node(struct jsonw *w, const struct status *s)
 	jsonw_bool(w, "joined", s->joined);
 	jsonw_bool(w, "ready", s->ready);
 	jsonw_bool(w, "draining", s->draining);
-	jsonw_bool(w, "insecure", s->insecure);
+	jsonw_bool(w, "insecure", s->numbers.insecure != 0);
 	jsonw_u64(w, "disk_free_pct", s->disk_free_pct);
 	jsonw_object_end(w);
 }

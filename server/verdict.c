@@ -15,14 +15,16 @@ static const struct map_move *move_of(const struct map_desc *map, uint32_t parti
 	return NULL;
 }
 
-/** How many nodes of a row serve beyond its majority; negative: so many are missing. */
+/** How many nodes of a row serve strong requests beyond its majority; negative: so many are missing. */
 static int spare(const node_id *row, uint32_t count, const struct verdict_node *nodes, uint32_t *ret_up)
 {
-	uint32_t up = 0;
-	for (uint32_t i = 0; i < count; i++)
+	uint32_t up = 0, voting = 0;
+	for (uint32_t i = 0; i < count; i++) {
 		up += nodes[row[i]].serves;
+		voting += nodes[row[i]].serves && !nodes[row[i]].clock_wrong;
+	}
 	*ret_up = up;
-	return (int)up - (int)(count / 2 + 1);
+	return (int)voting - (int)(count / 2 + 1);
 }
 
 static void judge_partition(const struct map_desc *map, uint32_t partition, const struct verdict_node *nodes,
@@ -57,7 +59,8 @@ void verdict_judge(const struct map_desc *map, const struct verdict_node *nodes,
 		ret->members_up += nodes[i].serves;
 		ret->hints_pending += nodes[i].hints_pending;
 		ret->partitions_dirty += nodes[i].partitions_dirty;
-		quiet = quiet && nodes[i].serves && nodes[i].hints_pending == 0 && nodes[i].partitions_dirty == 0;
+		quiet = quiet && nodes[i].serves && !nodes[i].clock_wrong && nodes[i].hints_pending == 0 &&
+			nodes[i].partitions_dirty == 0;
 	}
 	for (uint32_t p = 0; p < map->partitions; p++)
 		judge_partition(map, p, nodes, ret);
@@ -75,6 +78,7 @@ const char *verdict_state_name(enum verdict_state state)
 
 static bool is_down(const struct verdict_node *n) { return !n->serves; }
 static bool is_slow(const struct verdict_node *n) { return n->serves && n->degraded; }
+static bool has_wrong_clock(const struct verdict_node *n) { return n->serves && n->clock_wrong; }
 static bool is_cut_off(const struct verdict_node *n) { return n->link_bad; }
 static bool is_behind(const struct verdict_node *n)
 {
@@ -129,6 +133,8 @@ void verdict_words(const struct verdict *v, const struct map_desc *map, const st
 	append_names(map, nodes, is_slow, "has a slow disk", "have slow disks", out);
 	append_names(map, nodes, is_cut_off, "is alive and does not answer this node",
 		     "are alive and do not answer this node", out);
+	append_names(map, nodes, has_wrong_clock, "has a wrong clock and takes no part in strong requests",
+		     "have wrong clocks and take no part in strong requests", out);
 	append_copies(v, map->replicas, out);
 	append_names(map, nodes, is_behind, "is being told what it missed", "are being told what they missed", out);
 	if (v->hints_pending > 0)

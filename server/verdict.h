@@ -24,6 +24,7 @@ struct verdict_node {
 	uint64_t hints_pending;
 	uint32_t partitions_dirty;
 	bool link_bad, degraded;
+	bool clock_wrong; /* too far from the others': it takes no part in strong requests */
 };
 
 struct verdict {

@@ -52,8 +52,8 @@ def a_key_on_which_all_agree(ctl):
     equal([n['version'] for n in told['nodes']], [version] * 3)
     equal({n['value_hash'] for n in told['nodes']}, {told['nodes'][0]['value_hash']})
     equal([n['value_size'] for n in told['nodes']], [len('value-of-missing')] * 3)
-    equal([(n['role'], n['holds'], n['mark'], n['disk']) for n in told['nodes']],
-          [('replica', 'value', 'strong', 'record')] * 3)
+    equal([(n['role'], n['holds'], n['weak'], n['disk']) for n in told['nodes']],
+          [('replica', 'value', False, 'record')] * 3)
     contains(ctl.must('explain', 'missing').decode(), 'all 3 replicas agree: version ' + version)
     code, out, _ = ctl.run('explain', 'nobody-wrote-it')
     equal(code, 3)

@@ -227,6 +227,15 @@ static void commands_have_one_or_two_words(void **state)
 	buf_clear(&why);
 	assert_null(find("laod", &words, &why));
 	assert_string_equal(buf_cstr(&why), "unknown command \"laod\"; did you mean \"load\"?");
+	buf_clear(&why);
+	assert_null(find("node drain", &words, &why));
+	assert_non_null(strstr(buf_cstr(&why), "SIGTERM"));
+	buf_clear(&why);
+	assert_null(find("backup", &words, &why));
+	assert_string_equal(
+		buf_cstr(&why),
+		"no command \"backup\": there are no backups by kvctl; docs/operating.md says how to copy a node, "
+		"kvctl export writes all values");
 }
 
 static void every_command_can_write_its_own_format(void **state)

@@ -58,6 +58,40 @@ static void units_stand_in_values(void **state)
 	assert_int_equal(config.log_format, LOG_JSON);
 }
 
+static void a_variable_that_looks_like_an_override_is_told(void **state)
+{
+	const char *const environment[] = {"PATH=/bin",
+					   "KVD_LIMITS_MEMROY=1",
+					   "KVD_LIMITS_MEMORY=64MiB",
+					   "KVD_INSECUR=true",
+					   "KVD_SERVICE_HOST=10.0.0.1",
+					   "KVD_NODE_DATADIR=/d",
+					   "KVD_=",
+					   "KVD_PORT=tcp://10.0.0.1",
+					   NULL};
+	static const char *const expected[][2] = {{"KVD_LIMITS_MEMROY", "KVD_LIMITS_MEMORY"},
+						  {"KVD_INSECUR", "KVD_INSECURE"},
+						  {"KVD_NODE_DATADIR", "KVD_NODE_DATA_DIR"}};
+	CLEANUP(buf_release) struct buf name = BUF_INIT, meant = BUF_INIT;
+	size_t at = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		assert_true(config_stray_next(environment, &at, &name, &meant));
+		assert_string_equal(buf_cstr(&name), expected[i][0]);
+		assert_string_equal(buf_cstr(&meant), expected[i][1]);
+	}
+	assert_false(config_stray_next(environment, &at, &name, &meant));
+	at = 0;
+	assert_false(config_stray_next(NULL, &at, &name, &meant));
+}
+
+static void nothing_needs_no_unit(void **state)
+{
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("node: {data_dir: /d}\ntrace: {slow: 0}\n", NULL, &config, &why), KV_OK);
+	assert_int_equal(config.trace_slow_us, 0);
+}
+
 static void the_environment_comes_before_the_file(void **state)
 {
 	const char *const environment[] = {"KVD_NODE_DATA_DIR=/elsewhere", "KVD_SHARDS=3", "KVD_NODE_WEIGHTS=9",
@@ -363,6 +397,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_is_all_that_has_to_be_said),
 		cmocka_unit_test(units_stand_in_values),
+		cmocka_unit_test(a_variable_that_looks_like_an_override_is_told),
+		cmocka_unit_test(nothing_needs_no_unit),
 		cmocka_unit_test(the_environment_comes_before_the_file),
 		cmocka_unit_test(a_bad_override_names_its_variable),
 		cmocka_unit_test(unknown_keys_are_refused_with_line_and_suggestion),

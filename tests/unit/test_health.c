@@ -43,6 +43,33 @@ static void a_healthy_cluster_says_what_it_can_lose(void **state)
 		       "1 of 1 nodes up; every key has 1 replica; no further node can be lost");
 }
 
+static void a_wrong_clock_takes_a_node_out_of_strong_requests(void **state)
+{
+	(void)state;
+	struct health_node nodes[] = {UP("n1"), UP("n2"), UP("n3")};
+	nodes[1].clock_wrong = true;
+	assert_verdict(
+		nodes, 3, 3, HEALTH_DEGRADED,
+		"3 of 3 nodes up; n2 has a wrong clock and takes no part in strong requests; every key has 3 replicas; "
+		"no further node can be lost");
+	nodes[2] = (struct health_node)DOWN("n3");
+	assert_verdict(
+		nodes, 3, 3, HEALTH_QUORUM_LOST,
+		"2 of 3 nodes up; n3 is down; n2 has a wrong clock and takes no part in strong requests; strong requests "
+		"are refused for keys in 16 of 16 partitions, which have no majority of their replicas; every key has 2 "
+		"replicas of 3");
+}
+
+static void nodes_that_anybody_may_use_are_named(void **state)
+{
+	(void)state;
+	struct health_node nodes[] = {UP("n1"), UP("n2"), UP("n3")};
+	nodes[0].insecure = nodes[2].insecure = true;
+	assert_verdict(
+		nodes, 3, 3, HEALTH_HEALTHY,
+		"3 of 3 nodes up; every key has 3 replicas; any 1 node can be lost; n1 and n3 have insecure: true");
+}
+
 static void a_removed_node_counts_for_nothing_and_moves_are_told(void **state)
 {
 	(void)state;
@@ -153,6 +180,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_healthy_cluster_says_what_it_can_lose),
+		cmocka_unit_test(a_wrong_clock_takes_a_node_out_of_strong_requests),
+		cmocka_unit_test(nodes_that_anybody_may_use_are_named),
 		cmocka_unit_test(a_removed_node_counts_for_nothing_and_moves_are_told),
 		cmocka_unit_test(one_of_three_down_is_degraded),
 		cmocka_unit_test(two_of_three_down_is_a_lost_quorum),

@@ -52,6 +52,21 @@ static void a_dead_node_leaves_no_room_for_another(void **state)
 	assert_int_equal(verdict.state, VERDICT_DEGRADED);
 }
 
+static void a_wrong_clock_takes_a_node_out_of_strong_requests(void **state)
+{
+	nodes[1].clock_wrong = true;
+	assert_words(
+		"3 of 3 nodes up; n2 has a wrong clock and takes no part in strong requests; every key has its 3 "
+		"replicas; no further node can be lost");
+	assert_int_equal(verdict.state, VERDICT_DEGRADED);
+	nodes[2].serves = false;
+	assert_words(
+		"2 of 3 nodes up; n3 is down; n2 has a wrong clock and takes no part in strong requests; strong "
+		"requests are refused for keys in 16 of 16 partitions");
+	assert_int_equal(verdict.state, VERDICT_QUORUM_LOST);
+	assert_int_equal(verdict.unreachable, 0);
+}
+
 static void two_dead_nodes_end_strong_requests(void **state)
 {
 	nodes[1].serves = nodes[2].serves = false;
@@ -107,6 +122,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(all_is_well, build),
 		cmocka_unit_test_setup(a_dead_node_leaves_no_room_for_another, build),
+		cmocka_unit_test_setup(a_wrong_clock_takes_a_node_out_of_strong_requests, build),
 		cmocka_unit_test_setup(two_dead_nodes_end_strong_requests, build),
 		cmocka_unit_test_setup(what_is_behind_slow_or_cut_off_is_named, build),
 		cmocka_unit_test_setup(a_move_needs_a_majority_of_both_rows, build),

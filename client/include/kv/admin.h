@@ -21,6 +21,9 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
+/** A node whose clock is further than that from the others', in milliseconds, takes no part in strong requests. */
+#define KV_CLOCK_DRIFT_MAX_MS 500u
+
 /* ---- Changes ---------------------------------------------------------------------------------------------------- */
 
 /**

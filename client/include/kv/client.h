@@ -254,8 +254,10 @@ struct kv_options {
 #define KV_ROW_MAX 14
 
 struct kv_receipt_replica {
-	uint16_t node;         /* index in kv_nodes */
-	enum kv_status status; /* KV_OK: answered in time; otherwise why not */
+	uint16_t node; /* index in kv_nodes */
+	enum kv_status
+		status; /* KV_OK: it has what was written or read; KV_CONFLICT: it refused; KV_UNAVAILABLE: it was not
+				* asked, or had not answered when this answer was given */
 	struct kv_version version;
 };
 
