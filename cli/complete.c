@@ -158,7 +158,7 @@ static void list_settings(struct completer *c, const struct ctl *ctl)
 	for (size_t i = 0; settings && i < settings->count; i++) {
 		const struct kv_setting *s = &settings->settings[i];
 		if (!live_only || s->scope == KV_SETTING_LIVE)
-			add(c, s->name, s->value);
+			add(c, s->name, "");
 	}
 	kv_settings_free(settings);
 	kv_nodes_free(nodes);

@@ -6,10 +6,12 @@ usage: look.py KVCTL KVD PLANT_RECORD
 """
 
 import glob
+import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.request
 
 from cluster import Cluster, contains, equal, run_tests, wait_for
 from members import Node
@@ -191,6 +193,39 @@ def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
     equal([n['node'] for n in told['nodes'] if n['role'] == 'replica'], ['n1', 'n2', 'n3'])
 
 
+def a_wrong_clock_counts_for_no_majority_and_is_told(ctl):
+    ctl.kill('n2')
+    code, _, talk = ctl.run('dev', 'start', 'n2', '--dir', ctl.dir, KVD_TEST_WALL_OFFSET_MS='-2000')
+    equal((code, talk if code else ''), (0, ''))
+    told = wait_for('status sees the clock', lambda: [s for s in [ctl.json('status')] if 'wrong clock' in s['verdict']])[0]
+    equal((told['state'], told['nodes_losable'], [n['clock_wrong'] for n in told['nodes']]), ('degraded', 0, [False, True, False]))
+    with open(os.path.join(ctl.dir, 'http'), encoding='utf-8') as file:
+        page = file.read().split()[0]
+
+    def verdict():
+        with urllib.request.urlopen(f'http://{page}/status.json', timeout=20) as answer:
+            return json.loads(answer.read())['verdict']
+    wait_for('the other nodes see it', lambda: 'n2 has a wrong clock' in verdict()['words'])
+    equal(verdict()['losable'], 0)
+    ctl.kill('n3')
+    code, out, _ = ctl.run('status')
+    equal(code, 5)
+    contains(out.decode(), 'strong requests are refused for keys in 16 of 16 partitions')
+    ctl.start('n3')
+    ctl.kill('n2')
+    ctl.start('n2')
+    wait_for('all is well again', lambda: ctl.json('status', codes=(0, 5))['state'] == 'healthy', seconds=60)
+
+
+def settings_and_levels_complete(ctl):
+    def offered(*words):
+        return [line.split('\t')[0] for line in ctl.must('complete', '--', *words).decode().splitlines()]
+    equal('log.level' in offered('config', 'set', ''), True)
+    equal('node.data_dir' in offered('config', 'set', ''), False)
+    equal(offered('config', 'get', 'node.da'), ['node.data_dir'])
+    equal(offered('log', 'level', ''), ['debug', 'error', 'info', 'warn'])
+
+
 def a_node_that_is_down_is_owed_a_hint(ctl):
     ctl.kill('n2')
     ctl.must('put', 'key', 'newer', '--acks', 'majority', '--timeout', '10s')
@@ -291,7 +326,8 @@ def main():
     PLANT = sys.argv[3]
     tests = [a_key_on_which_all_agree, deletions_and_lives_are_told, a_healthy_cluster_has_nothing_to_mend,
              top_tells_rates_and_hot_keys, settings_change_while_nodes_run, a_limit_that_changes_is_in_force,
-             a_file_is_read_again_by_sighup, a_partition_that_moves_is_told_with_who_comes_and_goes, a_node_that_is_down_is_owed_a_hint, without_a_majority_it_says_so,
+             a_file_is_read_again_by_sighup, a_partition_that_moves_is_told_with_who_comes_and_goes, settings_and_levels_complete,
+             a_wrong_clock_counts_for_no_majority_and_is_told, a_node_that_is_down_is_owed_a_hint, without_a_majority_it_says_so,
              a_record_that_is_missing_is_behind_until_it_is_read, a_block_damaged_by_hand_is_told_and_not_met,
              a_damaged_record_is_told_until_the_node_meets_it]
     with Cluster(sys.argv[1], sys.argv[2]) as ctl:
