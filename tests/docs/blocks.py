@@ -8,7 +8,7 @@ What a fence of a page says after its three backquotes:
     sh install          commands that install packages: run by tests/packaging, in a Debian of their own
     yaml                a configuration, checked by kvd --check-config
     console REASON      commands that cannot be run by a test, and why
-    text, c             no commands
+    text, c, json, hex  no commands; a word more may say what it shows
 The shell is alone on its network and with its processes, so that a page may use fixed ports; nothing it starts outlives it.
 """
 
@@ -36,7 +36,8 @@ def read_blocks(path):
 
 
 def is_known(info):
-    return info in ('sh', 'sh install', 'yaml', 'text', 'c') or re.fullmatch(r'console \S.*', info) is not None
+    shown = re.fullmatch(r'(text|c|json|hex)( \S.*)?', info)
+    return info in ('sh', 'sh install', 'yaml') or bool(shown) or re.fullmatch(r'console \S.*', info) is not None
 
 
 def script(blocks, prelude=''):

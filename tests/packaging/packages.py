@@ -187,6 +187,24 @@ def the_unit_stops_reloads_and_watches_as_kvd_does(w):
         contains(text, line + '\n')
 
 
+def the_documents_are_there_with_all_they_lead_to(w):
+    tree = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(unit(w)))))
+    for name in 'grafana/kvd.json', 'prometheus/kvd.rules.yml':
+        equal(os.path.exists(os.path.join(tree, 'usr/share/kvd', name)), True)
+    home = os.path.join(tree, 'usr/share/doc/kvd')
+    pages = glob.glob(home + '/**/*.md', recursive=True)
+    equal({'README.md', 'operating.md', 'monitoring.md'} <= {os.path.basename(page) for page in pages}, True)
+    missing = []
+    for page in pages:
+        with open(page, encoding='utf-8') as file:
+            for link in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', file.read()):
+                place = os.path.normpath(os.path.join(os.path.dirname(page), link))
+                # What leads into the sources stays there.
+                if place.startswith(home + '/docs') and not os.path.exists(place):
+                    missing.append((os.path.basename(page), link))
+    equal(missing, [])
+
+
 def symbols_of_the_library_are_those_of_its_map(w):
     with open(os.path.join(w.source, 'client/libkvclient.map'), encoding='utf-8') as file:
         exported = set(re.findall(r'^\t(kv_\w+);$', file.read(), re.M))
@@ -296,7 +314,7 @@ def the_newcomers_page_runs_from_the_packages(w):
         raise AssertionError(f'line {blocks[done].line}: {blocks[done].text}\n{said}')
 
 
-ALONE = [lintian_finds_no_error, the_unit_is_understood_and_closed, the_unit_stops_reloads_and_watches_as_kvd_does,
+ALONE = [lintian_finds_no_error, the_documents_are_there_with_all_they_lead_to, the_unit_is_understood_and_closed, the_unit_stops_reloads_and_watches_as_kvd_does,
          symbols_of_the_library_are_those_of_its_map]
 INSTALLED = [an_older_release_installs_and_waits_to_be_formed, an_upgrade_keeps_data_and_the_configuration_that_was_changed,
              a_configuration_that_does_not_hold_is_told_and_stays, removing_leaves_configuration_and_data,
