@@ -68,11 +68,12 @@ static int panel_ask(struct panel *p)
 	p->settings = xcalloc(p->count, sizeof(struct kv_settings *));
 	p->errors = xcalloc(p->count, sizeof *p->errors);
 	each_node(p->count, ask, p);
-	bool is_wrong = false; /* a mistake in what was asked is the same everywhere: told once */
+	enum kv_status mistake = KV_OK; /* one in what was asked is the same everywhere: told once */
 	for (size_t i = 0; i < p->count; i++) {
-		if (!is_asked(p, i) || p->settings[i] || (is_wrong && p->errors[i].status == KV_INVALID))
+		if (!is_asked(p, i) || p->settings[i] || (mistake != KV_OK && p->errors[i].status == mistake))
 			continue;
-		is_wrong = is_wrong || p->errors[i].status == KV_INVALID;
+		if (p->errors[i].status == KV_INVALID || p->errors[i].status == KV_REFUSED)
+			mistake = p->errors[i].status;
 		code = ctl_worse(code, ctl_fail(ctl, p->nodes[i].name, &p->errors[i]));
 	}
 	return code;

@@ -27,6 +27,7 @@ VARIABLE = re.compile(r'(version|present_version|copy|uuid|cluster|peer_address|
 TEXT = [
     (re.compile(r'\b[0-9a-f]{16}-[0-9a-f]{16}\b'), 'VERSION'),
     (re.compile(r'\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b'), 'UUID'),
+    (re.compile(r'/\S*/kvctl-test-\w+/'), 'DIRECTORY/'),
     (re.compile(r'127\.0\.0\.1:\d+'), 'ADDRESS'),
     (re.compile(r'\b\d+(\.\d+)? (us|ms|s|min|h|B|KiB|MiB)\b'), 'FIGURE'),
     (re.compile(r'\b\d+m\d\ds\b'), 'FIGURE'),
@@ -136,6 +137,7 @@ def main(kvctl, kvd, path, write):
     with open(path, encoding='utf-8') as file:
         transcript = file.read()
     with Cluster(kvctl, kvd) as ctl:
+        ctl.environment['KVCTL_DIR'] = ctl.dir  # the transcript kills nodes
         prepare(ctl)
         ctl.transcript = transcript
         if write:
