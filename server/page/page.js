@@ -198,7 +198,7 @@ function moveRow(move, nodes) {
 function showMoves(s) {
 	const {items, waiting, paused: held} = s.moves;
 	$('moves-note').textContent = (items.length === 0 && waiting === 0 ? 'All partitions are where the plan wants them.' :
-		`${items.length} under way, ${waiting} waiting.`) + (held ? ' Moves are paused: kvctl move resume.' : '');
+		`${items.length} under way, ${waiting} waiting.`) + (held ? ' Moves are paused: kvctl cluster resume.' : '');
 	fill($('moves'), ...items.slice(0, MOVES_SHOWN).map(move => moveRow(move, s.nodes)));
 }
 

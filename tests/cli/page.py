@@ -156,6 +156,46 @@ def text_is_legible_in_light_and_dark(ctl, browser):
     shoot(browser, 'page.png')
 
 
+def moves_that_are_paused_say_how_to_go_on(ctl, browser):
+    contains(text(browser, '#moves-note'), 'All partitions are where the plan wants them')
+    ctl.must('cluster', 'pause')
+    wait_for('the page tells the pause', lambda: 'kvctl cluster resume' in text(browser, '#moves-note'))
+    ctl.must('cluster', 'resume')
+    wait_for('and its end', lambda: 'paused' not in text(browser, '#moves-note'))
+
+
+def a_move_shows_its_progress(ctl, browser):
+    """Real ones of this cluster would be over before they are seen: the node's answer gets one on its way to the page."""
+    browser.run('''(() => { window.answered = window.fetch; window.fetch = async (...what) => {
+        const answer = await window.answered(...what), s = await answer.json();
+        s.moves.items = [{partition: 7, old_row: s.rows[7], new_row: s.rows[7], to: 1, stage: 'copy', bytes: 4000000, bytes_done: 1000000,
+          bytes_per_sec: 100000, retries: 2, message: 'n2 does not answer'}];
+        s.moves.waiting = 3;
+        return {json: async () => s}; }; return true; })()''')
+    wait_for('the move', lambda: '1 under way, 3 waiting' in text(browser, '#moves-note'))
+    shown = text(browser, '#moves')
+    for part in 'Partition 7', 'to n2', 'copy', '977 KiB of 3.81 MiB', '30 s left', '2 retries', 'n2 does not answer':
+        contains(shown, part)
+    equal(browser.run('document.querySelector("#moves progress").value'), 0.25)
+    equal(browser.run('document.querySelector("#moves progress").getAttribute("aria-label")'), 'partition 7 to n2')
+    browser.run('(() => { window.fetch = window.answered; return true; })()')
+    wait_for('the truth again', lambda: 'All partitions are' in text(browser, '#moves-note'))
+
+
+def slow_operations_and_old_comparisons_are_listed(ctl, browser):
+    contains(text(browser, '#repair'), 'Oldest comparison of two replicas')
+    wait_for('pairs of replicas', lambda: ' with n' in text(browser, '#pairs'))
+    ctl.must('config', 'set', 'trace.slow', '0')
+
+    def listed():
+        for i in range(6):  # to each node
+            ctl.must('put', '-c', 'strong', f'slow/{i}', 'value')
+        rows = text(browser, '#slow')
+        return 'put' in rows and 'strong' in rows and 'sync' in rows
+    wait_for('a slow put with what it spent its time on', listed)
+    ctl.must('config', 'set', 'trace.slow', '100ms')
+
+
 def a_dead_node_is_said_at_once(ctl, browser):
     browser.look(WIDTH, 900, 'dark')
     ctl.kill('n3')
@@ -200,6 +240,7 @@ def a_page_whose_node_is_gone_says_so(ctl, browser):
 
 TESTS = [the_verdict_comes_first, every_node_and_partition_is_shown, a_node_leads_to_its_own_page, requests_show_as_rates_and_latencies,
          nothing_comes_from_elsewhere, it_is_worked_by_keyboard, a_screen_reader_finds_names,
+         moves_that_are_paused_say_how_to_go_on, a_move_shows_its_progress, slow_operations_and_old_comparisons_are_listed,
          text_is_legible_in_light_and_dark, a_dead_node_is_said_at_once, a_narrow_window_needs_no_scrolling_sideways,
          a_node_that_returns_makes_it_whole_again, a_page_whose_node_is_gone_says_so]
 
