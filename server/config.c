@@ -130,6 +130,9 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 	buf_printf(why, "\"%.60s\" is not allowed; ", value);
 	config_tell_allowed(key, why);
 	buf_append_str(why, "\n");
+	/* So that the other mistakes are told, too. */
+	bool stored = !key->fallback || config_store(c, key, key->fallback);
+	KV_ASSERT(stored);
 	return false;
 }
 
@@ -172,7 +175,8 @@ enum kv_status config_parse(struct slice yaml, const char *file, const char *con
 		bool good = true;
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 			good &= take_value(&c, &keys[i], &texts[i], file, environment, why);
-		if (!good || !config_check(&c, texts, file, why))
+		good &= config_check(&c, texts, file, why);
+		if (!good)
 			status = KV_INVALID;
 	}
 	config_yaml_release(texts, ARRAY_SIZE(texts));

@@ -146,7 +146,10 @@ static void every_mistake_is_told_at_once(void **state)
 {
 	struct config config;
 	CLEANUP(buf_release) struct buf why = BUF_INIT;
-	assert_int_equal(parse("shards: x\nlog:\n  level: y\n", NULL, &config, &why), KV_INVALID);
+	assert_int_equal(
+		parse("shards: x\nlog:\n  level: y\nlisten: {client: 10.0.0.1:7001}\n", NULL, &config, &why),
+		KV_INVALID);
+	assert_non_null(strstr(buf_cstr(&why), "kvd.yaml:4: listen.client: 10.0.0.1:7001 is not loopback"));
 	assert_non_null(strstr(buf_cstr(&why), "kvd.yaml:1: shards"));
 	assert_non_null(strstr(buf_cstr(&why), "kvd.yaml:3: log.level"));
 	assert_non_null(strstr(buf_cstr(&why), "node.data_dir is missing"));
