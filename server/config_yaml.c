@@ -13,12 +13,23 @@ struct walk {
 	struct config_text *texts;
 	struct buf *why;
 	yaml_parser_t parser;
+	bool wrong; /* mistakes were told, and the reading goes on to find the others */
+	size_t section_lines
+		[CONFIG_KEYS_MAX]; /* where the section of each key began, at the place of its first key; 0: not yet */
 };
 
+/** Of what makes it impossible to read on. */
 static enum kv_status refuse(struct walk *w, size_t line)
 {
 	buf_printf(w->why, "%s:%zu: ", w->file, line);
 	return KV_INVALID;
+}
+
+/** Of what does not: the caller goes on behind it. */
+static void note(struct walk *w, size_t line)
+{
+	buf_printf(w->why, "%s:%zu: ", w->file, line);
+	w->wrong = true;
 }
 
 unsigned config_distance(const char *a, const char *b)
@@ -53,9 +64,9 @@ static const char *word_at(const struct walk *w, const char *section, size_t i)
 	return i > 0 && strcmp(w->keys[i - 1].section, key->section) == 0 ? NULL : key->section;
 }
 
-static enum kv_status refuse_word(struct walk *w, const char *section, const char *word, size_t line)
+static void note_word(struct walk *w, const char *section, const char *word, size_t line)
 {
-	enum kv_status status = refuse(w, line);
+	note(w, line);
 	buf_printf(w->why, "unknown key \"%.40s\"%s%s; ", word, section ? " in section " : "",
 		   section ? section : "");
 	const char *nearest = NULL;
@@ -73,7 +84,6 @@ static enum kv_status refuse_word(struct walk *w, const char *section, const cha
 			buf_printf(w->why, " %s", word_at(w, section, i));
 	}
 	buf_append_str(w->why, "\n");
-	return status;
 }
 
 static enum kv_status next(struct walk *w, yaml_event_t *ret)
@@ -91,6 +101,25 @@ static enum kv_status next(struct walk *w, yaml_event_t *ret)
 	return status;
 }
 
+/** Passes over what began with an event of that type. */
+static enum kv_status pass_over(struct walk *w, yaml_event_type_t type)
+{
+	int depth = 0;
+	for (;;) {
+		bool begins = type == YAML_MAPPING_START_EVENT || type == YAML_SEQUENCE_START_EVENT;
+		bool ends = type == YAML_MAPPING_END_EVENT || type == YAML_SEQUENCE_END_EVENT;
+		depth += begins - ends;
+		if (depth <= 0)
+			return KV_OK;
+		yaml_event_t event;
+		enum kv_status status = next(w, &event);
+		if (status != KV_OK)
+			return status;
+		type = event.type;
+		yaml_event_delete(&event);
+	}
+}
+
 /** Reads the value of a key, which must be one scalar. */
 static enum kv_status walk_value(struct walk *w, size_t index, size_t line)
 {
@@ -101,34 +130,44 @@ static enum kv_status walk_value(struct walk *w, size_t index, size_t line)
 	bool scalar = event.type == YAML_SCALAR_EVENT;
 	bool empty = scalar && event.data.scalar.length == 0 && event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	bool has_nul = scalar && memchr(event.data.scalar.value, 0, event.data.scalar.length);
+	yaml_event_type_t type = event.type;
 	yaml_event_delete(&event);
 	struct config_text *text = &w->texts[index];
 	if (!scalar || empty || has_nul) {
-		status = refuse(w, line);
+		note(w, line);
 		buf_printf(w->why, "%s needs one value\n", w->keys[index].name);
 	} else if (text->line) {
-		status = refuse(w, line);
+		note(w, line);
 		buf_printf(w->why, "%s is given twice, first in line %u\n", w->keys[index].name, text->line);
 	}
 	text->line = (unsigned)line;
-	return status;
+	return pass_over(w, type);
 }
 
 static enum kv_status walk_mapping(struct walk *w, const char *section);
 
-static enum kv_status walk_section(struct walk *w, const char *section, size_t line)
+/** FIRST: the place of the section's first key. */
+static enum kv_status walk_section(struct walk *w, size_t first, size_t line)
 {
+	const char *section = w->keys[first].section;
 	yaml_event_t event;
 	enum kv_status status = next(w, &event);
 	if (status != KV_OK)
 		return status;
-	bool mapping = event.type == YAML_MAPPING_START_EVENT;
+	yaml_event_type_t type = event.type;
 	yaml_event_delete(&event);
-	if (mapping)
+	if (w->section_lines[first] != 0) {
+		note(w, line);
+		buf_printf(w->why, "section %s is given twice, first in line %zu; put its keys together\n", section,
+			   w->section_lines[first]);
+		return pass_over(w, type);
+	}
+	w->section_lines[first] = line;
+	if (type == YAML_MAPPING_START_EVENT)
 		return walk_mapping(w, section);
-	status = refuse(w, line);
+	note(w, line);
 	buf_printf(w->why, "%s is a section: its keys stand indented below it, or as {key: value}\n", section);
-	return status;
+	return pass_over(w, type);
 }
 
 static enum kv_status walk_key(struct walk *w, const char *section, const char *word, size_t line)
@@ -138,9 +177,16 @@ static enum kv_status walk_key(struct walk *w, const char *section, const char *
 		if (!allowed || strcmp(allowed, word) != 0)
 			continue;
 		bool is_section = !section && w->keys[i].section[0] != '\0';
-		return is_section ? walk_section(w, allowed, line) : walk_value(w, i, line);
+		return is_section ? walk_section(w, i, line) : walk_value(w, i, line);
 	}
-	return refuse_word(w, section, word, line);
+	note_word(w, section, word, line);
+	yaml_event_t event;
+	enum kv_status status = next(w, &event);
+	if (status != KV_OK)
+		return status;
+	yaml_event_type_t type = event.type;
+	yaml_event_delete(&event);
+	return pass_over(w, type);
 }
 
 /** The start of the mapping has been read; reads to its end. Two levels deep at most. */
@@ -294,6 +340,8 @@ enum kv_status config_yaml_parse(struct slice yaml, const char *file, const stru
 	if (status == KV_NOT_FOUND)
 		return KV_OK;
 	/* The walk gave every mistake its exact line; libcyaml loads the values by the schema. */
+	if (status == KV_OK && w.wrong)
+		status = KV_INVALID;
 	return status == KV_OK ? load_values(&w, yaml) : status;
 }
 

@@ -142,6 +142,38 @@ static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
 		       "kvd.yaml:2: limits.drain");
 }
 
+static void what_the_file_does_not_know_or_has_twice_is_told_with_all_the_rest(void **state)
+{
+	struct config config;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	assert_int_equal(parse("node: {data_dir: /d, wieght: [1, {a: b}]}\n"
+			       "storrage: {memory: 1GiB, more: [1, 2]}\n"
+			       "log:\n"
+			       "  level: {a: b}\n"
+			       "  format: json\n"
+			       "node: {name: n1}\n"
+			       "limits: 5\n"
+			       "shards: 1\n"
+			       "shards: 2\n",
+			       NULL, &config, &why),
+			 KV_INVALID);
+	static const char *const expected[] = {
+		"kvd.yaml:1: unknown key \"wieght\" in section node; did you mean \"weight\"?",
+		"kvd.yaml:2: unknown key \"storrage\"; did you mean \"storage\"?",
+		"kvd.yaml:4: level needs one value",
+		"kvd.yaml:6: section node is given twice, first in line 1; put its keys together",
+		"kvd.yaml:7: limits is a section",
+		"kvd.yaml:9: shards is given twice, first in line 8",
+	};
+	const char *at = buf_cstr(&why);
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		const char *found = strstr(at, expected[i]);
+		if (!found)
+			fail_msg("\"%s\" is not in \"%s\"", expected[i], at);
+		at = found + 1;
+	}
+}
+
 static void every_mistake_is_told_at_once(void **state)
 {
 	struct config config;
@@ -406,6 +438,7 @@ int main(void)
 		cmocka_unit_test(a_bad_override_names_its_variable),
 		cmocka_unit_test(unknown_keys_are_refused_with_line_and_suggestion),
 		cmocka_unit_test(bad_values_are_refused_with_line_and_what_is_allowed),
+		cmocka_unit_test(what_the_file_does_not_know_or_has_twice_is_told_with_all_the_rest),
 		cmocka_unit_test(every_mistake_is_told_at_once),
 		cmocka_unit_test(shapes_that_are_no_configuration_are_refused),
 		cmocka_unit_test(open_networks_need_a_word),
