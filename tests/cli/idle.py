@@ -9,10 +9,10 @@ import re
 import sys
 import urllib.request
 
-from cluster import Cluster, run_tests, wait_for
+from cluster import Cluster, equal, run_tests, wait_for
 
 BYTES_A_SECOND_MAX = 2000
-KEYS, WINDOW_S = 2000, 15
+KEYS, WINDOW_S, WINDOWS_MAX = 2000, 15, 4
 
 # Six comparisons where a node makes one by default: the window holds some.
 COMPARE = '10s'
@@ -38,22 +38,34 @@ def is_at_rest(cluster):
     return cluster.json('status', codes=(0, 1))['state'] == 'healthy'
 
 
-def an_idle_node_says_and_hears_less_than_two_kilobytes_a_second(cluster):
-    rows = b''.join(b'key-%d\t%s\n' % (i, b'v' * 100) for i in range(KEYS))
-    cluster.must('load', '-', stdin=rows)
-    wait_for('the cluster is healthy', lambda: is_at_rest(cluster), seconds=120)
+def measure(cluster):
+    """The samples of the beginning and the end of a window in which every range was compared."""
     before = samples(cluster)
 
     def all_have_compared():
         now = samples(cluster)
         passed = [node[0] - then[0] for node, then in zip(now, before)]
         return now if all(s >= WINDOW_S and node[3] < s for s, node in zip(passed, now)) else None
-    after = wait_for('every range has been compared meanwhile', all_have_compared, seconds=240)
-    for then, now in zip(before, after):
-        seconds = now[0] - then[0]
-        for what, count in ('received', now[1] - then[1]), ('sent', now[2] - then[2]):
-            if not 0 < count < seconds * BYTES_A_SECOND_MAX:
-                raise AssertionError(f'an idle node has {what} {count:.0f} bytes in {seconds:.0f} s')
+    return before, wait_for('every range has been compared meanwhile', all_have_compared, seconds=240)
+
+
+def most_a_second(before, after):
+    """Of all nodes and both directions; it is never nothing, as nodes keep in touch."""
+    rates = [(now[i] - then[i]) / (now[0] - then[0]) for then, now in zip(before, after) for i in (1, 2)]
+    equal(min(rates) > 0, True)
+    return max(rates)
+
+
+def an_idle_node_says_and_hears_less_than_two_kilobytes_a_second(cluster):
+    rows = b''.join(b'key-%d\t%s\n' % (i, b'v' * 100) for i in range(KEYS))
+    cluster.must('load', '-', stdin=rows)
+    wait_for('the cluster is healthy', lambda: is_at_rest(cluster), seconds=120)
+    # A loaded machine may have let a replica miss some rows, which comparing brings: idle is what comes after.
+    rates = []
+    while len(rates) < WINDOWS_MAX and (not rates or rates[-1] >= BYTES_A_SECOND_MAX):
+        rates.append(most_a_second(*measure(cluster)))
+    print('# bytes a second, windows: ' + ', '.join(f'{rate:.0f}' for rate in rates))
+    equal(rates[-1] < BYTES_A_SECOND_MAX, True)
 
 
 def main():

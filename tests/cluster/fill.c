@@ -36,7 +36,7 @@ static void write_batch(struct cluster *c, const struct fill *f, unsigned first,
 	uint8_t *values = xmalloc((size_t)count * FILL_VALUE_MAX);
 	options.level = f->strong ? KV_LEVEL_STRONG : KV_LEVEL_EVENTUAL;
 	options.acks = f->strong ? KV_ACKS_DEFAULT : KV_ACKS_ALL;
-	options.timeout_ms = harness_ms(BATCH_MS);
+	options.timeout_ms = harness_call_ms(BATCH_MS);
 	for (unsigned i = 0; i < count; i++) {
 		make_value(f, first + i, values + (size_t)i * FILL_VALUE_MAX);
 		pairs[i].key = fill_key(f, first + i, texts[i]);
@@ -67,7 +67,7 @@ static void check_batch(struct cluster *c, const struct fill *f, unsigned first,
 	struct kv_options options = KV_OPTIONS_INIT;
 	struct kv_error err;
 	options.level = KV_LEVEL_STRONG;
-	options.timeout_ms = harness_ms(BATCH_MS);
+	options.timeout_ms = harness_call_ms(BATCH_MS);
 	for (unsigned i = 0; i < count; i++)
 		keys[i] = fill_key(f, first + i, texts[i]);
 	if (kv_mget(c->client, &options, keys, count, outcomes, &err) != KV_OK)
@@ -117,7 +117,7 @@ static bool scan_node(struct cluster *c, const struct fill *f, uint16_t node, st
 	struct kv_entry entry;
 	snprintf(prefix, sizeof prefix, "%s-", f->prefix);
 	options.prefix = kv_slice_str(prefix);
-	options.timeout_ms = harness_ms(SCAN_MS);
+	options.timeout_ms = harness_call_ms(SCAN_MS);
 	options.node = node;
 	options.raw = true;
 	if (kv_scan_open(c->client, &options, &scan, &err) != KV_OK)

@@ -15,7 +15,15 @@
 #include "base/clock.h"
 #include "base/klog.h"
 
-enum { LOOK_MS = 10, LONG_WAIT_MS = 2000, LOGS_MAX = 64, ENDS_MAX = 64, LOG_TAIL = 12 << 10, DIRECTORIES_MAX = 32 };
+enum {
+	LOOK_MS = 10,
+	LONG_WAIT_MS = 2000,
+	LOGS_MAX = 64,
+	ENDS_MAX = 64,
+	LOG_TAIL = 12 << 10,
+	DIRECTORIES_MAX = 32,
+	CALL_MS_MAX = 60000 /* what the client takes */
+};
 
 /* One program, one main thread. */
 static struct {
@@ -144,6 +152,8 @@ static unsigned number_from(const char *variable, unsigned otherwise)
 }
 
 unsigned harness_ms(unsigned ms) { return ms * number_from("KV_TEST_TIME_SCALE", SANITIZED ? 4 : 1); }
+
+unsigned harness_call_ms(unsigned ms) { return MIN(harness_ms(ms), (unsigned)CALL_MS_MAX); }
 
 size_t harness_bytes(size_t size) { return SANITIZED ? size * 6 : size; }
 

@@ -60,6 +60,9 @@ void harness_end_now(void (*end)(void *arg), void *arg);
 /** MS milliseconds, stretched by KV_TEST_TIME_SCALE or, without it, by what sanitizers cost. For upper limits only. */
 unsigned harness_ms(unsigned ms);
 
+/** The same for the time-out of a call to the client, which has a most. */
+unsigned harness_call_ms(unsigned ms);
+
 /** SIZE bytes, stretched where sanitizers keep memory that was given back. For upper limits only. */
 size_t harness_bytes(size_t size);
 

@@ -141,7 +141,7 @@ static void contents_scan(struct contents *t, struct cluster *c, struct load *l,
 	struct kv_entry entry;
 	snprintf(prefix, sizeof prefix, "%s-key-", load_options(l)->prefix);
 	options.prefix = kv_slice_str(prefix);
-	options.timeout_ms = harness_ms(SCAN_MS);
+	options.timeout_ms = harness_call_ms(SCAN_MS);
 	options.node = node;
 	options.raw = true;
 	if (kv_scan_open(c->client, &options, &scan, &err) != KV_OK)

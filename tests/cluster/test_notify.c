@@ -77,7 +77,7 @@ static bool is_told(void *arg)
 
 static void a_node_says_when_it_may_be_used_that_it_lives_and_that_it_ends(void **state)
 {
-	struct manager m;
+	static struct manager m; /* outlives the test: closed after it */
 	manager_open(&m);
 	struct cluster *c = cluster_new_unformed(&(struct cluster_options){.nodes = 1});
 	assert_told(&m, "READY=1\nSTATUS=waiting to become part of a cluster");
@@ -101,7 +101,7 @@ static uint64_t monotonic_us(void)
 
 static void a_reload_is_told_with_its_time_and_its_end(void **state)
 {
-	struct manager m;
+	static struct manager m; /* outlives the test: closed after it */
 	manager_open(&m);
 	struct cluster *c = cluster_new_unformed(&(struct cluster_options){.nodes = 1});
 	struct process *p = &c->nodes[0];
@@ -158,7 +158,7 @@ static bool says_stuck(void *arg)
 
 static void a_loop_that_hangs_silences_the_watchdog(void **state)
 {
-	struct manager m;
+	static struct manager m; /* outlives the test: closed after it */
 	manager_open(&m);
 	struct cluster *c = cluster_new_unformed(&(struct cluster_options){.nodes = 1, .shards = 2});
 	struct process *p = &c->nodes[0];
