@@ -55,7 +55,9 @@ static bool check_read(const struct session_ops *s, const struct history_op *op,
 {
 	if (op->kind != HISTORY_GET || !history_is_answered(op))
 		return true;
-	if (history_was_forgotten(s->h, op, stamp_max(op->floor, f->copy)))
+	/* A copy may be newer than the deletion it is of, whose version is that of the value. */
+	struct stamp seen = stamp_is_none(f->value) ? stamp_max(op->floor, f->copy) : f->value;
+	if (history_was_forgotten(s->h, op, seen))
 		return true;
 	if (stamp_less(op->token, op->floor))
 		return fail(op, "that was demanded", op->token, op->floor, v);

@@ -175,15 +175,23 @@ void script_history(struct history *h, const char *text)
 	free(copy);
 }
 
-bool script_holds(script_check *check, const char *text)
+static bool holds(script_check *check, const char *text, bool purges)
 {
 	struct history h, resolved;
 	struct verdict v = {0};
 	script_history(&h, text);
+	h.purges = purges;
 	resolve(&h, &resolved);
-	bool holds = check(&resolved, &v);
-	assert_int_equal(holds, !v.violated);
+	bool good = check(&resolved, &v);
+	assert_int_equal(good, !v.violated);
 	resolve_release(&resolved);
 	history_release(&h);
-	return holds;
+	return good;
+}
+
+bool script_holds(script_check *check, const char *text) { return holds(check, text, /* purges: */ false); }
+
+bool script_holds_with_purges(script_check *check, const char *text)
+{
+	return holds(check, text, /* purges: */ true);
 }

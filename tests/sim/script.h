@@ -25,4 +25,7 @@ typedef bool script_check(const struct history *h, struct verdict *v);
 /** Runs CHECK over the history TEXT, resolved. True if it finds no violation. */
 bool script_holds(script_check *check, const char *text);
 
+/** The same, of a cluster that removes old deletions. */
+bool script_holds_with_purges(script_check *check, const char *text);
+
 #endif

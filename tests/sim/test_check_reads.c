@@ -47,6 +47,22 @@ static void a_copy_may_be_newer_than_its_value(void **state)
 	SESSION_BAD("1-2 session put v2 s=1 ver=20 token=20\n4-5 session get v1 s=1 ver=5 token=30");
 }
 
+/** Seed 25986 of changing clusters: a ballot had given the deletion a copy above its own version, and then it was forgotten. */
+static void a_session_may_find_a_deletion_forgotten_however_new_its_copy_was(void **state)
+{
+#define FORGOTTEN_GOOD(text) assert_true(script_holds_with_purges(check_session, text))
+#define FORGOTTEN_BAD(text)  assert_false(script_holds_with_purges(check_session, text))
+	FORGOTTEN_GOOD("1-2 delete ver=20\n3-4 session get s=1 ver=20 token=30\n5-6 session get s=1");
+	FORGOTTEN_GOOD(
+		"1-2 delete ver=20\n3-4 session get s=1 ver=20 token=30\n5-6 session get s=1 floor=30 token=30");
+	/* A value that was written since is not forgotten with it. */
+	FORGOTTEN_BAD(
+		"1-2 delete ver=20\n3-4 put v1 ver=25\n5-6 session get v1 s=1 ver=25 token=30\n7-8 session get s=1");
+	FORGOTTEN_BAD("3-4 session get v1 s=1 ver=20 token=30\n5-6 session get s=1");
+	FORGOTTEN_BAD(
+		"1-2 delete ver=20\n3-4 session get s=1 ver=20 token=30\n5-6 session get v1 s=1 ver=10 token=10");
+}
+
 static void a_refused_session_read_promises_nothing(void **state)
 {
 	SESSION_GOOD("1-2 session put v1 s=1 ver=10 token=10\n3-4 session get s=1 refused");
@@ -143,6 +159,7 @@ int main(void)
 		cmocka_unit_test(reads_of_a_session_never_go_back),
 		cmocka_unit_test(whoever_carries_the_token_on_is_of_the_session),
 		cmocka_unit_test(a_copy_may_be_newer_than_its_value),
+		cmocka_unit_test(a_session_may_find_a_deletion_forgotten_however_new_its_copy_was),
 		cmocka_unit_test(a_refused_session_read_promises_nothing),
 		cmocka_unit_test(a_bounded_read_shows_what_is_older_than_its_bound),
 		cmocka_unit_test(a_bound_that_is_told_is_kept_at_every_level),
