@@ -224,7 +224,7 @@ static void take_map(struct node_core *core, const struct map_desc *desc)
 	map_register_map_changed(core);
 }
 
-enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
+enum kv_status node_core_judge(const struct node_core *core, const struct msg_hello *hello, struct error *err)
 {
 	if (!core->map)
 		return KV_OK;
@@ -246,7 +246,7 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return error_set(err, KV_IDENTITY,
 				 "node identity %s is not part of the cluster; it may not come back under it",
 				 theirs);
-	struct peer *p = &core->detector.peers[node->index];
+	const struct peer *p = &core->detector.peers[node->index];
 	if (hello->incarnation < p->incarnation)
 		return error_set(
 			err, KV_IDENTITY,
@@ -256,6 +256,16 @@ enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *h
 		return error_set(err, KV_IDENTITY,
 				 "another process already runs as node identity %s: a copied data directory",
 				 theirs);
+	return KV_OK;
+}
+
+enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err)
+{
+	enum kv_status status = node_core_judge(core, hello, err);
+	const struct map_node *node = core->map ? cluster_map_find(core->map, &hello->node) : NULL;
+	if (status != KV_OK || !node || uuid_is_zero(&hello->cluster))
+		return status;
+	struct peer *p = &core->detector.peers[node->index];
 	detector_hear_life(p, hello->incarnation);
 	p->boot_nonce = hello->boot_nonce;
 	return KV_OK;

@@ -75,8 +75,12 @@ usec_t node_core_deadline_us(const struct node_core *core);
 
 /**
  * Judges the HELLO of a peer that connects: right cluster, known and not removed identity, not an older or copied
- * process of an identity seen before. Returns KV_OK, KV_WRONG_CLUSTER or KV_IDENTITY with the reason in ERR.
+ * process of an identity seen before. Returns KV_OK, KV_WRONG_CLUSTER, KV_NOT_READY or KV_IDENTITY with the reason in ERR.
  */
+MUST_USE enum kv_status node_core_judge(const struct node_core *core, const struct msg_hello *hello,
+					struct error *err);
+
+/** The same; a process that is let in is the one that the identity stands for from then on. */
 MUST_USE enum kv_status node_core_admit(struct node_core *core, const struct msg_hello *hello, struct error *err);
 
 /** Fills a HELLO (or the reply to one) with what this core knows of itself; slices live as long as the core. */

@@ -86,12 +86,9 @@ bool config_check(const struct config *c, const struct config_text *texts, const
 				 config_line_of(texts, offsetof(struct config, advertise_client)), file, why);
 	good &= check_advertised("advertise.peer", c->advertise_peer,
 				 config_line_of(texts, offsetof(struct config, advertise_peer)), file, why);
-	if (!c->join_token_file[0] != !c->join_seeds[0]) {
-		size_t given = c->join_seeds[0] ? offsetof(struct config, join_seeds)
-						: offsetof(struct config, join_token_file);
-		buf_printf(why,
-			   "%s:%u: join.seeds and join.token_file need each other: whom to ask, and what to show\n",
-			   file, config_line_of(texts, given));
+	if (c->join_token_file[0] && !c->join_seeds[0]) {
+		buf_printf(why, "%s:%u: join.token_file needs join.seeds: whom to show it to\n", file,
+			   config_line_of(texts, offsetof(struct config, join_token_file)));
 		good = false;
 	}
 	char host[ADDRESS_SIZE_MAX];

@@ -44,6 +44,7 @@ struct conn {
 	enum conn_state state;
 	enum hello_kind kind;       /* what may connect here; which door it came in by */
 	node_id peer;               /* of a peer: its index, NODE_NONE before it has one */
+	uint64_t life;              /* of a peer with an index: its incarnation, as HELLO said; 0 before */
 	uint32_t inflight;          /* requests not answered yet */
 	struct transport transport; /* private, and all below */
 	struct event read_event, write_event;
@@ -62,6 +63,8 @@ struct conn {
 struct conn_events {
 	/* Judges a HELLO and fills the reply, clock and epoch included; a status other than KV_OK closes after the reply. */
 	void (*hello)(void *owner, struct conn *c, const struct msg_hello *hello, struct msg *ret_reply);
+	/* It is closed; not called again. NULL: nobody wants to know. */
+	void (*closed)(void *owner, struct conn *c);
 	/* Any message after HELLO. HEADER, META and VALUE are the frame it came from. */
 	void (*message)(void *owner, struct conn *c, const struct frame_header *header, struct slice meta,
 			struct slice value, const struct msg *msg);

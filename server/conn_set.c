@@ -87,6 +87,8 @@ void conn_close(struct conn *c)
 	if (c->state == CONN_DEAD)
 		return;
 	c->state = CONN_DEAD;
+	if (set->config.events->closed)
+		set->config.events->closed(set->config.owner, c);
 	event_del(&c->read_event);
 	event_del(&c->write_event);
 	transport_close(&c->transport);

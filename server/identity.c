@@ -130,11 +130,37 @@ enum kv_status identity_read(struct store *store, struct identity *ret, struct e
 	return status;
 }
 
+void identity_spend(const char *data_dir)
+{
+	struct uuid named;
+	struct error err;
+	/* Every link may hear it: the first one renames. */
+	if (file_read(data_dir, IDENTITY_FILE, &named, NULL) == KV_OK &&
+	    files_rename(data_dir, IDENTITY_FILE, IDENTITY_SPENT_FILE, &err) != KV_OK)
+		log_error("identity.unspent", L_STR("reason", err.message));
+}
+
+/** True, and ERR says so, if an earlier start was told not to go on. */
+static bool is_spent(const char *data_dir, struct error *err)
+{
+	struct uuid spent;
+	if (file_read(data_dir, IDENTITY_SPENT_FILE, &spent, NULL) != KV_OK)
+		return false;
+	(void)!error_set(err, KV_IDENTITY,
+			 "%.100s/" IDENTITY_SPENT_FILE
+			 ": the cluster did not let this directory in, because it is a copy, from a "
+			 "backup, or of a node that was removed; start with an empty directory in its place",
+			 data_dir);
+	return true;
+}
+
 enum kv_status identity_start(const char *data_dir, struct store *store, struct identity *ret, struct error *err)
 {
 	struct uuid named = {0}, begun = {0};
 	struct identity stored = {0};
 	enum kv_status file = file_read(data_dir, IDENTITY_FILE, &named, err);
+	if (file == KV_NOT_FOUND && is_spent(data_dir, err))
+		return KV_IDENTITY;
 	enum kv_status new_file = file_read(data_dir, IDENTITY_NEW_FILE, &begun, err);
 	enum kv_status record = record_read(store, &stored, err);
 	if (file != KV_OK && file != KV_NOT_FOUND)

@@ -16,6 +16,8 @@
 
 #define IDENTITY_FILE     "IDENTITY"
 #define IDENTITY_NEW_FILE "IDENTITY.new" /* of a first start that has not finished */
+#define IDENTITY_SPENT_FILE                                                                                        \
+	"IDENTITY.rejected" /* what IDENTITY is called once the others said that it may not be used */
 
 struct identity {
 	struct uuid node;
@@ -29,6 +31,12 @@ struct identity {
  */
 MUST_USE enum kv_status identity_start(const char *data_dir, struct store *store, struct identity *ret,
 				       struct error *err);
+
+/**
+ * The others know a later life of this node, or removed it: no start of this directory gets so far again, whatever its number would be.
+ * Any thread. A failure is logged: the next start is rejected as this one was.
+ */
+void identity_spend(const char *data_dir);
 
 /** Reads the identity without counting a start. KV_IDENTITY: there is none; KV_CORRUPT, KV_IO: it cannot be read. */
 MUST_USE enum kv_status identity_read(struct store *store, struct identity *ret, struct error *err);

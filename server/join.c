@@ -35,7 +35,7 @@ static enum kv_status read_token(const char *path, char ret[TOKEN_SIZE_MAX + 1],
 	return KV_OK;
 }
 
-enum kv_status join_load(const struct config *config, struct join *ret, struct error *err)
+void join_take_seeds(const struct config *config, struct join *ret)
 {
 	*ret = (struct join){0};
 	struct slice one;
@@ -43,6 +43,10 @@ enum kv_status join_load(const struct config *config, struct join *ret, struct e
 		KV_ASSERT(ret->seed_count < JOIN_SEEDS_MAX); /* the configuration was checked */
 		ret->seeds[ret->seed_count++] = one;
 	}
+}
+
+enum kv_status join_load_token(const struct config *config, struct join *ret, struct error *err)
+{
 	if (config->join_token_file[0] == '\0')
 		return KV_OK;
 	return read_token(config->join_token_file, ret->token, err);

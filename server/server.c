@@ -237,11 +237,16 @@ static enum kv_status open_steps(struct server *s, bool moved, struct error *err
 	s->in_cluster = status == KV_OK;
 	if (status != KV_OK && status != KV_NOT_FOUND)
 		return status;
-	status = s->in_cluster ? check_level(&s->map, err) : join_load(s->config, &s->join, err);
+	join_take_seeds(s->config, &s->join);
+	status = s->in_cluster ? check_level(&s->map, err) : join_load_token(s->config, &s->join, err);
 	if (status != KV_OK)
 		return status;
 	if (s->in_cluster)
 		map_log_changed(&s->map_log, &s->map);
+	lives_init(&s->lives);
+	status = lives_load(&s->lives, s->store, err);
+	if (status != KV_OK)
+		return status;
 	hlc_t hlc_limit = 0;
 	status = load_hlc_limit(s, &hlc_limit, err);
 	if (status == KV_OK)

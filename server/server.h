@@ -17,6 +17,7 @@
 #include "server/identity.h"
 #include "server/join.h"
 #include "server/listener.h"
+#include "server/lives.h"
 #include "server/map_log.h"
 #include "server/notify.h"
 #include "server/pages.h"
@@ -59,6 +60,7 @@ struct server {
 	uint32_t shard_count;
 	struct shard **shards;
 	struct server_door client_door, peer_door, http_door; /* http_door.address empty: there is none */
+	struct lives lives;                                   /* shared */
 	struct pages pages;                                   /* shared */
 	struct insight *insight;                              /* the HTTP port, or NULL */
 	struct settings settings;                             /* shared */

@@ -152,6 +152,11 @@ static void take_peer_message(struct shard *s, struct conn *c, const struct fram
 			      struct slice value, const struct msg *msg)
 {
 	node_id from = c->peer;
+	usec_t now_us = clock_mono_us();
+	if (c->life != 0 && !lives_hear(&s->server->lives, c->peer, c->life, now_us)) {
+		conn_close(c); /* it says HELLO again, and hears there that it may not go on */
+		return;
+	}
 	if (msg->opcode >> 8 == 0)
 		return; /* ERROR, GOAWAY: nothing was asked over this connection */
 	/* A node tells of itself that its address changed. */
@@ -169,7 +174,6 @@ static void take_peer_message(struct shard *s, struct conn *c, const struct fram
 		return;
 	}
 	uint32_t to = dispatch_shard(msg, node_core_partitions(s->node.core), s->server->shard_count);
-	usec_t now_us = clock_mono_us();
 	if (to == s->index)
 		node_message(&s->node, from, msg, now_us);
 	else
@@ -229,9 +233,12 @@ static enum kv_status judge_hello(struct shard *s, struct conn *c, const struct 
 				 server_advertised(s->server, c->kind == HELLO_PEER ? HELLO_CLIENT : HELLO_PEER));
 	if (s->draining)
 		return error_set(err, KV_CLOSED, "the node is shutting down; connect to another node");
-	if (hello->kind == HELLO_PEER)
-		return node_core_admit(s->node.core, hello, err);
-	return judge_client(hello, own, err);
+	if (hello->kind != HELLO_PEER)
+		return judge_client(hello, own, err);
+	enum kv_status status = node_core_judge(s->node.core, hello, err);
+	if (status == KV_OK && hello->index < NODES_MAX)
+		status = lives_judge(&s->server->lives, hello->index, hello, clock_mono_us(), err);
+	return status == KV_OK ? node_core_admit(s->node.core, hello, err) : status;
 }
 
 static void log_refusal(const struct shard *s, const struct msg_hello *hello, enum kv_status status)
@@ -262,10 +269,22 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 	if (c->kind != HELLO_PEER)
 		return;
 	c->peer = hello->index;
+	if (hello->index < NODES_MAX) {
+		c->life = hello->incarnation;
+		if (lives_enter(&s->server->lives, c->peer, hello, clock_mono_us()))
+			lives_save(&s->server->lives, s->server->commit, &s->loop);
+	}
 	pages_note(&s->server->pages, hello->index, hello->http_address);
 }
 
-const struct conn_events shard_conn_events = {.hello = on_hello, .message = on_message};
+static void on_closed(void *owner, struct conn *c)
+{
+	struct shard *s = owner;
+	if (c->life != 0)
+		lives_leave(&s->server->lives, c->peer, c->life);
+}
+
+const struct conn_events shard_conn_events = {.hello = on_hello, .closed = on_closed, .message = on_message};
 
 static void deliver_answer(struct shard *s, uint64_t handle, const struct msg *msg, struct slice frame)
 {
@@ -429,6 +448,7 @@ static void on_rejected(void *owner, node_id index, struct slice why)
 {
 	struct shard *s = owner;
 	log_error("identity.rejected", L_U64("node", index), L_BYTES("reason", why));
+	identity_spend(s->server->config->node_data_dir);
 	server_fail(s->server, KV_IDENTITY, why);
 }
 

@@ -50,6 +50,7 @@ void keyspace_hint_partition_range(uint16_t target, uint16_t partition, struct b
 /** Names in the meta table. Shard-numbered ones take the number as decimal text after a slash. */
 #define META_IDENTITY  "identity"
 #define META_MAP       "cluster_map"
+#define META_LIVES     "lives"
 #define META_HLC_LIMIT "hlc_limit" /* "hlc_limit/0": u64 little-endian */
 
 #endif

@@ -130,6 +130,92 @@ static void a_copied_directory_does_not_start_elsewhere(void **state)
 	cluster_check_serves(c);
 }
 
+struct in_log {
+	const struct process *process;
+	const char *text;
+};
+
+static bool is_in_log(void *arg)
+{
+	const struct in_log *l = arg;
+	return harness_file_has(l->process->log, l->text);
+}
+
+static void await_log(const struct process *p, const char *text)
+{
+	struct in_log l = {p, text};
+	harness_await(is_in_log, &l, LOG_MS, text);
+}
+
+/** A copy of node 2 as it runs, that will say it has moved: in a start later than the original's. */
+static void make_later_copy(struct cluster *c, struct process *ret)
+{
+	process_init(ret, c->directory, "copy");
+	process_pause(&c->nodes[2]);
+	run("cp -a '%s' '%s'", c->nodes[2].data_dir, ret->data_dir);
+	process_resume(&c->nodes[2]);
+	run("rm '%s/%s'", ret->data_dir, "addresses");
+	cluster_await_together(c);
+	ret->argument = "--moved";
+}
+
+static bool lives(void *arg) { return process_is_alive(arg); }
+
+static void a_copy_that_says_it_moved_is_kept_out_while_the_original_lives(void **state)
+{
+	struct cluster *c = cluster_new(NULL);
+	struct process copy;
+	make_later_copy(c, &copy);
+	process_spawn(&copy);
+	await_log(&copy, "is still connected here");
+	assert_true(harness_holds(lives, &c->nodes[2], THIEF_MS));
+	assert_false(harness_file_has(copy.log, "event=peer.connected"));
+	cluster_check_serves(c);
+	process_kill(&copy);
+	cluster_await_together(c);
+	cluster_check_serves(c);
+}
+
+static void whoever_was_replaced_while_it_stood_still_is_heard_no_more(void **state)
+{
+	struct cluster *c = cluster_new(NULL);
+	struct process copy;
+	make_later_copy(c, &copy);
+	process_pause(&c->nodes[2]);
+	process_spawn(&copy);
+	await_log(&copy, "event=peer.connected");
+	process_resume(&c->nodes[2]);
+	assert_int_not_equal(process_wait(&c->nodes[2], END_MS), 0);
+	assert_true(harness_file_has(c->nodes[2].log, "an older or copied data directory"));
+	assert_true(process_is_alive(&copy));
+	process_kill(&copy);
+}
+
+static void a_backup_is_known_for_one_after_the_others_restarted(void **state)
+{
+	struct cluster *c = cluster_new(NULL);
+	struct process *p = &c->nodes[2];
+	process_kill(p);
+	run("cp -a '%s' '%s.backup'", p->data_dir, p->data_dir);
+	cluster_restart(c, 2);
+	cluster_await_together(c);
+	for (unsigned i = 0; i < c->count; i++)
+		process_kill(&c->nodes[i]);
+	run("rm -r '%s'%s", p->data_dir, "");
+	run("mv '%s.backup' '%s'", p->data_dir, p->data_dir);
+	cluster_start(c, 0);
+	cluster_start(c, 1);
+	cluster_await_ready(c, 0);
+	process_spawn(p);
+	assert_int_not_equal(process_wait(p, END_MS), 0);
+	assert_true(harness_file_has(p->log, "a copied data directory, or an older one"));
+	/* A later start of it is no better, though its number would be new. */
+	process_spawn(p);
+	assert_int_equal(process_wait(p, END_MS), EXIT_REFUSED);
+	assert_true(harness_file_has(p->log, "the cluster did not let this directory in"));
+	cluster_check_serves(c);
+}
+
 static void a_node_that_lost_its_store_does_not_go_on_under_its_name(void **state)
 {
 	struct cluster *c = cluster_new(NULL);
@@ -186,6 +272,9 @@ int main(int argc, char **argv)
 		harness_test(a_stranger_takes_no_node_of_a_cluster),
 		harness_test(a_directory_serves_one_process_at_a_time),
 		harness_test(a_copied_directory_does_not_start_elsewhere),
+		harness_test(a_copy_that_says_it_moved_is_kept_out_while_the_original_lives),
+		harness_test(whoever_was_replaced_while_it_stood_still_is_heard_no_more),
+		harness_test(a_backup_is_known_for_one_after_the_others_restarted),
 		harness_test(a_node_that_lost_its_store_does_not_go_on_under_its_name),
 		harness_test(nodes_of_two_clusters_do_not_talk),
 	};

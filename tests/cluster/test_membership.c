@@ -140,6 +140,40 @@ static void a_node_that_moved_is_found_at_its_new_address(void **state)
 	judge(c, load);
 }
 
+static bool takes_strong_writes(void *arg)
+{
+	struct kv_options options = KV_OPTIONS_INIT;
+	options.level = KV_LEVEL_STRONG;
+	return kv_put(arg, &options, kv_slice_str("moved"), kv_slice_str("together"), NULL, NULL) == KV_OK;
+}
+
+/** No address in the map is good for anything: one of the new ones, as a seed, is enough. */
+static void nodes_that_all_moved_find_each_other_by_a_seed(void **state)
+{
+	struct cluster *c = cluster_new(NULL);
+	char seeds[PROCESS_ADDRESS_MAX + 32];
+	for (unsigned i = 0; i < c->count; i++) {
+		process_kill(&c->nodes[i]);
+		run("rm '%s/%s'", c->nodes[i].data_dir, "addresses");
+		c->nodes[i].argument = "--moved";
+	}
+	cluster_start(c, 0);
+	snprintf(seeds, sizeof seeds, "join: {seeds: \"%s\"}\n", c->nodes[0].peer);
+	for (unsigned i = 1; i < c->count; i++) {
+		c->nodes[i].settings = seeds;
+		cluster_start(c, i);
+	}
+	/* Clients find them at the new address of any. */
+	struct kv_client *client = cluster_open_client(c->nodes[1].client, /* timeout_ms: */ 1000);
+	harness_await(takes_strong_writes, client, END_MS, "a strong write");
+	kv_close(client, 0);
+	cluster_await_together(c);
+	for (unsigned i = 0; i < c->count; i++) {
+		c->nodes[i].settings = NULL;
+		c->nodes[i].argument = NULL;
+	}
+}
+
 static void write_token(const char *path, const char *token)
 {
 	FILE *file = fopen(path, "we");
@@ -320,6 +354,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		harness_test(no_write_is_lost_and_no_request_fails_while_nodes_come_go_and_die),
 		harness_test(a_node_that_moved_is_found_at_its_new_address),
+		harness_test(nodes_that_all_moved_find_each_other_by_a_seed),
 		harness_test(a_token_admits_one_node_once),
 		harness_test(who_left_does_not_come_back),
 		harness_test(a_wiped_node_comes_in_only_as_another_one),

@@ -24,7 +24,8 @@ static enum kv_status load(const char *seeds, struct join *ret, struct error *er
 	static char kept[128]; /* the result points into it */
 	snprintf(kept, sizeof kept, "%s", seeds);
 	const struct config config = {.join_seeds = kept, .join_token_file = path};
-	return join_load(&config, ret, err);
+	join_take_seeds(&config, ret);
+	return join_load_token(&config, ret, err);
 }
 
 static void seeds_and_token_are_taken_without_what_is_around_them(void **state)
