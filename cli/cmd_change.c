@@ -15,7 +15,7 @@ static int add_node(struct ctl *ctl, const char *address, const char *old)
 	struct kv_error err;
 	int code = 0;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (old) {
 		replaces = ctl_find_node(ctl, old, &code);
 		if (replaces == KV_NODE_NONE)
@@ -79,7 +79,7 @@ int cmd_cluster_plan(struct ctl *ctl) { return ctl_open(ctl, NULL) ? change_tell
 int cmd_cluster_commit(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (ctl->args.plan)
 		return change_tell_plan(ctl);
 	struct kv_plan *plan;
@@ -96,7 +96,7 @@ int cmd_cluster_discard(struct ctl *ctl)
 {
 	struct kv_error err;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (ctl->args.plan)
 		return change_tell_plan(ctl);
 	if (kv_changes_discard(ctl->client, ctl_timeout_ms(ctl), &err) != KV_OK)
@@ -109,7 +109,7 @@ static int pause_moves(struct ctl *ctl, bool pause)
 {
 	struct kv_error err;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (ctl->args.plan)
 		return change_tell_plan(ctl);
 	if (kv_moves_pause(ctl->client, pause, ctl_timeout_ms(ctl), &err) != KV_OK)
@@ -128,7 +128,7 @@ int cmd_cluster_token(struct ctl *ctl)
 	char token[KV_TOKEN_SIZE];
 	struct kv_error err;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (kv_join_token(ctl->client, ctl->args.ttl_ms, token, ctl_timeout_ms(ctl), &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	json_t *row = json_object();

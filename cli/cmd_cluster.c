@@ -16,7 +16,7 @@ int cmd_cluster_init(struct ctl *ctl)
 		return ctl_usage(ctl, "--replicas %u needs as many nodes, and %d are given", args->replicas,
 				 ctl->operand_count);
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_cluster_spec spec = KV_CLUSTER_SPEC_INIT;
 	spec.name = args->name;
 	spec.partitions = args->partitions;
@@ -60,7 +60,7 @@ int cmd_node_ls(struct ctl *ctl)
 						       {"PEER_ADDRESS", "peer_address", COLUMN_RAW},
 						       {"UUID", "uuid", 0}};
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_node *nodes;
 	size_t count;
 	struct kv_error err;
@@ -139,7 +139,7 @@ static int list_partitions(struct ctl *ctl, const struct kv_node *nodes, size_t 
 int cmd_partition_ls(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_node *nodes;
 	size_t count;
 	struct kv_error err;
@@ -157,7 +157,7 @@ int cmd_partition_locate(struct ctl *ctl)
 						       {"PARTITION", "partition", COLUMN_RIGHT | COLUMN_RAW},
 						       {"REPLICAS", "replicas", COLUMN_RAW}};
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_location location;
 	struct kv_node *nodes;
 	size_t count;

@@ -60,7 +60,7 @@ static int panel_ask(struct panel *p)
 	struct kv_error err;
 	int code = 0;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (ctl->args.node && ctl_find_node(ctl, ctl->args.node, &code) == KV_NODE_NONE)
 		return code;
 	if (kv_nodes(ctl->client, &p->nodes, &p->count, &err) != KV_OK)

@@ -36,7 +36,7 @@ int cmd_get(struct ctl *ctl)
 						       {"VERSION", "version", 0},
 						       {"EXPIRES_MS", "expires_ms", COLUMN_RIGHT}};
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	const char *key = ctl->operands[0];
 	struct kv_options options = ctl_options(ctl);
 	CLEANUP(kv_item_release) struct kv_item item = {0};
@@ -69,7 +69,7 @@ int cmd_put(struct ctl *ctl)
 	if (!ctl_write_options(ctl, /* strong_only= */ false, &options))
 		return 2;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	struct kv_error err;
 	kv_put(ctl->client, &options, kv_slice_str(ctl->operands[0]), ctl_slice(value), &item, &err);
@@ -110,7 +110,7 @@ int cmd_del(struct ctl *ctl)
 	if (!ctl_write_options(ctl, /* strong_only= */ false, &options))
 		return 2;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	size_t count = (size_t)ctl->operand_count;
 	struct kv_error err;
 	if (count == 1) {
@@ -134,7 +134,7 @@ int cmd_mput(struct ctl *ctl)
 	if (!ctl_write_options(ctl, /* strong_only= */ false, &options))
 		return 2;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	size_t count = (size_t)ctl->operand_count / 2;
 	CLEANUP(free_ptr) struct kv_pair *pairs = xcalloc(count, sizeof *pairs);
 	CLEANUP(free_ptr) struct kv_outcome *outcomes = xcalloc(count, sizeof *outcomes);
@@ -176,7 +176,7 @@ static int show_items(struct ctl *ctl, const struct kv_outcome *outcomes)
 int cmd_mget(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_options options = ctl_options(ctl);
 	size_t count = (size_t)ctl->operand_count;
 	CLEANUP(free_ptr) struct kv_slice *keys = operand_slices(ctl);
@@ -257,7 +257,7 @@ int cmd_scan(struct ctl *ctl)
 	if (ctl->args.cursor && !text_base64_decode(&cursor, slice_str(ctl->args.cursor)))
 		return ctl_usage(ctl, "--cursor takes what an earlier scan told");
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_scan_options options = KV_SCAN_OPTIONS_INIT;
 	options.bucket = ctl->args.bucket;
 	options.timeout_ms = ctl_timeout_ms(ctl);

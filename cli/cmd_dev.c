@@ -73,7 +73,7 @@ static int run_up(struct dev *dev, unsigned count)
 	if (status != KV_OK)
 		return dev_fail(dev, &err);
 	if (!ctl_open(dev->ctl, buf_cstr(&endpoints)))
-		return 1;
+		return ctl_not_open();
 	status = bring_up(dev, &err);
 	if (status != KV_OK)
 		return dev_fail(dev, &err);

@@ -76,7 +76,7 @@ static void show(struct ctl *ctl, const struct doctor *d, const struct doctor_su
 int cmd_doctor(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(checkup_release) struct checkup checkup = {0};
 	struct kv_error err;
 	if (checkup_take(ctl, &checkup, &err) != KV_OK)

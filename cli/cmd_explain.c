@@ -333,7 +333,7 @@ static void show(struct ctl *ctl, const struct inquiry *q, const struct explain 
 int cmd_explain(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(inquiry_release) struct inquiry q = {.ctl = ctl, .key = kv_slice_str(ctl->operands[0])};
 	struct kv_error err;
 	if (inquire(&q, &err) != KV_OK)

@@ -96,7 +96,7 @@ int cmd_export(struct ctl *ctl)
 	if (ctl->args.raw && format == ROWS_TSV && args_typed(&ctl->args, FLAG_FORMAT))
 		return ctl_usage(ctl, "--raw writes JSON lines only: TSV cannot tell deletions and versions");
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_scan_options options = KV_SCAN_OPTIONS_INIT;
 	options.bucket = ctl->args.bucket;
 	options.timeout_ms = ctl_timeout_ms(ctl);

@@ -39,7 +39,7 @@ static int one_node(struct ctl *ctl)
 int cmd_health(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (ctl->args.node)
 		return one_node(ctl);
 	CLEANUP(survey_release) struct survey s = {0};

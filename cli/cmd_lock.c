@@ -200,7 +200,7 @@ static int hold(struct ctl *ctl, const char *value, int first)
 		return ctl_usage(ctl,
 				 "--ttl must be at least 2s: clocks may differ, and it is to be renewed in time");
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct hold h = {.client = ctl->client,
 			 .key = kv_slice_str(ctl->operands[0]),
 			 .value = kv_slice_str(value),

@@ -118,7 +118,7 @@ int cmd_move_ls(struct ctl *ctl)
 	size_t count;
 	struct kv_error err;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (kv_moves_get(ctl->client, NULL, ctl_timeout_ms(ctl), &list, &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	if (kv_nodes(ctl->client, &nodes, &count, &err) != KV_OK) {
@@ -215,7 +215,7 @@ int cmd_repair_status(struct ctl *ctl)
 	size_t count;
 	struct kv_error err;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (kv_nodes(ctl->client, &nodes, &count, &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	int code = show_repair(ctl, nodes, count);
@@ -271,7 +271,7 @@ int cmd_repair_run(struct ctl *ctl)
 	struct kv_error err;
 	int code = 0;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (kv_nodes(ctl->client, &nodes, &count, &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	usec_t began_us = clock_mono_us();

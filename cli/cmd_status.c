@@ -70,6 +70,8 @@ static json_t *document(const struct survey *s, const struct health *h, const ch
 	json_set_number(cluster, "partitions", s->cluster.partitions);
 	json_set_number(cluster, "replicas", s->cluster.replicas);
 	json_set_number(cluster, "moves", s->cluster.move_count);
+	json_set_number(cluster, "moves_waiting", h->waiting);
+	json_set_bool(cluster, "moves_paused", h->paused);
 	json_set(row, "cluster", cluster);
 	for (size_t i = 0; i < s->node_count; i++) {
 		if (survey_is_member(&s->nodes[i]))
@@ -137,7 +139,7 @@ static int show_no_cluster(struct ctl *ctl)
 int cmd_status(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(survey_release) struct survey s = {0};
 	struct kv_error err;
 	enum kv_status status = survey_take(ctl, &s, &err);
@@ -188,7 +190,7 @@ int cmd_hint_ls(struct ctl *ctl)
 						       {"HINTS", "hints_pending", COLUMN_RIGHT | COLUMN_RAW},
 						       {"DIRTY", "partitions_dirty", COLUMN_RIGHT | COLUMN_RAW}};
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(survey_release) struct survey s = {0};
 	struct kv_error err;
 	if (survey_take(ctl, &s, &err) != KV_OK)

@@ -348,7 +348,7 @@ static void show(struct ctl *ctl, json_t *document)
 int cmd_top(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(look_release) struct look before = {0};
 	struct kv_error err;
 	uint64_t left = ctl->args.times ? ctl->args.times : output_is_terminal() ? UINT64_MAX : 1;

@@ -72,7 +72,7 @@ static int find(struct found *f)
 	int code = 0;
 	size_t room = 0;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (ctl->args.node && ctl_find_node(ctl, ctl->args.node, &code) == KV_NODE_NONE)
 		return code;
 	if (kv_nodes(ctl->client, &f->names.nodes, &f->names.count, &err) != KV_OK)

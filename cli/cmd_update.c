@@ -21,7 +21,7 @@ int cmd_cas(struct ctl *ctl)
 	if (!ctl_write_options(ctl, /* strong_only= */ true, &options))
 		return 2;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	struct kv_error err;
 	kv_put(ctl->client, &options, first_key(ctl), ctl_slice(value), &item, &err);
@@ -37,7 +37,7 @@ int cmd_incr(struct ctl *ctl)
 	if (!ctl_write_options(ctl, /* strong_only= */ true, &options))
 		return 2;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	struct kv_error err;
 	kv_add(ctl->client, &options, first_key(ctl), delta, NULL, &item, &err);
@@ -55,7 +55,7 @@ int cmd_append(struct ctl *ctl)
 	if (!ctl_write_options(ctl, /* strong_only= */ true, &options))
 		return 2;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	struct kv_error err;
 	kv_append(ctl->client, &options, first_key(ctl), ctl_slice(value), NULL, &item, &err);
@@ -75,7 +75,7 @@ int cmd_ttl(struct ctl *ctl)
 	static const struct output_column columns[] = {
 		{"KEY", "key", 0}, {"TTL_MS", "ttl_ms", COLUMN_RAW | COLUMN_RIGHT}, {"VERSION", "version", 0}};
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_options options = ctl_options(ctl);
 	if (!args_given(&ctl->args, FLAG_CONSISTENCY) && !ctl->session)
 		options.level = KV_LEVEL_STRONG;
@@ -119,7 +119,7 @@ int cmd_expire(struct ctl *ctl)
 		return 2;
 	options.ttl_ms = ttl_ms;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(kv_item_release) struct kv_item item = {0};
 	struct kv_error err;
 	enum kv_status status = KV_CONDITION_FAILED;
@@ -158,7 +158,7 @@ int cmd_outcome(struct ctl *ctl)
 	if (!kv_write_id_parse(text, &id, key, &key_size))
 		return ctl_usage(ctl, "\"%.100s\" is no id of a write; a write in doubt tells its id", text);
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	struct kv_options options = KV_OPTIONS_INIT;
 	options.bucket = ctl->args.bucket;
 	options.timeout_ms = ctl_timeout_ms(ctl);

@@ -67,7 +67,7 @@ static void show_table(const struct survey *s, const char *state, json_t *rows)
 int cmd_upgrade_status(struct ctl *ctl)
 {
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	CLEANUP(survey_release) struct survey s = {0};
 	struct kv_error err;
 	if (survey_take(ctl, &s, &err) != KV_OK)
@@ -91,7 +91,7 @@ int cmd_upgrade_finalize(struct ctl *ctl)
 {
 	struct kv_error err;
 	if (!ctl_open(ctl, NULL))
-		return 1;
+		return ctl_not_open();
 	if (kv_upgrade_finalize(ctl->client, ctl_timeout_ms(ctl), &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	ctl_say(ctl, "the cluster uses what every node can do; older versions do not start here any more");

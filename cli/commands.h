@@ -58,6 +58,9 @@ struct kv_config *ctl_config(struct ctl *ctl);
 /** Opens the client once, at ENDPOINTS or, for NULL, where the flags say. False after an error, which it has told. */
 MUST_USE bool ctl_open(struct ctl *ctl, const char *endpoints);
 
+/** The exit code then: what it was given to find nodes by is no good. */
+int ctl_not_open(void);
+
 /** Closes the client, unless it is the shared one. */
 void ctl_close(struct ctl *ctl);
 void ctl_shared_release(struct ctl_shared *shared);

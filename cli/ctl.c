@@ -65,6 +65,8 @@ bool ctl_open(struct ctl *ctl, const char *endpoints)
 	return true;
 }
 
+int ctl_not_open(void) { return status_exit_code(KV_INVALID); }
+
 void ctl_close(struct ctl *ctl)
 {
 	if (!ctl->shared || ctl->client != ctl->shared->client)
@@ -213,12 +215,17 @@ uint16_t ctl_find_node(struct ctl *ctl, const char *name, int *ret_exit_code)
 		return KV_NODE_NONE;
 	}
 	uint16_t found = KV_NODE_NONE;
+	bool was_removed = false;
 	for (size_t i = 0; i < count && found == KV_NODE_NONE; i++) {
-		if (strcmp(nodes[i].name, name) == 0 && nodes[i].state != KV_NODE_REMOVED)
+		bool named = strcmp(nodes[i].name, name) == 0;
+		if (named && nodes[i].state != KV_NODE_REMOVED)
 			found = nodes[i].index;
+		was_removed = was_removed || (named && nodes[i].state == KV_NODE_REMOVED);
 	}
 	kv_nodes_free(nodes);
-	if (found == KV_NODE_NONE)
+	if (found == KV_NODE_NONE && was_removed)
+		*ret_exit_code = ctl_usage(ctl, "node \"%s\" was removed from the cluster, for ever", name);
+	else if (found == KV_NODE_NONE)
 		*ret_exit_code = ctl_usage(ctl, "there is no node \"%s\"; kvctl node ls shows them", name);
 	return found;
 }

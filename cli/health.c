@@ -128,6 +128,10 @@ void health_words(const struct health *h, struct buf *out)
 	if (h->moving > 0)
 		buf_printf(out, "; %u partition%s moving to other nodes", h->moving,
 			   h->moving == 1 ? " is" : "s are");
+	if (h->waiting > 0)
+		buf_printf(out, "; %u partition%s to move", h->waiting, h->waiting == 1 ? " waits" : "s wait");
+	if (h->paused)
+		buf_append_str(out, "; moves are paused until kvctl cluster resume");
 	if (h->losable == 0)
 		buf_append_str(out, h->without_quorum > 0 ? "" : "; no further node can be lost");
 	else

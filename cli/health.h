@@ -36,7 +36,9 @@ struct health {
 	const struct health_node *nodes; /* borrowed */
 	size_t node_count;
 	uint32_t replicas; /* of each key, as the map wants it */
-	uint32_t moving;   /* partitions on their way to other nodes; set after health_init */
+	uint32_t moving;   /* partitions on their way to other nodes; set after health_init, as the two below */
+	uint32_t waiting;  /* partitions that have to move and have not begun */
+	bool paused;       /* and do not begin */
 
 	/* Per partition, through health_add_partition. */
 	uint32_t partitions, without_quorum;

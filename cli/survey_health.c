@@ -64,6 +64,17 @@ static enum kv_status add_partitions(struct ctl *ctl, const struct survey *s, st
 	return KV_OK;
 }
 
+/** Whoever cannot tell of moves keeps nobody from being told of the rest. */
+static void add_moves(struct ctl *ctl, struct health *h)
+{
+	struct kv_moves *moves;
+	if (kv_moves_get(ctl->client, NULL, ctl_timeout_ms(ctl), &moves, NULL) != KV_OK)
+		return;
+	h->waiting = moves->waiting;
+	h->paused = moves->paused;
+	kv_moves_free(moves);
+}
+
 enum kv_status survey_health(struct ctl *ctl, const struct survey *s, struct health_node *nodes, struct health *ret,
 			     struct kv_error *err)
 {
@@ -78,6 +89,7 @@ enum kv_status survey_health(struct ctl *ctl, const struct survey *s, struct hea
 	compare_clocks(s, nodes);
 	health_init(ret, nodes, s->node_count, s->cluster.replicas);
 	ret->moving = s->cluster.move_count;
+	add_moves(ctl, ret);
 	enum kv_status status = add_partitions(ctl, s, ret, err);
 	if (status == KV_OK)
 		health_judge(ret);

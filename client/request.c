@@ -247,9 +247,12 @@ static void settle_clock(struct request *r)
 static bool settle_map_needs(struct request *r)
 {
 	struct engine *e = r->engine;
-	if (!request_needs_map(r))
+	/* Which nodes are near stands in the map. */
+	bool is_choosy = e->config.zone[0] && r->target == TARGET_KEY && !e->route.map && !r->mapless;
+	if (!request_needs_map(r) && !is_choosy)
 		return false;
 	if (!e->route.map) {
+		r->mapless = is_choosy; /* once: without a map it goes to any */
 		park(r);
 		engine_fetch_map(e, NULL);
 		return true;
@@ -353,6 +356,9 @@ static usec_t attempt_deadline_us(const struct request *r, usec_t now_us)
 	return now_us + left_us * 3 / 5;
 }
 
+/** For a node that waits for another one: it is to say which did not answer before nobody listens any more. */
+static uint32_t answer_within_ms(uint32_t left_ms) { return MAX(left_ms - left_ms / 10, 1u); }
+
 bool request_encode(struct request *r, uint64_t id, struct buf *out)
 {
 	struct engine *e = r->engine;
@@ -371,9 +377,9 @@ bool request_encode(struct request *r, uint64_t id, struct buf *out)
 		if (request_is_write(r) && !r->has_time)
 			r->safety = RETRY_ONCE; /* the node makes a name for it, another one each time */
 	} else if (m->opcode == OP_CLUSTER_INIT) {
-		m->cluster_init.deadline_ms = left_ms;
+		m->cluster_init.deadline_ms = answer_within_ms(left_ms);
 	} else if (m->opcode == OP_CLUSTER_CHANGE) {
-		m->change.deadline_ms = MIN(left_ms, DEADLINE_MAX_MS);
+		m->change.deadline_ms = MIN(answer_within_ms(left_ms), DEADLINE_MAX_MS);
 	}
 	enum kv_status status = codec_encode(m, out);
 	if (status != KV_OK) {

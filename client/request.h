@@ -60,6 +60,7 @@ struct request {
 	struct msg
 		msg; /* id, epoch, deadline_ms, attempt and, unless given, rid and t0 are filled here when it is sent */
 	enum request_target target;
+	bool mapless; /* it has waited for a map, to find a near node, and goes on without */
 	enum retry_safety safety;
 	uint32_t timeout_ms;
 	uint32_t tries_max;

@@ -493,7 +493,7 @@ static void change_tick(struct node_core *core, struct change *c)
 	bool late = core->now.mono_us >= c->deadline_us;
 	if (c->phase == CHANGE_RESERVING && late)
 		change_end(
-			core, c, KV_UNAVAILABLE,
+			core, c, KV_REFUSED,
 			"the node to be added did not answer in time; check that it runs and its peer address is reachable");
 	else if (c->phase == CHANGE_RESERVING && c->index < core->map->desc.node_count)
 		start_reserve(core, c); /* another node has the index by now */

@@ -11,9 +11,15 @@ static enum change_effect refuse(struct error *err, enum kv_status status, const
 	return CHANGE_REFUSED;
 }
 
-static enum change_effect refuse_node(struct error *err, enum kv_status status, node_id node, const char *text)
+/** NODE is called by its name, if it has one. */
+static enum change_effect refuse_node(const struct map_desc *map, struct error *err, enum kv_status status,
+				      node_id node, const char *text)
 {
-	(void)!error_set(err, status, "node %u %s", node, text);
+	struct slice name = node < map->node_count ? map->nodes[node].name : (struct slice){0};
+	if (name.size > 0)
+		(void)!error_set(err, status, "node %.*s %s", (int)name.size, (const char *)name.data, text);
+	else
+		(void)!error_set(err, status, "node %u %s", node, text);
 	return CHANGE_REFUSED;
 }
 
@@ -117,12 +123,12 @@ static const struct map_node *node_at(const struct map_desc *map, struct slice a
 static bool may_be_given_up(const struct map_desc *map, const struct change_order *o, struct error *err)
 {
 	if (o->node >= map->node_count)
-		(void)refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
+		(void)refuse_node(map, err, KV_INVALID, o->node, "is not in the cluster");
 	else if (map->nodes[o->node].state == NODE_STAGED)
-		(void)refuse_node(err, KV_REFUSED, o->node,
+		(void)refuse_node(map, err, KV_REFUSED, o->node,
 				  "is only staged: 'kvctl cluster discard' takes that back");
 	else if (o->live[o->node])
-		(void)refuse_node(err, KV_REFUSED, o->node,
+		(void)refuse_node(map, err, KV_REFUSED, o->node,
 				  "answers: let it give its data away with 'kvctl node remove', or stop it first");
 	else
 		return true;
@@ -153,7 +159,7 @@ static enum change_effect move_newcomer(struct map_draft *d, const struct map_no
 		return CHANGE_NOTHING;
 	const struct map_node *other = node_at(&d->desc, peer, known->index);
 	if (other && other->index != o->node)
-		return refuse_node(err, KV_REFUSED, other->index, "already has that address");
+		return refuse_node(&d->desc, err, KV_REFUSED, other->index, "already has that address");
 	map_draft_address(d, known->index, peer, client);
 	return CHANGE_DRAFTED;
 }
@@ -163,14 +169,14 @@ static enum change_effect add_again(struct map_draft *d, const struct map_node *
 				    struct error *err)
 {
 	if (known->state == NODE_REMOVED)
-		return refuse_node(err, KV_REFUSED, known->index,
+		return refuse_node(&d->desc, err, KV_REFUSED, known->index,
 				   "had that identity, which is spent: start it with an empty data directory");
 	enum change_effect effect = move_newcomer(d, known, o, err);
 	if (effect == CHANGE_REFUSED || o->node == NODE_NONE ||
 	    (known->state == NODE_STAGED && known->replaces == o->node))
 		return effect;
 	if (known->state != NODE_STAGED)
-		return refuse_node(err, KV_REFUSED, known->index, "is already part of the cluster");
+		return refuse_node(&d->desc, err, KV_REFUSED, known->index, "is already part of the cluster");
 	d->nodes[known->index].replaces = o->node;
 	return CHANGE_DRAFTED;
 }
@@ -189,14 +195,14 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 		return CHANGE_REFUSED;
 	const struct map_node *rival = replaces ? replacement_of(map, o->node) : NULL;
 	if (rival && rival != known)
-		return refuse_node(err, KV_REFUSED, o->node, "is already being replaced");
+		return refuse_node(&d->desc, err, KV_REFUSED, o->node, "is already being replaced");
 	enum change_effect effect = CHANGE_DRAFTED;
 	if (known) {
 		effect = add_again(d, known, o, err);
 	} else {
 		const struct map_node *other = node_at(map, o->self.peer_address, o->node);
 		if (other)
-			return refuse_node(err, KV_REFUSED, other->index, "already has that address");
+			return refuse_node(&d->desc, err, KV_REFUSED, other->index, "already has that address");
 		if (feature_level_of(o->self.features) < map->feature_level) {
 			(void)!error_set(
 				err, KV_REFUSED,
@@ -224,13 +230,13 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 static enum change_effect leave(struct map_draft *d, const struct change_order *o, struct error *err)
 {
 	if (o->node >= d->desc.node_count)
-		return refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
+		return refuse_node(&d->desc, err, KV_INVALID, o->node, "is not in the cluster");
 	struct map_node *node = &d->nodes[o->node];
 	if (node->state == NODE_STAGED)
-		return refuse_node(err, KV_REFUSED, o->node,
+		return refuse_node(&d->desc, err, KV_REFUSED, o->node,
 				   "is only staged: 'kvctl cluster discard' takes that back");
 	if (node->gone_staged)
-		return refuse_node(err, KV_REFUSED, o->node, "is staged to be given up");
+		return refuse_node(&d->desc, err, KV_REFUSED, o->node, "is staged to be given up");
 	bool leaves = node->leave_staged || node->state == NODE_LEAVING || node->state == NODE_REMOVED;
 	if (leaves && !node->keep_staged)
 		return CHANGE_NOTHING;
@@ -243,16 +249,17 @@ static enum change_effect leave(struct map_draft *d, const struct change_order *
 static enum change_effect keep(struct map_draft *d, const struct change_order *o, struct error *err)
 {
 	if (o->node >= d->desc.node_count)
-		return refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
+		return refuse_node(&d->desc, err, KV_INVALID, o->node, "is not in the cluster");
 	struct map_node *node = &d->nodes[o->node];
 	if (node->state == NODE_REMOVED)
-		return refuse_node(err, KV_REFUSED, o->node,
+		return refuse_node(&d->desc, err, KV_REFUSED, o->node,
 				   "is removed, and its identity is spent: start it with an empty data directory "
 				   "and add it");
 	if (node->state == NODE_STAGED)
-		return refuse_node(err, KV_REFUSED, o->node, "is only staged: 'kvctl cluster commit' lets it join");
+		return refuse_node(&d->desc, err, KV_REFUSED, o->node,
+				   "is only staged: 'kvctl cluster commit' lets it join");
 	if (replacement_of(&d->desc, o->node))
-		return refuse_node(err, KV_REFUSED, o->node,
+		return refuse_node(&d->desc, err, KV_REFUSED, o->node,
 				   "is being replaced: 'kvctl cluster discard' takes that back");
 	bool was_staged = node->leave_staged || node->gone_staged;
 	bool leaves = node->state == NODE_LEAVING && !node->keep_staged;
@@ -346,7 +353,7 @@ static enum change_effect make_token(struct map_draft *d, const struct change_or
 static enum change_effect set_address(struct map_draft *d, const struct change_order *o, struct error *err)
 {
 	if (o->node >= d->desc.node_count || d->nodes[o->node].state == NODE_REMOVED)
-		return refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
+		return refuse_node(&d->desc, err, KV_INVALID, o->node, "is not in the cluster");
 	const struct map_node *node = &d->nodes[o->node];
 	struct slice peer = o->address.size > 0 ? o->address : node->peer_address;
 	struct slice client = o->client_address.size > 0 ? o->client_address : node->client_address;
@@ -355,7 +362,7 @@ static enum change_effect set_address(struct map_draft *d, const struct change_o
 		return CHANGE_NOTHING;
 	const struct map_node *other = same ? NULL : node_at(&d->desc, peer, o->node);
 	if (other)
-		return refuse_node(err, KV_REFUSED, other->index, "already has that address");
+		return refuse_node(&d->desc, err, KV_REFUSED, other->index, "already has that address");
 	map_draft_address(d, o->node, peer, client);
 	d->nodes[o->node].features = o->features;
 	return CHANGE_DRAFTED;
@@ -393,7 +400,7 @@ static enum change_effect finalize(struct map_draft *d, struct error *err)
 static enum change_effect set_weight(struct map_draft *d, const struct change_order *o, struct error *err)
 {
 	if (o->node >= d->desc.node_count || d->nodes[o->node].state == NODE_REMOVED)
-		return refuse_node(err, KV_INVALID, o->node, "is not in the cluster");
+		return refuse_node(&d->desc, err, KV_INVALID, o->node, "is not in the cluster");
 	if (o->weight < 1 || o->weight > WEIGHT_MAX) {
 		(void)!error_set(err, KV_INVALID, "weight is %u: must be 1 to %u", o->weight, WEIGHT_MAX);
 		return CHANGE_REFUSED;

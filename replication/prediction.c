@@ -169,10 +169,11 @@ static void mind_nodes(struct draft_plan *d, const struct node_core *core)
 		bool here = state == PEER_UP || state == PEER_SELF;
 		usable += is_usable(node);
 		if (is_usable(node) && !here)
-			mind(d, "node %u does not answer: what it is to take waits for it", node->index);
+			mind(d, "node %.*s does not answer: what it is to take waits for it", (int)node->name.size,
+			     (const char *)node->name.data);
 		if (node->state == NODE_LEAVING && !here)
-			mind(d, "node %u does not answer: it leaves only when it is back, or given up",
-			     node->index);
+			mind(d, "node %.*s does not answer: it leaves only when it is back, or given up",
+			     (int)node->name.size, (const char *)node->name.data);
 	}
 	if (usable == map->replicas)
 		mind(d,
@@ -201,7 +202,8 @@ static void mind_balance(struct draft_plan *d)
 		}
 	}
 	if (worst > 1050)
-		mind(d, "node %u will hold %llu.%02llu times its share", fullest, (unsigned long long)worst / 1000,
+		mind(d, "node %.*s will hold %llu.%02llu times its share", (int)map->nodes[fullest].name.size,
+		     (const char *)map->nodes[fullest].name.data, (unsigned long long)worst / 1000,
 		     (unsigned long long)worst % 1000 / 10);
 }
 

@@ -25,11 +25,12 @@ static size_t take_bad_header(struct conn *c, enum frame_error error, const stru
 	bool closes = frame_error_closes(error) || c->state == CONN_HELLO;
 	struct frame_limits limits = limits_of(c);
 	if (answerable)
-		conn_send_error(c, header->opcode, header->request_id, KV_TOO_LARGE,
-				"frame of %u bytes meta and %u bytes value; allowed here are %u and %u",
-				header->meta_size, header->value_size,
-				opcode_is_admin_sized(header->opcode) ? limits.meta_admin_max : limits.meta_max,
-				limits.value_max);
+		conn_send_error(
+			c, header->opcode, header->request_id, KV_TOO_LARGE,
+			"frame of %u bytes meta and %u bytes value; allowed here are %u and %u (limits.value_size)",
+			header->meta_size, header->value_size,
+			opcode_is_admin_sized(header->opcode) ? limits.meta_admin_max : limits.meta_max,
+			limits.value_max);
 	else if (error != FRAME_BAD_MAGIC)
 		conn_send_error(c, 0, 0, frame_error_status(error), "%s", frame_error_text(error));
 	if (!closes) {

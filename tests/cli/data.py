@@ -35,6 +35,14 @@ def the_environment_gives_way_to_flags(c):
     equal(c.run('get', 'plain', '-o', 'raw', KVCTL_OUTPUT='json')[:2], (0, b'text'))
 
 
+def a_read_asks_the_zone_that_it_is_told(c):
+    c.must('put', 'near', 'value', '-c', 'strong')
+    for node in c.json('node', 'ls'):
+        wait_for('the copy there', lambda node=node: c.run('get', 'near', '--zone', node['zone'])[0] == 0)
+        receipt = c.json('get', 'near', '--zone', node['zone'], '-c', 'eventual', '--receipt')['receipt']
+        equal([r['node'] for r in receipt['replicas'] if r['status'] == 'OK'], [node['name']])
+
+
 def json_field_names_are_stable(c):
     c.must('put', 'shape', 'v', '--acks', 'all', '--ttl', '1h')
     equal(sorted(c.json('get', 'shape')), ['expires_ms', 'found', 'key', 'value', 'version'])
@@ -233,7 +241,7 @@ def a_bucket_is_a_key_space_of_its_own(c):
 
 
 def main():
-    tests = [values_come_back_byte_for_byte, the_environment_gives_way_to_flags, json_field_names_are_stable,
+    tests = [values_come_back_byte_for_byte, the_environment_gives_way_to_flags, a_read_asks_the_zone_that_it_is_told, json_field_names_are_stable,
              exit_codes_tell_what_happened, a_bucket_is_a_key_space_of_its_own, a_value_ends_with_its_time, several_keys_each_have_their_result,
              a_scan_goes_on_at_its_cursor, what_export_wrote_load_reads,
              a_raw_export_of_each_replica_is_the_same_and_can_be_loaded, bad_lines_are_told_and_the_rest_is_loaded,

@@ -29,7 +29,7 @@ static void an_address_where_nobody_answers_is_told(void **state)
 	struct bed *b = bed_new(4, 3);
 	struct msg_change c = bed_add("n9:1");
 	c.deadline_ms = 2000;
-	bed_expect_refused(b, 0, c, KV_UNAVAILABLE, "did not answer");
+	bed_expect_refused(b, 0, c, KV_REFUSED, "did not answer");
 	bed_expect_refused(b, 0, bed_add(""), KV_INVALID, "missing");
 	bed_free(b);
 }
