@@ -19,6 +19,7 @@ TITLES = {
     'unpipelined': ('4', 'strong put, 3 nodes, one client'), 'ten_times_the_keys_put': ('5', 'strong put, ten times the keys'),
     'ten_times_the_keys_get': ('5', 'strong get, ten times the keys'), 'nine_nodes_put': ('5', 'strong put, 9 nodes'),
     'nine_nodes_get': ('5', 'strong get, 9 nodes'), 'anti_entropy': ('5', 'strong put while replicas are compared'),
+    'moving': ('6', 'requests while a node joins'),
     'large_values': ('5', 'put of 64 KiB, 1 node'),
     'large_values_3': ('5', 'put of 64 KiB, 3 nodes'), 'open_loop': ('6', 'gets and puts, open loop'),
     'memory_idle': ('7', 'memory, idle'), 'memory_connections': ('7', 'memory, 10,000 connections'),

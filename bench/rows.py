@@ -294,6 +294,38 @@ class Bench:
             target('times its CPU', ours['cpu_us'] / theirs['cpu_us'], 1.1)], ratio=ratio, ratio_of='throughput'))
         self.stop(never, often)
 
+    def moving(self):
+        """How long requests take that are due while a fourth node joins, beside before."""
+        if not self.wants('moving'):
+            return
+        size, rate = 1024, 500
+        kvd = self.start(servers.Kvd, size=size)
+
+        def ask(seconds):
+            got, _ = slices.take(kvd, kvd.bench('get@strong=7,put@strong=3', '--clients', 16, '--threads', 1, '--inflight', 16, '--keys',
+                                                self.plan.keys, '--size', size, '--seconds', seconds, '--rate', rate, '--interval', '1s',
+                                                '-o', 'jsonl'))
+            for one in got:
+                one.foreign = 0  # the fourth node's work is what is to be seen
+            return got
+        say(f'moving: {rate} requests a second, before a node joins and while it does')
+        before = slices.summary(ask(max(10, self.plan.seconds)))
+        joining, got = kvd.join(), []
+        try:
+            while not got or (joining.poll() is None and time.monotonic() < self.plan.deadline):
+                got += ask(5)
+            code = joining.wait(600)
+        finally:
+            if joining.poll() is None:
+                joining.kill()
+        if code != 0:
+            raise RuntimeError(f'kvctl dev add ended with {code}')
+        during = slices.summary(got)
+        ratio = during['p99_us'] / before['p99_us']
+        self.emit(row('moving', 'the same before', during, before, [target('times the p99 of before', ratio, 3)], ratio=ratio,
+                      ratio_of='p99', seconds=len(got)))
+        self.stop(kvd)
+
     def large_values(self):
         """Per node: three nodes write each value three times, to the same disk."""
         size, keys = 64 << 10, min(self.plan.keys, 2000)
@@ -366,7 +398,7 @@ class Bench:
         """All rows, or the main ones. A group that fails is left out; False then."""
         groups = [self.three_nodes, self.one_node]
         if not quick:
-            groups += [self.memory, self.large_values, self.open_loop, self.anti_entropy, self.more_nodes, self.more_keys]
+            groups += [self.memory, self.large_values, self.open_loop, self.anti_entropy, self.moving, self.more_nodes, self.more_keys]
         good = True
         for group in groups:
             try:

@@ -132,6 +132,11 @@ class Kvd(Server):
         self.run(self.bench('get@strong=1', '--preload', '--ops', 1, '--clients', 4, '--inflight', 64, '--keys', keys,
                             '--size', size))
 
+    def join(self):
+        """Starts one node more and lets it join: the process that ends when it has its share."""
+        return subprocess.Popen([self.tools.path('cli/kvctl'), 'dev', 'add', '--dir', self.dir], env=self.environment(),
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
     def counters(self):
         import json
         return json.loads(self.run([self.tools.path('bench/compare/counters'), *self.addresses.split(',')]))
