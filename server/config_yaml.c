@@ -4,7 +4,7 @@
 #include <cyaml/cyaml.h>
 #include <yaml.h>
 
-enum { TEXT_SIZE_MAX = 4096, SECTIONS_MAX = 16 };
+enum { TEXT_SIZE_MAX = 4096, SECTIONS_MAX = 16, MISTAKES_MAX = 20 };
 
 struct walk {
 	const char *file;
@@ -13,7 +13,7 @@ struct walk {
 	struct config_text *texts;
 	struct buf *why;
 	yaml_parser_t parser;
-	bool wrong; /* mistakes were told, and the reading goes on to find the others */
+	unsigned mistakes; /* told so far; the reading goes on to find the others */
 	size_t section_lines
 		[CONFIG_KEYS_MAX]; /* where the section of each key began, at the place of its first key; 0: not yet */
 };
@@ -29,7 +29,7 @@ static enum kv_status refuse(struct walk *w, size_t line)
 static void note(struct walk *w, size_t line)
 {
 	buf_printf(w->why, "%s:%zu: ", w->file, line);
-	w->wrong = true;
+	w->mistakes++;
 }
 
 unsigned config_distance(const char *a, const char *b)
@@ -205,6 +205,13 @@ static enum kv_status walk_mapping(struct walk *w, const char *section)
 		yaml_event_delete(&event);
 		if (end)
 			return KV_OK;
+		if (w->mistakes >= MISTAKES_MAX) {
+			status = refuse(w, line);
+			buf_append_str(
+				w->why,
+				"so many mistakes that the rest is not looked at; is this a configuration of kvd?\n");
+			return status;
+		}
 		status = walk_key(w, section, word, line);
 		if (status != KV_OK)
 			return status;
@@ -340,7 +347,7 @@ enum kv_status config_yaml_parse(struct slice yaml, const char *file, const stru
 	if (status == KV_NOT_FOUND)
 		return KV_OK;
 	/* The walk gave every mistake its exact line; libcyaml loads the values by the schema. */
-	if (status == KV_OK && w.wrong)
+	if (status == KV_OK && w.mistakes > 0)
 		status = KV_INVALID;
 	return status == KV_OK ? load_values(&w, yaml) : status;
 }

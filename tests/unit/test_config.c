@@ -174,6 +174,20 @@ static void what_the_file_does_not_know_or_has_twice_is_told_with_all_the_rest(v
 	}
 }
 
+/** Found by the fuzzer: a long file of nothing but unknown keys took minutes to be told in full. */
+static void a_file_of_mistakes_is_not_read_to_its_end(void **state)
+{
+	struct config config;
+	CLEANUP(buf_release) struct buf yaml = BUF_INIT;
+	CLEANUP(buf_release) struct buf why = BUF_INIT;
+	for (unsigned i = 0; i < 50000; i++)
+		buf_printf(&yaml, "k%u: 1\n", i);
+	assert_int_equal(parse(buf_cstr(&yaml), NULL, &config, &why), KV_INVALID);
+	assert_non_null(strstr(buf_cstr(&why), "kvd.yaml:20: unknown key \"k19\""));
+	assert_non_null(strstr(buf_cstr(&why), "kvd.yaml:21: so many mistakes"));
+	assert_true(why.size < 16384);
+}
+
 static void every_mistake_is_told_at_once(void **state)
 {
 	struct config config;
@@ -438,6 +452,7 @@ int main(void)
 		cmocka_unit_test(unknown_keys_are_refused_with_line_and_suggestion),
 		cmocka_unit_test(bad_values_are_refused_with_line_and_what_is_allowed),
 		cmocka_unit_test(what_the_file_does_not_know_or_has_twice_is_told_with_all_the_rest),
+		cmocka_unit_test(a_file_of_mistakes_is_not_read_to_its_end),
 		cmocka_unit_test(every_mistake_is_told_at_once),
 		cmocka_unit_test(shapes_that_are_no_configuration_are_refused),
 		cmocka_unit_test(open_networks_need_a_word),
