@@ -410,7 +410,9 @@ void op_answer_record(struct node_core *core, struct op *op, bool visible)
 {
 	const struct record *rec = &op->best.rec;
 	struct msg *m = op_result(core, op, visible ? KV_OK : KV_NOT_FOUND);
-	m->result.version = rec->org;
+	/* A drop floor above a value tells of a deletion that nobody has any more: the version is that of the value, not of it. */
+	bool was_forgotten = !visible && !rec->tombstone && version_at_most(rec->ver, op->drop_max);
+	m->result.version = was_forgotten ? VERSION_NONE : rec->org;
 	if (visible) {
 		KV_ASSERT(rec->has_value);
 		actions_hold(core->out, op->best.value);
