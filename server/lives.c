@@ -57,16 +57,18 @@ bool lives_enter(struct lives *l, node_id node, const struct msg_hello *hello, u
 	struct life *life = &l->nodes[node];
 	pthread_mutex_lock(&l->mutex);
 	uint64_t start = hello->incarnation;
-	bool newer = start > start_of(life) || (start == start_of(life) && life->nonce == 0);
-	if (newer) {
-		life->nonce = hello->boot_nonce;
+	bool later = start > start_of(life);
+	bool named = start == start_of(life) && life->nonce == 0 && hello->boot_nonce != 0;
+	if (later) {
 		atomic_store_explicit(&life->start, start, memory_order_relaxed);
 		life->open = 0; /* connections of earlier ones end with their next message */
 	}
+	if (later || named)
+		life->nonce = hello->boot_nonce;
 	life->open += start == start_of(life);
 	note_heard(life, now_us);
 	pthread_mutex_unlock(&l->mutex);
-	return newer;
+	return later || named;
 }
 
 void lives_leave(struct lives *l, node_id node, uint64_t start)

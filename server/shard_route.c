@@ -269,7 +269,7 @@ static void on_hello(void *owner, struct conn *c, const struct msg_hello *hello,
 	if (c->kind != HELLO_PEER)
 		return;
 	c->peer = hello->index;
-	if (hello->index < NODES_MAX) {
+	if (hello->index < NODES_MAX && hello->incarnation != 0) {
 		c->life = hello->incarnation;
 		if (lives_enter(&s->server->lives, c->peer, hello, clock_mono_us()))
 			lives_save(&s->server->lives, s->server->commit, &s->loop);

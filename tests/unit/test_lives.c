@@ -61,6 +61,17 @@ static void silence_is_taken_for_an_end(void **state)
 	expect(7, 70, later_us, KV_NOT_READY);
 }
 
+/** Nothing that a HELLO leaves out makes two connections one. */
+static void connections_of_a_process_without_a_number_are_counted(void **state)
+{
+	assert_true(enter(5, 0, NOW_US));
+	assert_false(enter(5, 0, NOW_US));
+	lives_leave(&lives, NODE, 5);
+	expect(6, 60, NOW_US, KV_NOT_READY);
+	lives_leave(&lives, NODE, 5);
+	assert_true(enter(6, 60, NOW_US));
+}
+
 static void two_processes_have_no_start_in_common(void **state)
 {
 	assert_true(enter(5, 50, NOW_US));
@@ -95,6 +106,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		lives_test(a_later_start_waits_until_the_earlier_one_is_gone),
 		lives_test(silence_is_taken_for_an_end),
+		lives_test(connections_of_a_process_without_a_number_are_counted),
 		lives_test(two_processes_have_no_start_in_common),
 		lives_test(what_was_let_in_is_known_after_a_restart),
 	};
