@@ -202,7 +202,9 @@ static enum change_effect add_node(struct map_draft *d, const struct change_orde
 	} else {
 		const struct map_node *other = node_at(map, o->self.peer_address, o->node);
 		if (other)
-			return refuse_node(&d->desc, err, KV_REFUSED, other->index, "already has that address");
+			return refuse_node(
+				&d->desc, err, KV_REFUSED, other->index,
+				"already has that address: if it is dead, put the new one in its place with 'kvctl node replace'");
 		if (feature_level_of(o->self.features) < map->feature_level) {
 			(void)!error_set(
 				err, KV_REFUSED,

@@ -109,17 +109,23 @@ static bool is_being_replaced(const struct map_desc *d, node_id node)
 	return false;
 }
 
-/* A dead node about which nothing is staged, or NULL. */
-static const struct map_node *find_dead(const struct sim *sim)
+/* A dead node about which nothing is staged, or NULL: the one whose address SPARE took over, if there is one, as that address is
+ * refused in anyone else's place. */
+static const struct map_node *find_dead(const struct sim *sim, const struct sim_node *spare)
 {
 	const struct map_desc *d = &sim->maps.newest->desc;
+	const struct map_node *first = NULL;
 	for (uint32_t i = 0; i < d->node_count; i++) {
 		const struct map_node *node = &d->nodes[i];
-		if (node->state != NODE_REMOVED && node->state != NODE_STAGED && !node->gone_staged &&
-		    maps_is_dead(&sim->maps, &node->uuid) && !is_being_replaced(d, node->index))
+		if (node->state == NODE_REMOVED || node->state == NODE_STAGED || node->gone_staged ||
+		    !maps_is_dead(&sim->maps, &node->uuid) || is_being_replaced(d, node->index))
+			continue;
+		if (spare && slice_equal(node->peer_address, slice_str(spare->address)))
 			return node;
+		if (!first)
+			first = node;
 	}
-	return NULL;
+	return first;
 }
 
 /* True if a node is staged whose disk is gone: its change cannot succeed. */
@@ -136,8 +142,8 @@ static bool staged_is_dead(const struct sim *sim)
 
 static bool removes_dead(struct sim *sim)
 {
-	const struct map_node *dead = find_dead(sim);
 	const struct sim_node *spare = pick(sim, is_up_spare);
+	const struct map_node *dead = find_dead(sim, spare);
 	bool enough = maps_live(&sim->maps) >= sim->options.replicas;
 	if (!dead)
 		return false;

@@ -288,7 +288,8 @@ static void a_dead_node_is_replaced_by_one_at_its_address(void **state)
 	b->w.nodes[4].address[0] = '\0';
 	world_start(&b->w, 5);
 	struct msg_change c = bed_add("n4:1");
-	bed_expect_refused(b, 0, c, KV_REFUSED, "already has that address");
+	bed_expect_refused(b, 0, c, KV_REFUSED,
+			   "already has that address: if it is dead, put the new one in its place");
 	c.node = 4;
 	assert_int_equal(bed_change(b, 0, c), KV_OK);
 	assert_int_equal(bed_node(b, 5)->state, NODE_STAGED);
