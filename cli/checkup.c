@@ -104,7 +104,7 @@ static void fill_status(const struct checkup *c, size_t i, const struct kv_node_
 {
 	const struct kv_node_status *answer = c->second.answers[i];
 	const struct kv_peer_status *myself = survey_myself(answer);
-	const struct health_node *health = &c->health_nodes[i];
+	const struct node_health *health = &c->health_nodes[i];
 	n->ready = answer->ready;
 	n->uptime_ms = answer->uptime_ms;
 	n->version = answer->version;
@@ -112,7 +112,7 @@ static void fill_status(const struct checkup *c, size_t i, const struct kv_node_
 	n->seen_down_by_one = name_who_misses(&c->second, c->second.nodes[i].index);
 	n->clock_known = survey_clock(&c->second, i, &n->clock_ms, &n->clock_error_ms);
 	n->disk_free_pct = myself ? myself->disk_free_pct : 0;
-	n->disk_slow = health->degraded;
+	n->disk_slow = health->disk_slow;
 	n->disk_p99_us = myself ? myself->disk_p99_us : 0;
 	n->write_stopped = survey_counter(answer, "store_write_stopped") != 0;
 	n->open_files_max = survey_counter(answer, "open_files_max");

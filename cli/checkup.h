@@ -21,8 +21,8 @@ struct checkup {
 	struct survey first, second;
 	struct kv_moves *moves; /* NULL: nobody told */
 	struct checkup_node *asked;
-	struct health health;
-	struct health_node *health_nodes;
+	struct cluster_health health;
+	struct node_health *health_nodes;
 	struct doctor_node *nodes;
 	struct doctor_move *doctor_moves;
 	struct buf staged;

@@ -45,19 +45,19 @@ int cmd_health(struct ctl *ctl)
 	CLEANUP(survey_release) struct survey s = {0};
 	CLEANUP(buf_release) struct buf words = BUF_INIT;
 	struct kv_error err;
-	struct health h;
+	struct cluster_health h;
 	enum kv_status status = survey_take(ctl, &s, &err);
 	if (status != KV_OK && status != KV_NOT_READY)
 		return ctl_fail(ctl, "no node can be asked", &err);
 	if (status == KV_NOT_READY) {
-		health_init(&h, NULL, 0, 0);
-		health_judge(&h);
-		health_words(&h, &words);
-		return show(ctl, health_state_name(h.state), buf_cstr(&words), health_exit_code(h.state));
+		cluster_health_init(&h, NULL, 0, 0);
+		cluster_health_judge(&h);
+		cluster_health_words(&h, &words);
+		return show(ctl, cluster_state_name(h.state), buf_cstr(&words), survey_exit_code(h.state));
 	}
-	CLEANUP(free_ptr) struct health_node *nodes = xcalloc(s.node_count, sizeof *nodes);
+	CLEANUP(free_ptr) struct node_health *nodes = xcalloc(s.node_count, sizeof *nodes);
 	if (survey_health(ctl, &s, nodes, &h, &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
-	health_words(&h, &words);
-	return show(ctl, health_state_name(h.state), buf_cstr(&words), health_exit_code(h.state));
+	cluster_health_words(&h, &words);
+	return show(ctl, cluster_state_name(h.state), buf_cstr(&words), survey_exit_code(h.state));
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status, hint ls. */
+#include "base/cluster_health.h"
 #include "base/types.h"
-#include "cli/health.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/survey.h"
 #include "cli/survey_health.h"
 #include "cli/text.h"
 
-static const char *state_word(const struct survey *s, const struct health_node *health, size_t i)
+static const char *state_word(const struct survey *s, const struct node_health *health, size_t i)
 {
+	if (s->nodes[i].state == KV_NODE_STAGED)
+		return "staged";
 	if (!s->answers[i])
 		return "down";
 	if (!s->answers[i]->ready)
@@ -17,11 +19,11 @@ static const char *state_word(const struct survey *s, const struct health_node *
 	if (health->clock_wrong)
 		return "up, wrong clock";
 	if (health->unreached_by > 0)
-		return health->degraded ? "up, bad link, slow disk" : "up, bad link";
-	return health->degraded ? "up, slow disk" : "up";
+		return health->disk_slow ? "up, bad link, slow disk" : "up, bad link";
+	return health->disk_slow ? "up, slow disk" : "up";
 }
 
-static json_t *node_row(const struct survey *s, const struct health_node *health, size_t i)
+static json_t *node_row(const struct survey *s, const struct node_health *health, size_t i)
 {
 	const struct kv_node *node = &s->nodes[i];
 	const struct kv_node_status *answer = s->answers[i];
@@ -31,7 +33,7 @@ static json_t *node_row(const struct survey *s, const struct health_node *health
 	json_set_text(row, "state", state_word(s, health, i));
 	json_set_number(row, "seen_down_by", health->seen_down_by);
 	json_set_number(row, "unreached_by", health->unreached_by);
-	json_set(row, "degraded", json_boolean(health->degraded));
+	json_set(row, "degraded", json_boolean(health->disk_slow));
 	json_set(row, "clock_wrong", json_boolean(health->clock_wrong));
 	json_set(row, "insecure", json_boolean(health->insecure));
 	json_set_text(row, "zone", node->zone);
@@ -53,12 +55,12 @@ static json_t *node_row(const struct survey *s, const struct health_node *health
 	return row;
 }
 
-static json_t *document(const struct survey *s, const struct health *h, const char *words)
+static json_t *document(const struct survey *s, const struct cluster_health *h, const char *words)
 {
 	json_t *row = json_object(), *cluster = json_object(), *nodes = json_array();
 	json_set_text(row, "verdict", words);
-	json_set_text(row, "state", health_state_name(h->state));
-	json_set_number(row, "nodes_up", h->nodes_up);
+	json_set_text(row, "state", cluster_state_name(h->state));
+	json_set_number(row, "nodes_up", h->members_up);
 	json_set_number(row, "nodes_total", h->members);
 	json_set_number(row, "nodes_losable", h->losable);
 	json_set_number(row, "partitions_without_quorum", h->without_quorum);
@@ -81,19 +83,19 @@ static json_t *document(const struct survey *s, const struct health *h, const ch
 	return row;
 }
 
-static void print_words(const struct health *h, const char *words)
+static void print_words(const struct cluster_health *h, const char *words)
 {
-	static const char *const colors[] = {[HEALTH_HEALTHY] = "32",
-					     [HEALTH_DEGRADED] = "33",
-					     [HEALTH_QUORUM_LOST] = "31",
-					     [HEALTH_NO_CLUSTER] = "33"};
+	static const char *const colors[] = {[CLUSTER_HEALTHY] = "32",
+					     [CLUSTER_DEGRADED] = "33",
+					     [CLUSTER_QUORUM_LOST] = "31",
+					     [CLUSTER_NONE] = "33"};
 	if (output_has_colors())
 		printf("\033[%sm%s\033[0m\n\n", colors[h->state], words);
 	else
 		printf("%s\n\n", words);
 }
 
-static void show(struct ctl *ctl, const struct survey *s, const struct health *h)
+static void show(struct ctl *ctl, const struct survey *s, const struct cluster_health *h)
 {
 	static const struct output_column columns[] = {{"NODE", "name", 0},
 						       {"STATE", "state", 0},
@@ -104,7 +106,7 @@ static void show(struct ctl *ctl, const struct survey *s, const struct health *h
 						       {"VERSION", "version", 0},
 						       {"UPTIME", "uptime", 0}};
 	CLEANUP(buf_release) struct buf words = BUF_INIT;
-	health_words(h, &words);
+	cluster_health_words(h, &words);
 	json_t *row = document(s, h, buf_cstr(&words));
 	if (ctl->args.output != OUTPUT_TABLE) {
 		output_one(ctl->args.output, NULL, 0, row);
@@ -123,17 +125,17 @@ static void show(struct ctl *ctl, const struct survey *s, const struct health *h
 /** Nodes answer, and there is no map. */
 static int show_no_cluster(struct ctl *ctl)
 {
-	struct health h;
+	struct cluster_health h;
 	struct survey s = {0};
-	health_init(&h, NULL, 0, 0);
-	health_judge(&h);
+	cluster_health_init(&h, NULL, 0, 0);
+	cluster_health_judge(&h);
 	CLEANUP(buf_release) struct buf words = BUF_INIT;
-	health_words(&h, &words);
+	cluster_health_words(&h, &words);
 	if (ctl->args.output == OUTPUT_TABLE)
 		printf("%s\n", buf_cstr(&words));
 	else
 		output_one(ctl->args.output, NULL, 0, document(&s, &h, buf_cstr(&words)));
-	return health_exit_code(h.state);
+	return survey_exit_code(h.state);
 }
 
 int cmd_status(struct ctl *ctl)
@@ -147,12 +149,12 @@ int cmd_status(struct ctl *ctl)
 		return show_no_cluster(ctl);
 	if (status != KV_OK)
 		return ctl_fail(ctl, "no node can be asked", &err);
-	CLEANUP(free_ptr) struct health_node *nodes = xcalloc(s.node_count, sizeof *nodes);
-	struct health h;
+	CLEANUP(free_ptr) struct node_health *nodes = xcalloc(s.node_count, sizeof *nodes);
+	struct cluster_health h;
 	if (survey_health(ctl, &s, nodes, &h, &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	show(ctl, &s, &h);
-	return health_exit_code(h.state);
+	return survey_exit_code(h.state);
 }
 
 static const char *peer_word(enum kv_peer_state state)

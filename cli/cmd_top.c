@@ -258,12 +258,12 @@ static json_t *document(struct ctl *ctl, const struct look *before, const struct
 {
 	json_t *row = json_object(), *nodes = json_array(), *all = json_object();
 	const struct survey *s = &after->survey;
-	CLEANUP(free_ptr) struct health_node *health_nodes = xcalloc(s->node_count, sizeof *health_nodes);
+	CLEANUP(free_ptr) struct node_health *health_nodes = xcalloc(s->node_count, sizeof *health_nodes);
 	CLEANUP(buf_release) struct buf words = BUF_INIT;
-	struct health h;
+	struct cluster_health h;
 	if (survey_health(ctl, s, health_nodes, &h, NULL) == KV_OK) {
-		health_words(&h, &words);
-		json_set_text(row, "state", health_state_name(h.state));
+		cluster_health_words(&h, &words);
+		json_set_text(row, "state", cluster_state_name(h.state));
 		json_set_text(row, "verdict", buf_cstr(&words));
 	}
 	for (size_t i = 0; i < s->node_count; i++) {

@@ -79,10 +79,27 @@ enum kv_status kv_nodes(struct kv_client *client, struct kv_node **ret_nodes, si
 
 void kv_nodes_free(struct kv_node *nodes) { free(nodes); }
 
+/** Which of TO's nodes are in ROW, a bit each. */
+static uint16_t members_in(const struct kv_location *to, const node_id *row, uint32_t count)
+{
+	uint16_t bits = 0;
+	for (uint16_t i = 0; i < to->node_count; i++) {
+		for (uint32_t j = 0; j < count; j++)
+			bits |= (uint16_t)((row[j] == to->nodes[i]) << i);
+	}
+	return bits;
+}
+
 static void location_fill(struct kv_location *to, const struct map_desc *map, uint16_t partition)
 {
 	*to = (struct kv_location){.epoch = map->epoch, .partition = partition};
 	to->node_count = (uint16_t)route_row(map, partition, to->nodes);
+	to->members = members_in(to, &map->rows[(size_t)partition * map->replicas], map->replicas);
+	to->members_next = to->members;
+	for (uint32_t i = 0; i < map->move_count; i++) {
+		if (map->moves[i].partition == partition)
+			to->members_next = members_in(to, map->moves[i].new_row, map->moves[i].new_count);
+	}
 }
 
 enum kv_status kv_locate(struct kv_client *client, struct kv_slice key, struct kv_location *ret_location,

@@ -110,12 +110,12 @@ void metric_partitions(const struct metric *m, const struct metrics_view *view, 
 
 void metric_without_quorum(const struct metric *m, const struct metrics_view *view, struct buf *out)
 {
-	put_one(m, view->now->verdict.without_quorum, out);
+	put_one(m, view->now->health.without_quorum, out);
 }
 
 void metric_losable(const struct metric *m, const struct metrics_view *view, struct buf *out)
 {
-	put_one(m, view->now->verdict.losable, out);
+	put_one(m, view->now->health.losable, out);
 }
 
 /* ---- By node ---- */

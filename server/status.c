@@ -4,7 +4,6 @@
 #include "server/release.h"
 
 #include "base/clock.h"
-#include "base/skew.h"
 #include "proto/codec.h"
 
 /* ---- What is counted ---- */
@@ -248,13 +247,6 @@ static void fill_work(struct server *server, struct buf *bytes, struct arena *ar
 	}
 }
 
-static void judge(struct status *s)
-{
-	struct verdict_node nodes[NODES_MAX];
-	status_verdict_nodes(s, nodes);
-	verdict_judge(s->map, nodes, &s->verdict);
-}
-
 void status_collect(struct server *server, struct arena *arena, struct status *ret)
 {
 	CLEANUP(buf_release) struct buf bytes = BUF_INIT;
@@ -267,47 +259,11 @@ void status_collect(struct server *server, struct arena *arena, struct status *r
 	pages_copy(&server->pages, arena, ret->pages);
 	if (ret->index != NODE_NONE)
 		ret->pages[ret->index] = slice_str(server->pages.own);
-	judge(ret);
+	status_judge(ret);
 	ret->slow_count = (uint32_t)slow_ops_recent(server, ret->slow, STATUS_SLOW_MAX);
 }
 
 /* ---- Questions ---- */
-
-/** Clocks as far as heartbeats tell: a hybrid clock may run ahead of the node's own by the drift it allows, hence twice that. */
-static void compare_clocks(const struct status *s, struct verdict_node nodes[NODES_MAX])
-{
-	int64_t clocks[NODES_MAX];
-	size_t count = 0;
-	for (uint32_t i = 0; i < s->core.peer_count; i++) {
-		if (nodes[s->core.peers[i].index].serves)
-			clocks[count++] = s->core.peer_ahead_ms[i];
-	}
-	if (count < 2)
-		return;
-	int64_t agreed_ms = skew_agreed(clocks, count, 2 * MAX_DRIFT_MS, /* preferred_ms: this node's */ 0);
-	for (uint32_t i = 0; i < s->core.peer_count; i++) {
-		bool far = llabs(s->core.peer_ahead_ms[i] - agreed_ms) > 2 * MAX_DRIFT_MS;
-		nodes[s->core.peers[i].index].clock_wrong = nodes[s->core.peers[i].index].serves && far;
-	}
-}
-
-void status_verdict_nodes(const struct status *s, struct verdict_node nodes[NODES_MAX])
-{
-	memset(nodes, 0, NODES_MAX * sizeof *nodes);
-	for (uint32_t i = 0; i < s->core.peer_count; i++) {
-		const struct status_peer *peer = &s->core.peers[i];
-		bool myself = peer->state == STATUS_PEER_MYSELF;
-		nodes[peer->index] = (struct verdict_node){
-			/* Who is silent for a moment only is not down. */
-			.serves = myself ? s->ready : peer->state < STATUS_PEER_DOWN,
-			.hints_pending = peer->hints_pending,
-			.partitions_dirty = peer->partitions_dirty,
-			.link_bad = peer->link_bad,
-			.degraded = peer->degraded,
-		};
-	}
-	compare_clocks(s, nodes);
-}
 
 bool status_is_fit(const struct status *s, const char **ret_why)
 {

@@ -10,9 +10,9 @@
 #define KV_SERVER_STATUS_H
 
 #include "base/arena.h"
+#include "base/cluster_health.h"
 #include "server/server.h"
 #include "server/shard.h"
-#include "server/verdict.h"
 
 enum { STATUS_PEER_UP = 1, STATUS_PEER_SUSPECT, STATUS_PEER_DOWN, STATUS_PEER_MYSELF }; /* of status_peer.state */
 
@@ -81,7 +81,8 @@ struct status {
 	struct msg_repair repair;                   /* of all cores together, but pairs */
 	struct repair_pair pairs[STATUS_PAIRS_MAX]; /* compared longest ago, the oldest first */
 	uint32_t pair_count;
-	struct verdict verdict;
+	struct node_health nodes[NODES_MAX]; /* by index: what health is judged from */
+	struct cluster_health health;
 
 	/* Where the nodes' pages are, by index: host:port as others reach them; empty: not known. By status_collect only. */
 	struct slice pages[NODES_MAX];
@@ -102,8 +103,8 @@ void status_collect_counts(struct server *server, struct status *ret);
  */
 void status_collect(struct server *server, struct arena *arena, struct status *ret);
 
-/** What the verdict's words are made of: one entry for each index. */
-void status_verdict_nodes(const struct status *s, struct verdict_node nodes[NODES_MAX]);
+/** Judges health from the rest of S, into which it points afterwards. Part of status_collect. */
+void status_judge(struct status *s);
 
 /** True if a load balancer may send clients here; else WHY (static storage) says what is missing. */
 bool status_is_fit(const struct status *s, const char **ret_why);

@@ -61,23 +61,21 @@ static void put_node(struct jsonw *w, const struct status *s)
 
 static void put_verdict(struct jsonw *w, const struct status *s)
 {
-	const struct verdict *v = &s->verdict;
-	struct verdict_node nodes[NODES_MAX];
+	const struct cluster_health *h = &s->health;
 	CLEANUP(buf_release) struct buf words = BUF_INIT;
-	status_verdict_nodes(s, nodes);
-	verdict_words(v, s->map, nodes, &words);
+	cluster_health_words(h, &words);
 	jsonw_object(w, "verdict");
-	jsonw_str(w, "state", verdict_state_name(v->state));
+	jsonw_str(w, "state", cluster_state_name(h->state));
 	jsonw_text(w, "words", buf_slice(&words));
-	jsonw_u64(w, "members", v->members);
-	jsonw_u64(w, "members_up", v->members_up);
-	jsonw_u64(w, "without_quorum", v->without_quorum);
-	jsonw_u64(w, "unreachable", v->unreachable);
-	jsonw_u64(w, "under_replicated", v->under_replicated);
-	jsonw_u64(w, "losable", v->losable);
-	jsonw_u64(w, "hints_pending", v->hints_pending);
-	jsonw_u64(w, "partitions_dirty", v->partitions_dirty);
-	jsonw_u64(w, "moving", v->moving);
+	jsonw_u64(w, "members", h->members);
+	jsonw_u64(w, "members_up", h->members_up);
+	jsonw_u64(w, "without_quorum", h->without_quorum);
+	jsonw_u64(w, "unreachable", h->unreachable);
+	jsonw_u64(w, "under_replicated", h->under_replicated);
+	jsonw_u64(w, "losable", h->losable);
+	jsonw_u64(w, "hints_pending", h->hints_pending);
+	jsonw_u64(w, "partitions_dirty", h->partitions_dirty);
+	jsonw_u64(w, "moving", h->moving);
 	jsonw_object_end(w);
 }
 

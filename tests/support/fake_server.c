@@ -61,6 +61,7 @@ struct fake_server {
 	uint64_t clock; /* counts up with each message */
 	uint64_t epoch; /* 0: no cluster */
 	uint32_t shift; /* rows begin so many nodes later */
+	bool moving;    /* partition 0, whose last member becomes the last node */
 	uint32_t map_count;
 };
 
@@ -115,6 +116,12 @@ static void append_map(struct fake_server *f, const struct msg *request, struct 
 		memcpy(&rows[p * map.replicas], row, map.replicas * sizeof row[0]);
 		config_epochs[p] = f->epoch;
 	}
+	struct map_move move = {.old_count = (uint16_t)map.replicas, .new_count = (uint16_t)map.replicas};
+	memcpy(move.old_row, rows, map.replicas * sizeof rows[0]);
+	fill_row(f, 0, move.new_row);
+	move.new_row[map.replicas - 1] = (node_id)(f->node_count - 1);
+	map.moves = &move;
+	map.move_count = f->moving;
 	struct msg reply = {.opcode = OP_MAP, .reply = true, .id = request->id, .epoch = f->epoch};
 	reply.hlc = FAKE_HLC + ++f->clock;
 	reply.map.status = f->epoch ? KV_OK : KV_NOT_READY;
@@ -580,6 +587,14 @@ void fake_change_map(struct fake_server *f)
 	lock(f);
 	f->epoch++;
 	f->shift++;
+	pthread_mutex_unlock(&f->lock);
+}
+
+void fake_move(struct fake_server *f)
+{
+	lock(f);
+	f->epoch++;
+	f->moving = true;
 	pthread_mutex_unlock(&f->lock);
 }
 

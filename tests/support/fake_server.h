@@ -93,6 +93,9 @@ void fake_release(struct fake_server *f);
 /** A new map: rows move on by one node. Data requests with an older epoch answer KV_STALE. */
 void fake_change_map(struct fake_server *f);
 
+/** A new map, in which partition 0 is on its way from its last member to the last node. */
+void fake_move(struct fake_server *f);
+
 /** Waits until COUNT data requests arrived in all. */
 bool fake_wait_requests(struct fake_server *f, uint32_t count);
 

@@ -166,8 +166,28 @@ static void the_map_tells_nodes_and_places(void **state)
 	assert_int_equal(at.partition, hash_partition(key_hash(slice_str("some key")), FAKE_PARTITIONS));
 	assert_int_equal(at.nodes[0], fake_owner(f, "some key"));
 	assert_int_equal(at.node_count, 3);
+	assert_int_equal(at.members, 7);
+	assert_int_equal(at.members_next, 7);
 	assert_int_equal(kv_locate_partition(client, 15, &at, NULL), KV_OK);
 	assert_int_equal(kv_locate_partition(client, 16, &at, NULL), KV_INVALID);
+	kv_close(client, 0);
+	fake_stop(f);
+}
+
+static void a_partition_that_moves_tells_both_its_rows(void **state)
+{
+	struct fake_server *f = fake_start(4);
+	fake_move(f);
+	struct kv_client *client = open_client(f);
+	struct kv_location at;
+	assert_int_equal(kv_locate_partition(client, 0, &at, NULL), KV_OK);
+	assert_int_equal(at.node_count, 4);
+	assert_int_equal(at.nodes[3], 3);
+	assert_int_equal(at.members, 7);
+	assert_int_equal(at.members_next, 11);
+	assert_int_equal(kv_locate_partition(client, 1, &at, NULL), KV_OK);
+	assert_int_equal(at.node_count, 3);
+	assert_int_equal(at.members_next, at.members);
 	kv_close(client, 0);
 	fake_stop(f);
 }
@@ -256,6 +276,7 @@ int main(void)
 		cmocka_unit_test(a_scan_of_one_node_fails_when_it_is_gone),
 		cmocka_unit_test(a_scan_goes_on_from_its_cursor),
 		cmocka_unit_test(the_map_tells_nodes_and_places),
+		cmocka_unit_test(a_partition_that_moves_tells_both_its_rows),
 		cmocka_unit_test(one_node_is_asked_by_address_or_name),
 		cmocka_unit_test(a_cluster_is_formed_through_one_node),
 		cmocka_unit_test(requests_go_through_the_endpoint_if_that_is_the_route),

@@ -690,6 +690,9 @@ struct kv_location {
 	uint16_t leaf; /* slice of the partition; 0 from kv_locate_partition */
 	uint16_t node_count;
 	uint16_t nodes[KV_ROW_MAX]; /* indexes in kv_nodes, preferred coordinator first */
+	/* Bit I: nodes[I] is a replica now, and will be one after the move under way; both the same without one. While they
+	 * differ a strong request needs a majority of each. */
+	uint16_t members, members_next;
 };
 
 enum kv_status kv_locate(struct kv_client *client, struct kv_slice key, struct kv_location *ret_location,
