@@ -81,6 +81,26 @@ static void who_is_overloaded_grants_nothing(void **state)
 	cluster_free(c);
 }
 
+/* ---- age ---- */
+
+/** A target that was away for longer than hints are kept is told by comparing whole partitions, and lacks nothing. */
+static void hints_that_are_too_old_become_marks(void **state)
+{
+	struct cluster *c = cluster_with_hints(3, 0);
+	uint64_t owed = stats_of(c, 0).hints_pending;
+	assert_true(owed > 0);
+	c->mono_us += HINT_AGE_MS * USEC_PER_MSEC;
+	start_node(c, 2, &c->map);
+	pass(c, 60 * USEC_PER_SEC);
+	assert_int_equal(stats_of(c, 0).hints_expired, owed);
+	assert_int_equal(stats_of(c, 0).hints_pending + stats_of(c, 0).partitions_dirty, 0);
+	assert_int_equal(hint_rows(c, 0), 0);
+	static const char *const keys[] = {"a", "b", "c", "d", "e", "f"};
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		assert_slice_equal(on_disk(c, 2, keys[i]).value, slice_str("v"));
+	cluster_free(c);
+}
+
 /* ---- nodes that go ---- */
 
 static void what_is_owed_to_a_removed_node_goes_with_its_rows(void **state)
@@ -231,6 +251,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(senders_share_the_budget_however_often_they_ask),
 		cmocka_unit_test(who_is_overloaded_grants_nothing),
+		cmocka_unit_test(hints_that_are_too_old_become_marks),
 		cmocka_unit_test(what_is_owed_to_a_removed_node_goes_with_its_rows),
 		cmocka_unit_test(hints_found_at_start_for_a_removed_node_go_too),
 		cmocka_unit_test(a_new_member_is_owed_what_another_member_is),
