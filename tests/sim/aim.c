@@ -78,6 +78,28 @@ static bool is_mute(struct sim *sim, uint16_t from, const struct msg *m)
 	return true;
 }
 
+/* --- disks that are lost with what only they have --- */
+
+void aim_at_loss(struct sim *sim, const struct sim_node *n)
+{
+	const struct sim_aim *a = aim_of(sim);
+	if (!a->on || a->alone_max_us == 0)
+		return;
+	sim->aim.alone = n->index;
+	sim->aim.alone_until_us = sim->now_us + a->alone_max_us;
+	sim->cover.lone_acks++;
+	trace_add(&sim->trace, sim->now_us, TRACE_alone, n->index, sim->aim.alone_until_us, 0, 0);
+}
+
+/* One half of the other machines, another for each operation, never gets what the rest gets late. */
+static bool is_shut_out(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, usec_t *ret_extra_us)
+{
+	if (!is_write(m) || to == sim->aim.alone || sim->aim.alone_until_us <= sim->now_us)
+		return false;
+	*ret_extra_us = rng_between(&sim->net_rng, 1, aim_of(sim)->alone_max_us);
+	return (fate_of(sim, from, m, 4) + to) % 2 == 0;
+}
+
 bool aim_at_frame(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, usec_t *ret_extra_us)
 {
 	const struct sim_aim *a = aim_of(sim);
@@ -93,6 +115,8 @@ bool aim_at_frame(struct sim *sim, uint16_t from, uint16_t to, const struct msg 
 		return true;
 	bool held = (is_ballot_write(m) && fate_of(sim, from, m, 3) < a->hold_pct) ||
 		    (m->opcode == OP_MOVE_OPEN && m->reply && rng_below(&sim->net_rng, 100) < a->hold_open_pct);
+	if (is_shut_out(sim, from, to, m, ret_extra_us))
+		return true;
 	if (held) {
 		sim->cover.held_frames++;
 		*ret_extra_us = rng_between(&sim->net_rng, 1, a->hold_max_us);

@@ -18,6 +18,8 @@ struct msg;
 struct aim {
 	usec_t deaf_until_us[SIM_NODES_MAX];  /* until then nobody's writes reach the machine */
 	usec_t quiet_until_us[SIM_NODES_MAX]; /* and nothing that it says reaches another */
+	uint16_t alone;                       /* the one machine whom writes reach in time */
+	usec_t alone_until_us;                /* until then */
 };
 
 /** Begins with the other faults, and ends with them: nothing happens once SIM is healed. */
@@ -25,6 +27,12 @@ void aim_start(struct sim *sim);
 
 /** True if M, from the process of machine FROM to that of TO, is lost. Otherwise it takes *RET_EXTRA_US longer. */
 bool aim_at_frame(struct sim *sim, uint16_t from, uint16_t to, const struct msg *m, usec_t *ret_extra_us);
+
+/**
+ * The disk of machine N goes with the next thing it has acknowledged: for a while nobody else acknowledges anything, as writes
+ * reach others late or never.
+ */
+void aim_at_loss(struct sim *sim, const struct sim_node *n);
 
 /** How much later than otherwise N makes MAP durable: members of a row that is to change may all be late. */
 usec_t aim_at_map(const struct sim *sim, const struct sim_node *n, const struct map_desc *map);

@@ -35,6 +35,7 @@
 	X(deaf_nodes)   /* spells in which one missed writes */                                                    \
 	X(mute_ballots) /* accepts of them that reached nobody */                                                  \
 	X(held_frames)                                                                                             \
+	X(lone_acks) /* disks that are to be lost with what only they acknowledged */                              \
 	X(late_rows) /* maps that a member of a row to be changed took late */                                     \
 	X(changes_asked)                                                                                           \
 	X(changes_done)                                                                                            \

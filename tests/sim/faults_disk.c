@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/store_mem.h"
+#include "tests/sim/aim.h"
 #include "tests/sim/faults_inside.h"
 
 static void slow_ends(struct sim *sim, struct sim_event *event) { sim->nodes[event->node].disk_slowness = 1; }
@@ -78,8 +79,10 @@ static void lost_begins(struct sim *sim, struct sim_event *event)
 	if (sim->healed || !faults_may_lose(sim))
 		return;
 	struct sim_node *n = fault_pick_node(sim);
-	if (sim->options.membership && rng_chance(&sim->fault_rng, 500000))
-		n->lose_after_sync = true;
+	bool after_sync = sim->options.membership && rng_chance(&sim->fault_rng, 500000);
+	n->lose_after_sync |= after_sync;
+	if (after_sync)
+		aim_at_loss(sim, n);
 	else
 		sim_node_lose_disk(n);
 	fault_repeat(sim, lost_begins, sim->options.lost_every_us);

@@ -31,7 +31,7 @@ MEMBERSHIP = {
 }
 
 # Nothing in the simulator is known to notice them (docs/testing.md): holes in the workload, hunted like the others but expected to survive.
-OPEN = {'nosession', 'nofloor', 'dropearly', 'gcweak', 'gcabsent', 'losedisk2', 'phasemix', 'pushepoch'}
+OPEN = {'nosession', 'nofloor', 'dropearly', 'gcweak', 'gcabsent', 'phasemix', 'pushepoch'}
 
 # Rules of the map's register, which tests/unit/test_map_register.c knows, and of trees, which test_tree.c and test_exchange.c know.
 ELSEWHERE = {'mapearly', 'mapforget', 'mapvoters', 'mapfresh', 'mapnojoint', 'treemarked', 'treeahead', 'exchangeold'}

@@ -73,6 +73,7 @@ struct sim_aim {
 	uint32_t
 		late_row_pct; /* of maps that change a key's row: most of its members take it late by as much as LATE_MAX_US */
 	usec_t late_max_us;
+	usec_t alone_max_us; /* so long writes reach others late or never before a disk is lost; 0: in time */
 };
 
 /* Operations FIRST to LAST, counted from 0 in the order they are drawn, are not made. */

@@ -218,6 +218,16 @@ static void draw_losing(struct rng *r, struct sim_options *o)
 	o->mix.chain_pct = (uint32_t)rng_between(r, 0, 80);
 }
 
+/** What a lost disk has acknowledged nobody else has, nor had its coordinator, which is no replica. */
+static void draw_lonely_losses(struct rng *r, struct sim_options *o)
+{
+	o->node_count = o->nodes ? o->nodes : 5;
+	o->replica_timeout_us = rng_between(r, 200, 1000) * USEC_PER_MSEC;
+	o->think_us = rng_between(r, 5, 60) * USEC_PER_MSEC;
+	o->aim.on = true;
+	o->aim.alone_max_us = rng_between(r, 20, 300) * USEC_PER_MSEC;
+}
+
 /**
  * A storm in which what the handover of a row guards against is brought about: members that lack what others have, that learn last
  * that they have successors, answers to moves that were given up. Few writes, and reads right after.
@@ -289,6 +299,8 @@ void sim_options_add_changes(struct sim_options *o)
 		break;
 	case 3:
 		draw_losing(&r, o);
+		if (o->seed / 5 % 2)
+			draw_lonely_losses(&r, o);
 		break;
 	default:
 		break;
@@ -336,7 +348,7 @@ void sim_options_print_changes(const struct sim_options *o, struct buf *out)
 	if (a->on)
 		buf_printf(out,
 			   " deaf_us=%" PRIu64 "/%" PRIu64 " mute=%u%% hold=%u%%,%u%%/%" PRIu64
-			   " late_row=%u%%/%" PRIu64,
+			   " late_row=%u%%/%" PRIu64 " alone_us=%" PRIu64,
 			   a->deaf_every_us, a->deaf_max_us, a->mute_pct, a->hold_pct, a->hold_open_pct,
-			   a->hold_max_us, a->late_row_pct, a->late_max_us);
+			   a->hold_max_us, a->late_row_pct, a->late_max_us, a->alone_max_us);
 }

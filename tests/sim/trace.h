@@ -17,6 +17,7 @@
 	X(boot, "node", "incarnation", "hlc_limit", "")                                                            \
 	X(crash, "node", "lost_batches", "", "")                                                                   \
 	X(deaf, "node", "until_us", "", "")                                                                        \
+	X(alone, "node", "until_us", "", "")                                                                       \
 	X(pause, "node", "until_us", "", "")                                                                       \
 	X(stop, "node", "status", "", "")                                                                          \
 	X(lose, "node", "why", "", "")                                                                             \
