@@ -81,6 +81,11 @@ static void append_words(struct buf *out, const struct kv_plan *plan)
 		buf_append_str(out, ", about ");
 		text_append_us(out, plan->duration_ms * USEC_PER_MSEC);
 	}
+	if (plan->duration_busy_ms > plan->duration_ms) {
+		buf_append_str(out, ", up to ");
+		text_append_us(out, plan->duration_busy_ms * USEC_PER_MSEC);
+		buf_append_str(out, " if clients keep the nodes busy");
+	}
 	buf_printf(out, "; meanwhile %u node%s may fail without an acknowledged strong write lost", plan->survives,
 		   plan->survives == 1 ? "" : "s");
 	if (plan->message[0])
@@ -95,6 +100,7 @@ static json_t *plan_document(const struct kv_plan *plan, const struct kv_node *n
 	json_set_number(row, "moves", plan->moves);
 	json_set_number(row, "bytes", plan->bytes);
 	json_set_number(row, "duration_ms", plan->duration_ms);
+	json_set_number(row, "duration_busy_ms", plan->duration_busy_ms);
 	json_set_number(row, "nodes_losable", plan->survives);
 	json_set_text(row, "message", plan->message);
 	for (size_t i = 0; i < plan->node_count; i++)

@@ -188,7 +188,8 @@ static const struct command table[] = {
 	 CONNECT | FLAG_BIT(FLAG_NAME) | FLAG_BIT(FLAG_PARTITIONS) | FLAG_BIT(FLAG_REPLICAS), 0, OUTPUT_TABLE,
 	 30000, 1, 256, cmd_cluster_init},
 	{CLUSTER, "cluster plan", "", "tell what the staged change will do, or the one under way",
-	 "What moves, how many bytes, how long that takes about, and how many nodes may fail meanwhile. Changes nothing.\n",
+	 "What moves, how many bytes, how long that takes about, alone and at worst while clients are served, and how many\n"
+	 "nodes may fail meanwhile. Changes nothing.\n",
 	 ASK, DOCUMENTS, OUTPUT_TABLE, 10000, 0, 0, cmd_cluster_plan},
 	{CLUSTER, "cluster commit", "", "let the staged change begin",
 	 "What begins is what kvctl cluster plan told: if the map changed since, nothing does. With --wait it tells how far\n"

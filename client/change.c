@@ -129,6 +129,7 @@ static struct kv_plan *plan_build(const struct msg_plan *m)
 		.moves = m->moves,
 		.bytes = m->bytes,
 		.duration_ms = m->duration_ms,
+		.duration_busy_ms = m->duration_busy_ms,
 		.survives = m->survives,
 		.message = text,
 		.node_count = m->node_count,

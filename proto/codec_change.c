@@ -63,6 +63,7 @@ enum kv_status codec_encode_plan(struct codec_out *out, const struct msg *m)
 	CODEC_SET(&pb, moves, p->moves);
 	CODEC_SET(&pb, bytes, p->bytes);
 	CODEC_SET(&pb, duration_ms, p->duration_ms);
+	CODEC_SET(&pb, duration_busy_ms, p->duration_busy_ms);
 	CODEC_SET(&pb, survives, p->survives);
 	KV_ASSERT(p->node_count <= NODES_MAX);
 	for (uint32_t i = 0; i < p->node_count; i++) {
@@ -115,6 +116,7 @@ enum kv_status codec_decode_plan(struct codec_in *in, const ProtobufCMessage *me
 	p->moves = pb->moves;
 	p->bytes = pb->bytes;
 	p->duration_ms = pb->duration_ms;
+	p->duration_busy_ms = pb->duration_busy_ms;
 	p->survives = pb->survives;
 	return get_plan_nodes(in, pb, p);
 }

@@ -251,8 +251,9 @@ struct msg_plan {
 	bool staged;          /* false: of the change under way */
 	uint32_t moves;       /* partitions that change members */
 	uint64_t bytes;
-	uint64_t duration_ms; /* estimate; 0 = not known */
-	uint32_t survives;    /* nodes that may fail at any time of it without an acknowledged strong write lost */
+	uint64_t duration_ms;      /* estimate, with nothing else to do; 0 = not known */
+	uint64_t duration_busy_ms; /* while clients keep nodes so busy that copying is slowed down to the least */
+	uint32_t survives; /* nodes that may fail at any time of it without an acknowledged strong write lost */
 	uint32_t node_count;
 	const struct plan_node *nodes;
 };

@@ -90,14 +90,13 @@ static void count_moves(struct draft_plan *d)
 	}
 }
 
-/** The busiest node decides: so many partitions at a time, so many bytes a second. */
-static uint64_t estimate_ms(const struct draft_plan *d, uint32_t shards)
+/** The busiest node decides: so many partitions at a time, RATE bytes a second. */
+static uint64_t estimate_ms(const struct draft_plan *d, uint64_t rate)
 {
 	uint64_t longest = 0;
 	for (uint32_t i = 0; i < d->draft.desc.node_count; i++) {
 		uint32_t most = MAX(d->nodes[i].moves_in, d->nodes[i].moves_out);
 		uint64_t turns = (most + MOVES_IN_MAX - 1) / MOVES_IN_MAX;
-		uint64_t rate = (uint64_t)MOVE_RATE_MAX * shards;
 		longest = MAX(longest, turns * MOVE_OVERHEAD_MS + d->nodes[i].bytes_in * 1000 / rate);
 	}
 	return longest;
@@ -222,7 +221,8 @@ static void draw_up(struct node_core *core, struct draft_plan *d)
 	}
 	d->partition_bytes = average_bytes(core);
 	count_moves(d);
-	d->plan->duration_ms = estimate_ms(d, core->config.shard_count);
+	d->plan->duration_ms = estimate_ms(d, (uint64_t)MOVE_RATE_MAX * core->config.shard_count);
+	d->plan->duration_busy_ms = estimate_ms(d, (uint64_t)MOVE_RATE_MIN * core->config.shard_count);
 	d->plan->survives = count_spare(map);
 	if (d->plan->survives == 0 && map->replicas > 1)
 		mind(d,

@@ -83,14 +83,19 @@ def nothing_staged_is_said_and_no_error(ctl):
 
 def a_plan_is_told_before_anything_moves_and_can_be_discarded(ctl):
     node = Node(ctl, 'spare')
+    ctl.must('put', 'large', 'x' * 100000, '--acks', 'all')
     try:
         plan = ctl.json('node', 'add', node.peer())
         equal(plan['staged'], True)
+        equal(plan['bytes'] > 50000, True)
+        equal(plan['duration_busy_ms'] > plan['duration_ms'] > 0, True)
         equal([n['moves_in'] for n in plan['nodes'] if n['name'] == 'spare'], [12])
         equal(plan['moves'], 12)
         equal(states(ctl)['spare'], 'staged')
         before = partitions(ctl)
-        contains(ctl.must('cluster', 'commit', '--plan').decode(), 'staged: 12 partitions')
+        words = ctl.must('cluster', 'commit', '--plan').decode()
+        contains(words, 'staged: 12 partitions')
+        contains(words, ' if clients keep the nodes busy; ')
         equal(partitions(ctl), before)
         ctl.must('cluster', 'discard')
         wait_for('the discarded node is removed', lambda: states(ctl)['spare'] == 'removed')

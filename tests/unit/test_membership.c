@@ -502,6 +502,7 @@ static void a_plan_tells_what_a_commit_will_do(void **state)
 	assert_int_equal(bed_last(b)->plan.moves, WORLD_PARTITIONS * WORLD_REPLICAS / 4);
 	assert_int_equal(bed_last(b)->plan.node_count, 4);
 	assert_true(bed_last(b)->plan.duration_ms > 0);
+	assert_true(bed_last(b)->plan.duration_busy_ms >= bed_last(b)->plan.duration_ms);
 	assert_non_null(strstr(bed_last(b)->message, "paused"));
 	bed_free(b);
 }

@@ -82,9 +82,11 @@ struct kv_plan {
 	bool staged;          /* of what is staged; false: of the change under way */
 	uint32_t moves;       /* partitions that change replicas */
 	uint64_t bytes;       /* to copy */
-	uint64_t duration_ms; /* an estimate; 0: not known */
-	uint32_t survives;    /* nodes that may fail at any time of it without an acknowledged strong write lost */
-	const char *message;  /* what to mind; may be empty */
+	uint64_t duration_ms; /* an estimate, with nothing else to do; 0: not known */
+	uint64_t
+		duration_busy_ms; /* while clients keep nodes so busy that copying is slowed down to the least; 0: not known */
+	uint32_t survives;   /* nodes that may fail at any time of it without an acknowledged strong write lost */
+	const char *message; /* what to mind; may be empty */
 	size_t node_count;
 	const struct kv_plan_node *nodes;
 };
