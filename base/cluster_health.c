@@ -58,7 +58,7 @@ void cluster_health_judge(struct cluster_health *h)
 		h->hints_pending += node->hints_pending;
 		h->partitions_dirty += node->partitions_dirty;
 		quiet = quiet && votes(node) && node->seen_down_by == 0 && node->hints_pending == 0 &&
-			node->partitions_dirty == 0;
+			node->partitions_dirty == 0 && !node->disk_low;
 	}
 	if (h->partitions == 0) {
 		h->state = CLUSTER_NONE;
@@ -99,6 +99,7 @@ static bool is_cut_off(const struct node_health *node)
 	return serves(node) && (node->seen_down_by > 0 || node->unreached_by > 0);
 }
 static bool has_slow_disk(const struct node_health *node) { return serves(node) && node->disk_slow; }
+static bool has_full_disk(const struct node_health *node) { return serves(node) && node->disk_low; }
 static bool has_wrong_clock(const struct node_health *node) { return serves(node) && node->clock_wrong; }
 static bool is_insecure(const struct node_health *node) { return node->insecure; }
 static bool is_behind(const struct node_health *node)
@@ -113,6 +114,8 @@ static void append_nodes(const struct cluster_health *h, struct buf *out)
 	append_names(h, is_cut_off, "is not reached by every other node", "are not reached by every other node",
 		     out);
 	append_names(h, has_slow_disk, "has a slow disk", "have slow disks", out);
+	append_names(h, has_full_disk, "has a disk that is nearly full and refuses values that grow",
+		     "have disks that are nearly full and refuse values that grow", out);
 	append_names(h, has_wrong_clock, "has a wrong clock and takes no part in strong requests",
 		     "have wrong clocks and take no part in strong requests", out);
 }

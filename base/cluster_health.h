@@ -27,6 +27,7 @@ struct node_health {
 	uint32_t
 		unreached_by; /* nodes that it does not answer although it is alive; no reason to call a cluster degraded */
 	bool disk_slow;   /* neither is this */
+	bool disk_low;    /* nearly full: it stores no value that takes more room; that is degraded */
 	bool clock_wrong; /* too far from the others': it takes no part in strong requests */
 	bool insecure;    /* whoever reaches it may ask for anything */
 };

@@ -113,6 +113,7 @@ static void fill_status(const struct checkup *c, size_t i, const struct kv_node_
 	n->clock_known = survey_clock(&c->second, i, &n->clock_ms, &n->clock_error_ms);
 	n->disk_free_pct = myself ? myself->disk_free_pct : 0;
 	n->disk_slow = health->disk_slow;
+	n->disk_low = health->disk_low;
 	n->disk_p99_us = myself ? myself->disk_p99_us : 0;
 	n->write_stopped = survey_counter(answer, "store_write_stopped") != 0;
 	n->open_files_max = survey_counter(answer, "open_files_max");

@@ -18,6 +18,8 @@ static const char *state_word(const struct survey *s, const struct node_health *
 		return "not ready";
 	if (health->clock_wrong)
 		return "up, wrong clock";
+	if (health->disk_low)
+		return "up, disk nearly full";
 	if (health->unreached_by > 0)
 		return health->disk_slow ? "up, bad link, slow disk" : "up, bad link";
 	return health->disk_slow ? "up, slow disk" : "up";
@@ -34,6 +36,7 @@ static json_t *node_row(const struct survey *s, const struct node_health *health
 	json_set_number(row, "seen_down_by", health->seen_down_by);
 	json_set_number(row, "unreached_by", health->unreached_by);
 	json_set(row, "degraded", json_boolean(health->disk_slow));
+	json_set(row, "disk_low", json_boolean(health->disk_low));
 	json_set(row, "clock_wrong", json_boolean(health->clock_wrong));
 	json_set(row, "insecure", json_boolean(health->insecure));
 	json_set_text(row, "zone", node->zone);

@@ -174,11 +174,12 @@ static void check_room(const struct doctor_survey *s, const struct rule *rule, s
 {
 	EACH_ANSWERING(n, s)
 	{
-		if (n->disk_free_pct == 0 || n->disk_free_pct >= DISK_WARNING_PCT)
+		if (!n->disk_low && (n->disk_free_pct == 0 || n->disk_free_pct >= DISK_WARNING_PCT))
 			continue;
 		struct doctor_finding *f = find(d, rule, n->name);
-		buf_printf(&f->what, "%u%% of %s's disk are free", n->disk_free_pct, n->name);
-		if (n->disk_free_pct < DISK_CRITICAL_PCT)
+		buf_printf(&f->what, "%u%% of %s's disk are free%s", n->disk_free_pct, n->name,
+			   n->disk_low ? ", and it refuses values that take more" : "");
+		if (n->disk_low || n->disk_free_pct < DISK_CRITICAL_PCT)
 			f->severity = DOCTOR_CRITICAL;
 		buf_printf(&f->next, "make room on %s's disk, or add a node (kvctl node add ADDRESS)", n->name);
 	}
@@ -494,7 +495,8 @@ static const struct rule rules[] = {
 	 "a node 500 ms off refuses strong requests, and eventual writes are ordered by clocks", check_clocks},
 	{"record.damaged", DOCTOR_CRITICAL,
 	 "what it promised may be lost with it, so it stops when it meets the record", check_damage},
-	{"disk.full", DOCTOR_WARNING, "a node whose disk is full stops", check_room},
+	{"disk.full", DOCTOR_WARNING, "values are refused before a disk is full, and a node stops when it is",
+	 check_room},
 	{"disk.slow", DOCTOR_WARNING, "every acknowledged write waits for disks", check_disk_speed},
 	{"settings.insecure", DOCTOR_WARNING, "whoever reaches its ports can read and change everything",
 	 check_insecure},

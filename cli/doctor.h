@@ -35,6 +35,7 @@ struct doctor_node {
 
 	uint32_t disk_free_pct; /* 0: not known */
 	bool disk_slow;
+	bool disk_low; /* it refuses values that grow */
 	uint32_t disk_p99_us;
 	bool write_stopped; /* the engine refuses writes until it has caught up */
 

@@ -19,6 +19,7 @@ static void add_views(const struct survey *s, struct node_health *nodes)
 			nodes[position].seen_down_by += answer->peers[j].state == KV_PEER_DOWN;
 			nodes[position].unreached_by += answer->peers[j].link_bad;
 			nodes[position].disk_slow |= answer->peers[j].degraded;
+			nodes[position].disk_low |= answer->peers[j].disk_low;
 		}
 	}
 }

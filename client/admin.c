@@ -90,6 +90,7 @@ static struct kv_node_status *status_build(const struct msg_status *m)
 			.health = m->peers[i].health,
 			.disk_p99_us = m->peers[i].disk_p99_us,
 			.disk_free_pct = m->peers[i].disk_free_pct,
+			.disk_low = m->peers[i].disk_low,
 		};
 	}
 	for (uint32_t i = 0; i < m->counter_count; i++) {

@@ -65,6 +65,7 @@ static enum kv_status emit_status(struct codec_out *out, const struct msg_status
 		CODEC_SET(&peers[i], health, s->peers[i].health);
 		CODEC_SET(&peers[i], disk_p99_us, s->peers[i].disk_p99_us);
 		CODEC_SET(&peers[i], disk_free_pct, s->peers[i].disk_free_pct);
+		CODEC_SET(&peers[i], disk_low, s->peers[i].disk_low);
 		peer_pointers[i] = &peers[i];
 	}
 	for (uint32_t i = 0; i < s->counter_count; i++) {
@@ -119,6 +120,7 @@ static enum kv_status get_peers(struct codec_in *in, const Kv__Status *pb, struc
 			.health = from->health,
 			.disk_p99_us = from->disk_p99_us,
 			.disk_free_pct = from->disk_free_pct,
+			.disk_low = from->disk_low,
 		};
 		if (!CODEC_GET_NODE(from, index, &peers[i].index))
 			return KV_INVALID;

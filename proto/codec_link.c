@@ -72,6 +72,7 @@ enum kv_status codec_encode_heartbeat(struct codec_out *out, const struct msg *m
 	CODEC_SET(&pb, queue_us, h->queue_us);
 	CODEC_SET(&pb, disk_p99_us, h->disk_p99_us);
 	CODEC_SET(&pb, disk_free_pct, h->disk_free_pct);
+	CODEC_SET(&pb, disk_low, h->disk_low);
 	CODEC_SET(&pb, stored_hlc, h->stored_hlc);
 	CODEC_SET(&pb, shards, h->shards);
 	CODEC_SET(&pb, drained, h->drained);
@@ -92,6 +93,7 @@ enum kv_status codec_decode_heartbeat(struct codec_in *in, const ProtobufCMessag
 		.queue_us = pb->queue_us,
 		.disk_p99_us = pb->disk_p99_us,
 		.disk_free_pct = pb->disk_free_pct,
+		.disk_low = pb->disk_low,
 		.stored_hlc = pb->stored_hlc,
 		.shards = pb->shards,
 		.drained = pb->drained,

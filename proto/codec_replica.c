@@ -282,6 +282,7 @@ enum kv_status codec_read_replica(struct codec_in *codec, struct slice meta)
 	F(BOOL, 20, r->above)                                                                                      \
 	F(BOOL, 21, r->no_promise)                                                                                 \
 	F(BOOL, 22, r->out)                                                                                        \
+	F(BOOL, 23, r->no_room)                                                                                    \
 	F(VERSION, 30, r->memory_floor)                                                                            \
 	F(CARRIERS, 32, *r)                                                                                        \
 	F(U32, 40, r->served.queue_us)                                                                             \

@@ -96,6 +96,9 @@
 #define DISK_SLOW_FOR_US (10 * USEC_PER_SEC)
 #define DISK_STUCK_US    (20 * USEC_PER_SEC) /* a commit that takes so long ends the process */
 
+/* Full disks. */
+#define DISK_RESERVE_MAX (1u << 30) /* bytes that stay free unless limits.disk_reserve says otherwise */
+
 /* Traces. */
 #define TRACE_SLOW_US      (100 * USEC_PER_MSEC) /* an operation that takes so long is told of */
 #define TIMELINE_MARKS_MAX 64u                   /* events remembered of one operation */

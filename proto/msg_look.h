@@ -149,6 +149,7 @@ struct status_peer {
 	uint32_t health;      /* as in heartbeats, and what follows */
 	uint32_t disk_p99_us; /* 0 = not known */
 	uint32_t disk_free_pct;
+	bool disk_low; /* nearly full: no record that grows is stored there */
 };
 
 struct status_counter {

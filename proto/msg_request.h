@@ -248,6 +248,7 @@ struct msg_replica_reply {
 	struct version promise; /* REJECT, ACK; OLD: the seal, if that refused a version newer than the one here */
 	struct version stored;  /* REJECT, ACK, STORED, OLD: version now here */
 	bool above, no_promise, out; /* REJECT, as in docs/consistency.md */
+	bool no_room;                /* BUSY: the disk is nearly full, and the record would take more of it */
 	struct version memory_floor; /* PROMISE */
 	uint32_t carrier_count;
 	const struct carrier *carriers;
@@ -265,6 +266,7 @@ struct msg_heartbeat {
 	uint32_t queue_us;
 	uint32_t disk_p99_us;
 	uint32_t disk_free_pct;
+	bool disk_low; /* no record that grows is stored */
 	hlc_t stored_hlc; /* what the sender acknowledged before this reading of its clock is at the receiver; 0 = unknown */
 	uint32_t shards; /* cores of the sender */
 	bool drained; /* a node that leaves: this core of it has no partition, and no hint or mark for others, any more */

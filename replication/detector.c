@@ -56,6 +56,7 @@ static void fill(struct node_core *core, struct msg_heartbeat *h)
 	h->queue_us = (uint32_t)MIN(core->health.queue_us, (usec_t)UINT32_MAX);
 	h->disk_p99_us = core->disk.state.p99_us;
 	h->disk_free_pct = core->disk.state.free_pct;
+	h->disk_low = core->disk.state.low;
 	h->drained = hints_are_drained(core);
 }
 
@@ -167,6 +168,7 @@ static void take_word(struct node_core *core, node_id from, const struct msg_hea
 	p->queue_us = h->queue_us;
 	p->shards = h->shards;
 	p->disk.free_pct = MIN(h->disk_free_pct, 100u);
+	p->disk.low = h->disk_low;
 	disk_state_note(&p->disk, h->disk_p99_us, core->now.mono_us);
 	take_drained(core, from, h);
 }
@@ -279,6 +281,13 @@ bool detector_link_is_bad(const struct node_core *core, node_id node)
 	return silent && (asks || heard);
 }
 
+bool detector_disk_is_low(const struct node_core *core, node_id node)
+{
+	if (node == core->self)
+		return core->disk.state.low;
+	return node < NODES_MAX && core->detector.peers[node].disk.low;
+}
+
 bool detector_is_degraded(const struct node_core *core, node_id node)
 {
 	if (node == core->self)
@@ -300,6 +309,7 @@ void detector_tell(const struct node_core *core, node_id node, struct status_pee
 		.health = node == core->self ? core->health.value : p->health,
 		.disk_p99_us = disk->p99_us,
 		.disk_free_pct = disk->free_pct,
+		.disk_low = disk->low,
 	};
 }
 

@@ -99,6 +99,9 @@ bool detector_link_is_bad(const struct node_core *core, node_id node);
 /** True if NODE's disk (of this node too) has been slow for a while. */
 bool detector_is_degraded(const struct node_core *core, node_id node);
 
+/** True if NODE's disk (of this node too) is so full that it stores no record that grows. */
+bool detector_disk_is_low(const struct node_core *core, node_id node);
+
 /** Fills what is known of NODE, this one too: state, link, and what it says of itself. */
 void detector_tell(const struct node_core *core, node_id node, struct status_peer *ret);
 

@@ -18,6 +18,7 @@ struct node_core;
 struct disk_state {
 	uint32_t p99_us;   /* smoothed; 0: not known */
 	uint32_t free_pct; /* 0: not known */
+	bool low;          /* nearly full: values that take more room than what was there are refused */
 	usec_t since_us;   /* the disk has been in the other state than `degraded` says since then; 0: it is not */
 	bool degraded;
 };

@@ -592,6 +592,7 @@ static void on_tick(struct node_core *core, const struct node_event *ev)
 	core->ticked_us = core->now.mono_us;
 	reserve_clock(core);
 	watch_disk(core, ev->tick.disk_free_pct);
+	core->disk.state.low = ev->tick.disk_low || BUGGIFY(core, disk_low);
 	form_tick(core);
 	membership_tick(core);
 	if (!core->map)

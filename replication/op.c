@@ -231,6 +231,18 @@ uint32_t op_reachable(const struct node_core *core, const struct op *op)
 	return bits;
 }
 
+const char op_no_room_text[] =
+	"the disks of too many replicas are nearly full: they store nothing that grows; make room or add nodes";
+
+bool op_lacks_room(const struct node_core *core, const struct op *op)
+{
+	uint32_t reachable = op_reachable(core, op), roomy = reachable;
+	for (uint32_t i = 0; i < op->row.count; i++)
+		roomy &= detector_disk_is_low(core, op->row.nodes[i]) ? ~(1u << i) : ~0u;
+	bool stores = op->opcode != OP_DEL && op->opcode != OP_GET && op->opcode != OP_OUTCOME;
+	return stores && row_meets(&op->row, reachable, op_need(op)) && !row_meets(&op->row, roomy, op_need(op));
+}
+
 struct need op_need(const struct op *op)
 {
 	if (op->level == LEVEL_STRONG || op->acks == ACKS_MAJORITY)
@@ -502,6 +514,7 @@ void op_replica_answer(struct node_core *core, node_id from, const struct msg *m
 		map_spread_pull(core, from);
 		return;
 	}
+	op->no_room |= m->answer.no_room;
 	op->class->answer(core, op, (uint32_t)position, m);
 }
 

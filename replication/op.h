@@ -142,6 +142,7 @@ struct op {
 	uint32_t retries;
 	bool repaired;
 	bool clock_refused; /* a replica found our versions too far ahead */
+	bool no_room;       /* a replica refused the value because its disk is nearly full */
 
 	/* levels */
 	bool sent_before;        /* the client sends this write again */
@@ -240,6 +241,10 @@ static inline bool op_reaches_majority(const struct node_core *core, const struc
 
 /** Answers it wants: 1 of the old set, a majority or all of both. */
 struct need op_need(const struct op *op);
+
+/** True if a write could reach enough replicas, and too many of them have no room on their disks for anything that grows. */
+bool op_lacks_room(const struct node_core *core, const struct op *op);
+extern const char op_no_room_text[];
 
 static inline struct need op_majority(const struct op *op) { return need_majority(&op->row); }
 

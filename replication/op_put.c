@@ -106,6 +106,10 @@ static void put_give_up(struct node_core *core, struct op *op)
 	const char *text = op->clock_refused
 				   ? "replicas refused the write: the clock it was made with is ahead of theirs"
 				   : "fewer replicas than acks asks for answered in time";
+	if (op->no_room) {
+		status = KV_NO_SPACE;
+		text = op_no_room_text;
+	}
 	if (op->rejected) {
 		status = KV_INVALID;
 		text = sealed_text;

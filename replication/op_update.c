@@ -46,6 +46,10 @@ static enum kv_status update_excuse(const struct node_core *core, const struct o
 			"a clock of this node or of the key's replicas is off; see 'kvctl status' and correct it (NTP)";
 		return KV_CLOCK;
 	}
+	if (op->no_room) {
+		*ret_text = op_no_room_text;
+		return KV_NO_SPACE;
+	}
 	if (majority && (op->rejected || op->phase == PHASE_QUEUED)) {
 		*ret_text = "other strong operations on the key kept overtaking this one";
 		return KV_CONFLICT;

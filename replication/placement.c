@@ -13,7 +13,7 @@ struct plan {
 	int64_t load[NODES_MAX];
 	uint32_t start[NODES_MAX]; /* by position: where the search for a cell to give away begins */
 	uint32_t zones;            /* distinct ones among usable nodes */
-	bool spread;               /* zones are a rule, not a wish */
+	bool spread;               /* zones are a rule, not a wish: no balance is worth a row in fewer of them */
 };
 
 enum { SCALE = 1024 };
@@ -54,7 +54,7 @@ static void count_zones(struct plan *p)
 			j++;
 		p->zone[i] = j == i ? (uint8_t)p->zones++ : p->zone[j];
 	}
-	p->spread = p->zones >= p->in->replicas;
+	p->spread = p->zones > 1;
 }
 
 static void share_by_weight(struct plan *p)
@@ -143,7 +143,7 @@ static void give_cell(struct plan *p, node_id *row, uint32_t at, uint32_t to)
 	row[at] = p->nodes[to]->index;
 }
 
-/** A row may hold two nodes of a zone from the time when there were too few zones. */
+/** A row may hold two nodes of a zone from the time when there were fewer zones. */
 static void part_zone_mates(struct plan *p, node_id *row)
 {
 	for (uint32_t i = 0; p->spread && i < p->in->replicas; i++) {

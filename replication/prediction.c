@@ -152,9 +152,9 @@ static void mind_zones(struct draft_plan *d)
 	if (zones > 1 && zones < replicas)
 		mind(d, "%u zones for %u replicas: some zones hold more than one replica of a key", zones,
 		     replicas);
-	if (zones > 1 && zones == replicas && most > least)
+	if (zones > 1 && zones <= replicas && most > least)
 		mind(d,
-		     "zones are uneven: each zone holds one replica of every key, so nodes of small zones hold more than their "
+		     "zones are uneven: each zone holds a replica of every key, so nodes of small zones hold more than their "
 		     "share");
 }
 

@@ -16,7 +16,7 @@ struct held_reply {
 	struct carrier carriers[];
 };
 
-static void answer_plain(struct node_core *core, node_id to, const struct msg *req, enum replica_answer answer)
+static struct msg *plain_msg(struct node_core *core, const struct msg *req, enum replica_answer answer)
 {
 	struct msg *m = core_msg(core, req->opcode, req->id, /* reply= */ true);
 	m->answer.partition = req->replica.partition;
@@ -24,6 +24,18 @@ static void answer_plain(struct node_core *core, node_id to, const struct msg *r
 	m->shard = req->shard;
 	if (answer == ANSWER_EPOCH && core->map)
 		m->answer.config_epoch = cluster_map_row(core->map, req->replica.partition).config_epoch;
+	return m;
+}
+
+static void answer_plain(struct node_core *core, node_id to, const struct msg *req, enum replica_answer answer)
+{
+	core_send(core, to, plain_msg(core, req, answer));
+}
+
+static void answer_no_room(struct node_core *core, node_id to, const struct msg *req)
+{
+	struct msg *m = plain_msg(core, req, ANSWER_BUSY);
+	m->answer.no_room = true;
 	core_send(core, to, m);
 }
 
@@ -212,6 +224,17 @@ static void trim_value(const struct msg_replica *req, struct msg_replica_reply *
 	ret->record.value = slice_of(NULL, 0);
 }
 
+/**
+ * On a disk that is nearly full nothing may grow. What a read writes back is stored all the same, deletions are, and whatever takes no
+ * more than what it replaces.
+ */
+static bool lacks_room(const struct node_core *core, const struct slot *slot, const struct msg *req)
+{
+	bool stores = req->opcode == OP_ACCEPT || (req->opcode == OP_PUSH && !req->replica.purge);
+	const struct record *next = &req->replica.record, *here = &slot->key_state.rec;
+	return core->disk.state.low && stores && next->value_size > here->value_size;
+}
+
 static void serve_loaded(struct node_core *core, struct slot *slot, node_id from, const struct msg *req,
 			 usec_t arrived_us, usec_t taken_us)
 {
@@ -223,6 +246,10 @@ static void serve_loaded(struct node_core *core, struct slot *slot, node_id from
 			.shard = req->shard,
 			.epoch = core->map->desc.epoch};
 	m.answer.partition = slot->partition;
+	if (COVER_IF(lacks_room(core, slot, req), replica_lacks_room)) {
+		answer_no_room(core, from, req);
+		return;
+	}
 	bool served = serve(core, slot, req, carriers, &m.answer);
 	slots_count_memory(&core->slots, slot);
 	if (!served) {

@@ -162,7 +162,11 @@ static void start_op(struct node_core *core, struct op *op, const struct msg *m)
 		op_get_start(core, op);
 	} else {
 		make_request_id(core, op);
-		if (op->level == LEVEL_STRONG)
+		if (COVER_IF(op_lacks_room(core, op), write_lacks_room)) {
+			op_fail(core, op, KV_NO_SPACE, /* in_doubt= */ op->retry || op->sent_before,
+				op_no_room_text);
+			op_free(core, op);
+		} else if (op->level == LEVEL_STRONG)
 			start_strong(core, op);
 		else
 			op_put_start(core, op);

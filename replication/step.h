@@ -107,6 +107,7 @@ struct node_event {
 		} map;
 		struct {
 			uint32_t disk_free_pct; /* room on the disk, 1 to 100; 0: not known */
+			bool disk_low;          /* so little that nothing may grow */
 		} tick;
 	};
 };

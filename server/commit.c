@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/klog.h"
+#include "proto/limits.h"
 #include "server/fatal.h"
 
 /* One engine batch at most; a longer queue is split, so that memory for the batch stays bounded. */
@@ -33,7 +35,8 @@ struct commit {
 	size_t ops_capacity;
 	const char *directory; /* whose room is looked at; NULL: none */
 	usec_t room_us;        /* when to look again */
-	usec_t gather_us;      /* how long to wait before the next group */
+	_Atomic uint64_t keep_free;
+	usec_t gather_us; /* how long to wait before the next group */
 	struct commit_stats stats;
 	struct hist sync_us;
 };
@@ -109,6 +112,15 @@ static void commit_drop(struct commit *c, struct commit_write *write)
 	loop_post(write->owner, &write->done);
 }
 
+static void log_room(bool low, uint64_t free)
+{
+	if (low)
+		log_warn("disk.low", L_U64("free_bytes", free),
+			 L_STR("action", "make room: values that take more of it are refused meanwhile"));
+	else
+		log_info("disk.enough", L_U64("free_bytes", free));
+}
+
 static void look_at_room(struct commit *c, usec_t now_us)
 {
 	struct statvfs room;
@@ -119,6 +131,14 @@ static void look_at_room(struct commit *c, usec_t now_us)
 		return;
 	uint32_t pct = (uint32_t)(room.f_bavail * 100 / room.f_blocks);
 	atomic_store_explicit(&c->stats.free_pct, MAX(pct, 1u), memory_order_relaxed);
+	uint64_t free = (uint64_t)room.f_bavail * room.f_frsize, all = (uint64_t)room.f_blocks * room.f_frsize;
+	uint64_t keep = atomic_load_explicit(&c->keep_free, memory_order_relaxed);
+	bool was_low = atomic_load_explicit(&c->stats.room_low, memory_order_relaxed);
+	keep = keep ? keep : MIN(all / 20, (uint64_t)DISK_RESERVE_MAX);
+	bool low = free < keep || (was_low && free - keep < keep / 10); /* not on and off all the time */
+	if (low != was_low)
+		log_room(low, free);
+	atomic_store_explicit(&c->stats.room_low, low, memory_order_relaxed);
 }
 
 static usec_t gather_time(uint64_t writes, usec_t took_us)
@@ -219,6 +239,11 @@ struct commit *commit_new(struct store *store)
 }
 
 void commit_watch_room(struct commit *c, const char *directory) { c->directory = directory; }
+
+void commit_keep_free(struct commit *c, uint64_t bytes)
+{
+	atomic_store_explicit(&c->keep_free, bytes, memory_order_relaxed);
+}
 
 void commit_free(struct commit *c)
 {

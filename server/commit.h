@@ -35,6 +35,7 @@ struct commit_stats {
 	_Atomic uint64_t group_us_max;
 	_Atomic usec_t writing_since_us; /* the engine has a batch since then; 0: it has none */
 	_Atomic uint32_t free_pct;       /* room on the disk, 1 to 100; 0: not known */
+	_Atomic bool room_low;           /* less than is to stay free */
 };
 
 struct commit;
@@ -44,6 +45,9 @@ struct commit *commit_new(struct store *store);
 
 /** From now on the room in DIRECTORY, which stays there, is looked at now and then. Before the first write. */
 void commit_watch_room(struct commit *c, const char *directory);
+
+/** So many bytes are to stay free there; 0: a twentieth of the disk, at most DISK_RESERVE_MAX. Any thread, any time. */
+void commit_keep_free(struct commit *c, uint64_t bytes);
 
 /** Ends the thread after everything queued is durable and posted back. NULL is allowed. */
 void commit_free(struct commit *c);

@@ -41,6 +41,7 @@ static const struct config_key keys[] = {
 	LIVE("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations),
 	LIVE("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
 	LIVE("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
+	LIVE("limits", "disk_reserve", CONFIG_SIZE, "0B", 0, UINT64_MAX, limits_disk_reserve),
 	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
 	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),

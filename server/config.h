@@ -37,10 +37,11 @@ struct config {
 	bool insecure;
 	/* limits */
 	uint64_t limits_connections;
-	uint64_t limits_inflight;   /* unanswered requests a connection */
-	uint64_t limits_operations; /* client operations in flight a shard */
-	uint64_t limits_value_size; /* bytes */
-	uint64_t limits_memory;     /* bytes, buffers of all connections */
+	uint64_t limits_inflight;     /* unanswered requests a connection */
+	uint64_t limits_operations;   /* client operations in flight a shard */
+	uint64_t limits_value_size;   /* bytes */
+	uint64_t limits_memory;       /* bytes, buffers of all connections */
+	uint64_t limits_disk_reserve; /* bytes that are to stay free; 0: a share of the disk */
 	usec_t limits_drain_us;
 	/* storage */
 	uint64_t storage_memory;                                /* bytes; cache and unwritten writes together */

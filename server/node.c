@@ -158,10 +158,11 @@ void node_step(struct node *n, struct node_event *event)
 static void on_tick(void *data)
 {
 	struct node *n = data;
+	const struct commit_stats *stats = commit_stats(n->config.commit);
 	struct node_event event = {
 		.kind = EV_TICK,
-		.tick = {.disk_free_pct = atomic_load_explicit(&commit_stats(n->config.commit)->free_pct,
-							       memory_order_relaxed)},
+		.tick = {.disk_free_pct = atomic_load_explicit(&stats->free_pct, memory_order_relaxed),
+			 .disk_low = atomic_load_explicit(&stats->room_low, memory_order_relaxed)},
 	};
 	node_step(n, &event);
 }

@@ -259,6 +259,7 @@ static enum kv_status open_steps(struct server *s, bool moved, struct error *err
 		return status;
 	s->commit = commit_new(s->store);
 	commit_watch_room(s->commit, s->config->node_data_dir);
+	commit_keep_free(s->commit, s->config->limits_disk_reserve);
 	s->watchdog = watchdog_new(s->commit, DISK_STUCK_US);
 	s->reader = reader_new((unsigned)s->config->storage_reader_threads);
 	return build_shards(s, hlc_limit, err);
@@ -270,6 +271,7 @@ static void apply_settings(void *owner, const struct config *now)
 	struct server *s = owner;
 	log_configure(now->log_level, now->log_format);
 	atomic_store(&s->budget.limit, now->limits_memory);
+	commit_keep_free(s->commit, now->limits_disk_reserve);
 	atomic_store(&s->connections_max, raise_descriptor_limit(now->limits_connections, &s->open_files_max));
 	for (uint32_t i = 0; i < s->shard_count; i++)
 		shard_post_limits(s->shards[i], now);

@@ -54,6 +54,7 @@ static void merge_peer(struct core_stats *into, uint32_t at, const struct core_s
 	to->health = MAX(to->health, other->health);
 	to->disk_p99_us = MAX(to->disk_p99_us, other->disk_p99_us);
 	to->disk_free_pct = MAX(to->disk_free_pct, other->disk_free_pct);
+	to->disk_low |= other->disk_low;
 	into->peer_epochs[at] = MAX(into->peer_epochs[at], from->peer_epochs[from_at]);
 	for (unsigned work = 0; work < REPLICA_WORK_COUNT; work++) {
 		into->peer_took[at][work].count += from->peer_took[from_at][work].count;

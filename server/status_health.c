@@ -40,6 +40,7 @@ static void fill_nodes(struct status *s)
 			.seen_down_by = silent && peer->link_bad,
 			.unreached_by = peer->link_bad,
 			.disk_slow = peer->degraded,
+			.disk_low = peer->disk_low,
 		};
 	}
 	for (uint32_t i = 0; s->map && i < s->map->node_count; i++) {

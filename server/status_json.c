@@ -103,6 +103,7 @@ static void put_peer(struct jsonw *w, const struct status *s, node_id index)
 	jsonw_u64(w, "round_trip_us", peer->round_trip_us);
 	jsonw_u64(w, "disk_p99_us", peer->disk_p99_us);
 	jsonw_u64(w, "disk_free_pct", peer->disk_free_pct);
+	jsonw_bool(w, "disk_low", peer->disk_low);
 	jsonw_u64(w, "hints_pending", peer->hints_pending);
 	jsonw_u64(w, "partitions_dirty", peer->partitions_dirty);
 	jsonw_u64(w, "epoch", peer->state == STATUS_PEER_MYSELF ? s->map_epoch : core->peer_epochs[at]);

@@ -87,6 +87,8 @@ function stateOf(node) {
 		doubts.push('silent');
 	if (node.link_bad)
 		doubts.push('bad link');
+	if (node.disk_low)
+		doubts.push('disk nearly full');
 	if (node.disk_slow)
 		doubts.push('slow disk');
 	if (node.state !== 'normal')

@@ -207,6 +207,8 @@ def a_wrong_clock_counts_for_no_majority_and_is_told(ctl):
             return json.loads(answer.read())['verdict']
     wait_for('the other nodes see it', lambda: 'n2 has a wrong clock' in verdict()['words'])
     equal(verdict()['losable'], 0)
+    found = rules(ctl, 10)
+    equal((found['clock.skew']['subject'], found['clock.skew']['severity']), ('n2', 'critical'))
     ctl.kill('n3')
     code, out, _ = ctl.run('status')
     equal(code, 5)
@@ -224,6 +226,29 @@ def settings_and_levels_complete(ctl):
     equal('node.data_dir' in offered('config', 'set', ''), False)
     equal(offered('config', 'get', 'node.da'), ['node.data_dir'])
     equal(offered('log', 'level', ''), ['debug', 'error', 'info', 'warn'])
+
+
+def a_disk_that_is_nearly_full_takes_no_new_values(ctl):
+    ctl.must('put', 'kept', 'x' * 100, '--acks', 'all', '--timeout', '10s')
+    ctl.must('config', 'set', 'limits.disk_reserve', '1000000GiB', '--node', 'n2')
+    told = wait_for('status sees it', lambda: [s for s in [ctl.json('status')] if 'nearly full' in s['verdict']])[0]
+    equal((told['state'], [n['disk_low'] for n in told['nodes']]), ('degraded', [False, True, False]))
+    equal((rules(ctl, 10)['disk.full']['subject'], rules(ctl, 10)['disk.full']['severity']), ('n2', 'critical'))
+    ctl.must('put', 'fresh', 'v', '-c', 'strong', '--timeout', '10s')  # two of three have room
+    ctl.must('config', 'set', 'limits.disk_reserve', '1000000GiB')
+    wait_for('all say so', lambda: all(n['disk_low'] for n in ctl.json('status')['nodes']))
+    for level in ('strong', 'eventual'):
+        code, _, talk = ctl.run('put', 'another', 'v', '-c', level, '--timeout', '2s')
+        equal(code, 7)
+        contains(talk, 'nearly full')
+    equal(ctl.run('get', 'another', '-c', 'strong')[0], 3)
+    equal(ctl.must('get', 'kept', '-c', 'strong', '-o', 'raw').decode().strip(), 'x' * 100)
+    ctl.must('del', 'kept', '-c', 'strong', '--timeout', '10s')
+    ctl.must('config', 'set', 'limits.disk_reserve', '0B')
+    wait_for('there is room again', lambda: ctl.run('put', 'another', 'v', '--acks', 'all', '--timeout', '2s')[0] == 0)
+    wait_for('all is well again', lambda: ctl.json('status')['state'] == 'healthy')
+    contains(log_of(ctl, 'n1'), 'event=disk.low')
+    contains(log_of(ctl, 'n1'), 'event=disk.enough')
 
 
 def a_node_that_is_down_is_owed_a_hint(ctl):
@@ -327,7 +352,8 @@ def main():
     tests = [a_key_on_which_all_agree, deletions_and_lives_are_told, a_healthy_cluster_has_nothing_to_mend,
              top_tells_rates_and_hot_keys, settings_change_while_nodes_run, a_limit_that_changes_is_in_force,
              a_file_is_read_again_by_sighup, a_partition_that_moves_is_told_with_who_comes_and_goes, settings_and_levels_complete,
-             a_wrong_clock_counts_for_no_majority_and_is_told, a_node_that_is_down_is_owed_a_hint, without_a_majority_it_says_so,
+             a_wrong_clock_counts_for_no_majority_and_is_told, a_disk_that_is_nearly_full_takes_no_new_values,
+             a_node_that_is_down_is_owed_a_hint, without_a_majority_it_says_so,
              a_record_that_is_missing_is_behind_until_it_is_read, a_block_damaged_by_hand_is_told_and_not_met,
              a_damaged_record_is_told_until_the_node_meets_it]
     with Cluster(sys.argv[1], sys.argv[2]) as ctl:

@@ -377,7 +377,7 @@ void pass(struct cluster *c, usec_t us)
 	for (usec_t end_us = c->mono_us + us; c->mono_us < end_us;) {
 		c->mono_us += MIN(TICK_US, end_us - c->mono_us);
 		for (node_id i = 0; i < c->node_count; i++) {
-			struct node_event ev = {.kind = EV_TICK};
+			struct node_event ev = {.kind = EV_TICK, .tick.disk_low = c->nodes[i].disk_low};
 			if (c->nodes[i].core)
 				step(c, i, &ev);
 		}

@@ -56,6 +56,7 @@ struct node {
 	struct ilist jobs;
 	bool hold_writes, hold_reads;
 	bool unreadable;           /* looks find the disk so */
+	bool disk_low;             /* nearly full */
 	struct cluster_map *saved; /* a map on its way to its disk */
 	struct stored *rows;
 	size_t row_count;

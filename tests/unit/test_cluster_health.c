@@ -149,6 +149,17 @@ static void a_slow_disk_is_named_and_nothing_is_missing(void **state)
 		"any 1 node can be lost");
 }
 
+static void a_disk_that_is_nearly_full_is_named(void **state)
+{
+	(void)state;
+	struct node_health nodes[] = {UP("n1"), UP("n2"), UP("n3")};
+	nodes[2].disk_low = true;
+	assert_verdict(
+		nodes, 3, 3, CLUSTER_DEGRADED,
+		"3 of 3 nodes up; n3 has a disk that is nearly full and refuses values that grow; every key has 3 "
+		"replicas; any 1 node can be lost");
+}
+
 static void one_of_three_down_is_degraded(void **state)
 {
 	(void)state;
@@ -246,6 +257,7 @@ int main(void)
 		cmocka_unit_test(a_move_needs_a_majority_of_both_rows),
 		cmocka_unit_test(moves_that_wait_are_told),
 		cmocka_unit_test(a_slow_disk_is_named_and_nothing_is_missing),
+		cmocka_unit_test(a_disk_that_is_nearly_full_is_named),
 		cmocka_unit_test(one_of_three_down_is_degraded),
 		cmocka_unit_test(two_of_three_down_is_a_lost_quorum),
 		cmocka_unit_test(all_replicas_down_is_said),

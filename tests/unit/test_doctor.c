@@ -109,6 +109,10 @@ static void rules_about_clocks(void **state)
 static void rules_about_disks(void **state)
 {
 	make_healthy();
+	nodes[0].disk_low = true; /* whatever share that is */
+	assert_found("disk.full", DOCTOR_CRITICAL, "n1",
+		     "60% of n1's disk are free, and it refuses values that take more", "make room");
+	nodes[0].disk_low = false;
 	nodes[0].disk_free_pct = 9;
 	assert_found("disk.full", DOCTOR_WARNING, "n1", "9% of n1's disk are free", "kvctl node add");
 	nodes[0].disk_free_pct = 3;

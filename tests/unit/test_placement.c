@@ -347,6 +347,79 @@ static void uneven_zones_are_balanced_within_each(void **state)
 }
 
 /** Moves are started and ended a few at a time and planned anew each time: no more moves than planned at first. */
+static uint32_t zones_of_row(const struct bed *b, const node_id *row, uint32_t replicas)
+{
+	uint32_t zones = 0;
+	for (uint32_t i = 0; i < replicas; i++) {
+		uint32_t j = 0;
+		while (!slice_equal(b->nodes[row[i]].zone, b->nodes[row[j]].zone))
+			j++;
+		zones += j == i;
+	}
+	return zones;
+}
+
+/** Zones in which there are nodes that get partitions. */
+static uint32_t zones_in_use(const struct bed *b, uint32_t nodes)
+{
+	node_id all[NODES];
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < nodes; i++) {
+		if (b->nodes[i].state == NODE_NORMAL)
+			all[count++] = (node_id)i;
+	}
+	return zones_of_row(b, all, count);
+}
+
+static void expect_zones(const struct bed *b, uint32_t nodes, uint32_t replicas)
+{
+	uint32_t most = MIN(zones_in_use(b, nodes), replicas);
+	for (uint32_t p = 0; p < 128; p++) {
+		uint32_t zones = zones_of_row(b, b->rows + p * replicas, replicas);
+		if (zones != most)
+			fail_msg("partition %u of %u nodes is in %u zones of %u", p, nodes, zones, most);
+	}
+}
+
+/** Also where there are fewer zones than replicas, and where balance would want it otherwise. */
+static void every_row_is_in_as_many_zones_as_there_are(void **state)
+{
+	static struct bed b;
+	static node_id before[128 * 5];
+	struct rng rng;
+	rng_init(&rng, 5);
+	for (uint32_t round = 0; round < 300; round++) {
+		uint32_t replicas = rng_chance(&rng, 500000) ? 3 : 5;
+		uint32_t nodes = (uint32_t)rng_between(&rng, replicas + 2, 20);
+		bed_init(&b, nodes, (uint32_t)rng_between(&rng, 1, replicas + 1));
+		for (uint32_t i = 0; i < nodes; i++) /* of any size */
+			b.nodes[i].zone = slice_str(b.zones[rng_below(&rng, rng_between(&rng, 1, nodes))]);
+		struct placement_input in = input(&b, nodes - 2, 128, replicas);
+		assert_int_equal(placement_plan(&in, b.rows, NULL), KV_OK);
+		expect_zones(&b, nodes - 2, replicas);
+		memcpy(before, b.rows, sizeof before);
+		in.rows = before;
+		in.node_count = nodes;
+		b.nodes[rng_below(&rng, nodes)].state = NODE_LEAVING;
+		assert_int_equal(placement_plan(&in, b.rows, NULL), KV_OK);
+		expect_zones(&b, nodes, replicas);
+	}
+}
+
+/** Three nodes in one zone and one in another: a copy of everything is in each. */
+static void two_zones_of_different_size_both_have_everything(void **state)
+{
+	static struct bed b;
+	bed_init(&b, 4, 4);
+	for (uint32_t i = 1; i < 3; i++)
+		b.nodes[i].zone = b.nodes[0].zone;
+	struct placement_input in = input(&b, 4, 1024, 3);
+	assert_int_equal(placement_plan(&in, b.rows, NULL), KV_OK);
+	assert_int_equal(load_of(b.rows, 3072, 3), 1024);
+	for (node_id i = 0; i < 3; i++)
+		assert_in_range(load_of(b.rows, 3072, i), 682, 683);
+}
+
 static void planning_anew_half_way_moves_nothing_twice(void **state)
 {
 	static struct bed b;
@@ -442,6 +515,8 @@ int main(void)
 		cmocka_unit_test(zones_are_kept_apart_while_nodes_come_and_go),
 		cmocka_unit_test(zones_that_come_later_part_the_rows),
 		cmocka_unit_test(uneven_zones_are_balanced_within_each),
+		cmocka_unit_test(every_row_is_in_as_many_zones_as_there_are),
+		cmocka_unit_test(two_zones_of_different_size_both_have_everything),
 		cmocka_unit_test(planning_anew_half_way_moves_nothing_twice),
 		cmocka_unit_test(a_table_that_needs_no_change_keeps_every_row_as_it_is),
 		cmocka_unit_test(nodes_of_any_weight_and_zone_get_whole_rows),

@@ -721,6 +721,7 @@ struct kv_peer_status {
 	uint32_t health;           /* how far it trusts itself: 0 fully, to 7 */
 	uint32_t disk_p99_us;      /* slowest hundredth of its synced writes; 0: not known */
 	uint32_t disk_free_pct;    /* 0: not known */
+	bool disk_low; /* its disk is nearly full: it stores no value that takes more room than what was there */
 };
 
 struct kv_counter {
