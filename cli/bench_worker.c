@@ -312,6 +312,7 @@ void bench_phase_begin(struct bench_phase *phase, struct bench_worker **workers)
 	phase->running = config->threads;
 	phase->started = phase->done = 0;
 	phase->start_us = clock_mono_us();
+	phase->until_us = phase->whole_us == USEC_NEVER ? USEC_NEVER : phase->start_us + phase->whole_us;
 	for (uint32_t i = 0; i < config->threads; i++) {
 		struct bench_worker *worker = workers[i];
 		worker->phase = phase;

@@ -34,9 +34,10 @@ struct bench_config {
 /** One pass of the load. */
 struct bench_phase {
 	const struct bench_config *config;
-	bool preload;     /* every key once, in order */
-	uint64_t ops_max; /* 0: no bound */
-	usec_t start_us, until_us;
+	bool preload;              /* every key once, in order */
+	uint64_t ops_max;          /* 0: no bound */
+	usec_t whole_us;           /* how long it may take; USEC_NEVER: any time */
+	usec_t start_us, until_us; /* bench_phase_begin sets them */
 	_Atomic uint64_t started, done;
 	_Atomic bool stop; /* may be set by any thread */
 

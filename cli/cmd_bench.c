@@ -184,7 +184,7 @@ static usec_t run_phase(struct bench_phase *phase, struct bench_worker **workers
 	bench_phase_begin(phase, workers);
 	struct intervals intervals = {.every_us = interval_ms * USEC_PER_MSEC, .last_us = phase->start_us};
 	bench_tally_init(&intervals.tally, &phase->config->mix);
-	usec_t wake_us = phase->start_us, whole_us = phase->until_us - phase->start_us;
+	usec_t wake_us = phase->start_us, whole_us = phase->whole_us;
 	do {
 		wake_us += WAKE_MS * USEC_PER_MSEC;
 		if (intervals.every_us)
@@ -210,7 +210,7 @@ static usec_t run_phase(struct bench_phase *phase, struct bench_worker **workers
 static bool preload(const struct bench_config *config, struct bench_worker **workers)
 {
 	uint64_t count = config->keys * config->mix.stored_count;
-	struct bench_phase phase = {.config = config, .preload = true, .ops_max = count, .until_us = USEC_NEVER};
+	struct bench_phase phase = {.config = config, .preload = true, .ops_max = count, .whole_us = USEC_NEVER};
 	struct bench_tally sum;
 	bench_tally_init(&sum, &config->mix);
 	run_phase(&phase, workers, "preload", 0, &sum);
@@ -226,9 +226,9 @@ static int measure(const struct bench_config *config, struct bench_worker **work
 {
 	const struct args *args = &config->ctl->args;
 	uint64_t seconds = args->seconds || args->ops ? args->seconds : SECONDS_DEFAULT;
-	struct bench_phase phase = {.config = config, .ops_max = args->ops, .until_us = USEC_NEVER};
+	struct bench_phase phase = {.config = config, .ops_max = args->ops, .whole_us = USEC_NEVER};
 	if (seconds)
-		phase.until_us = clock_mono_us() + seconds * USEC_PER_SEC;
+		phase.whole_us = seconds * USEC_PER_SEC;
 	struct bench_tally sum;
 	bench_tally_init(&sum, &config->mix);
 	usec_t took_us = run_phase(&phase, workers, "bench", args->interval_ms, &sum);

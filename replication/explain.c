@@ -129,6 +129,12 @@ static void answer(struct node_core *core, struct explain *e)
 
 /* ---- what the disk says ---- */
 
+/** Whoever needs the record stops; a look goes on, and the damage is counted. */
+static void count_damage(struct node_core *core, const struct explain *e)
+{
+	core->stats.records_corrupt += e->disk == EXPLAIN_UNREADABLE || e->disk == EXPLAIN_DAMAGED;
+}
+
 static void record_read(struct explain *e, bool found, bool unreadable, struct slice bytes)
 {
 	e->disk = unreadable ? EXPLAIN_UNREADABLE : found ? EXPLAIN_DAMAGED : EXPLAIN_ABSENT;
@@ -181,9 +187,10 @@ void explain_read_done(struct node_core *core, struct explain_read *read, bool f
 {
 	struct explain *e = read->of;
 	KV_ASSERT(e->reads_out > 0);
-	if (read->target == NODE_NONE)
+	if (read->target == NODE_NONE) {
 		record_read(e, found, unreadable, value);
-	else
+		count_damage(core, e);
+	} else
 		hint_read(e, read->target, found, value);
 	if (--e->reads_out == 0)
 		answer(core, e);

@@ -414,6 +414,7 @@ void replica_loaded(struct node_core *core, struct slot *slot, bool found, struc
 		slot->bytes = blob_new(bytes);
 		KV_ASSERT(slot->bytes);
 		if (record_decode(blob_slice(slot->bytes), &slot->key_state.rec) != KV_OK) {
+			core->stats.records_corrupt++;
 			core_stop(core, KV_CORRUPT,
 				  "a stored record does not match its checksum; replace this node");
 			return;

@@ -12,6 +12,9 @@
 /** Has EXPLAIN(STORE) asked for the engine's own words. Before threads start; NULL: no more. */
 void fatal_set_store(struct store *store, bool (*explain)(struct store *store, struct error *ret));
 
+/** Has the data directory marked (identity_damage) when the store turns out to be damaged. Borrowed; NULL: no more. Before threads start. */
+void fatal_set_data_dir(const char *data_dir);
+
 /** Logs what failed (an event name) and aborts. Any thread. */
 NORETURN void fatal_store(const char *event, enum kv_status status);
 

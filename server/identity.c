@@ -140,10 +140,28 @@ void identity_spend(const char *data_dir)
 		log_error("identity.unspent", L_STR("reason", err.message));
 }
 
-/** True, and ERR says so, if an earlier start was told not to go on. */
+void identity_damage(const char *data_dir)
+{
+	struct uuid named;
+	struct error err;
+	if (file_read(data_dir, IDENTITY_FILE, &named, NULL) == KV_OK &&
+	    files_rename(data_dir, IDENTITY_FILE, IDENTITY_DAMAGED_FILE, &err) != KV_OK)
+		log_error("identity.unmarked", L_STR("reason", err.message));
+}
+
+/** True, and ERR says so, if an earlier start was told not to go on, or met damage. */
 static bool is_spent(const char *data_dir, struct error *err)
 {
 	struct uuid spent;
+	if (file_read(data_dir, IDENTITY_DAMAGED_FILE, &spent, NULL) == KV_OK) {
+		(void)!error_set(
+			err, KV_IDENTITY,
+			"%.100s/" IDENTITY_DAMAGED_FILE
+			": this node met a damaged record: replace it with an empty one (kvctl node add ADDRESS "
+			"--replace NODE). Renamed to IDENTITY it goes on, at your own risk",
+			data_dir);
+		return true;
+	}
 	if (file_read(data_dir, IDENTITY_SPENT_FILE, &spent, NULL) != KV_OK)
 		return false;
 	(void)!error_set(err, KV_IDENTITY,

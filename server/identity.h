@@ -14,8 +14,9 @@
 #include "proto/msg.h"
 #include "storage/store.h"
 
-#define IDENTITY_FILE     "IDENTITY"
-#define IDENTITY_NEW_FILE "IDENTITY.new" /* of a first start that has not finished */
+#define IDENTITY_FILE         "IDENTITY"
+#define IDENTITY_NEW_FILE     "IDENTITY.new"     /* of a first start that has not finished */
+#define IDENTITY_DAMAGED_FILE "IDENTITY.damaged" /* a record of this node did not match its checksum */
 #define IDENTITY_SPENT_FILE                                                                                        \
 	"IDENTITY.rejected" /* what IDENTITY is called once the others said that it may not be used */
 
@@ -37,6 +38,9 @@ MUST_USE enum kv_status identity_start(const char *data_dir, struct store *store
  * Any thread. A failure is logged: the next start is rejected as this one was.
  */
 void identity_spend(const char *data_dir);
+
+/** A record was damaged: this directory does not start again by itself. Any thread. A failure is logged. */
+void identity_damage(const char *data_dir);
 
 /** Reads the identity without counting a start. KV_IDENTITY: there is none; KV_CORRUPT, KV_IO: it cannot be read. */
 MUST_USE enum kv_status identity_read(struct store *store, struct identity *ret, struct error *err);

@@ -69,6 +69,7 @@ static enum kv_status open_store(struct server *s, struct error *err)
 				  &s->store, err);
 	if (status == KV_OK)
 		fatal_set_store(s->store, store_rocks_failure);
+	fatal_set_data_dir(s->config->node_data_dir);
 	return status;
 }
 
@@ -400,7 +401,9 @@ static void wake(struct server *s)
 void server_fail(struct server *s, enum kv_status status, struct slice why)
 {
 	log_error("server.failed", L_STR("status", status_name(status)), L_BYTES("reason", why));
-	atomic_store(&s->refused, status == KV_IDENTITY || status == KV_VERSION);
+	atomic_store(&s->refused, status == KV_IDENTITY || status == KV_VERSION || status == KV_CORRUPT);
+	if (status == KV_CORRUPT)
+		identity_damage(s->config->node_data_dir);
 	atomic_store(&s->failed, true);
 	wake(s);
 }
@@ -543,6 +546,7 @@ void server_close(struct server *s)
 	settings_release(&s->settings);
 	pages_release(&s->pages);
 	fatal_set_store(NULL, NULL);
+	fatal_set_data_dir(NULL);
 	store_close(s->store);
 	if (s->wake_fd > 0)
 		close(s->wake_fd);

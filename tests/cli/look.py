@@ -339,11 +339,17 @@ def a_damaged_record_is_told_until_the_node_meets_it(ctl):
     contains(' '.join(told['notes']), 'n3 has a record that does not match its checksum. It stops when it needs the record')
     contains(' '.join(told['notes']), 'n1 has it whole')
     contains(' '.join(told['notes']), '1 of 3 replicas serves it: no majority')
+    found = rules(ctl, 10)['record.damaged']
+    equal((found['subject'], found['severity']), ('n3', 'critical'))
     ctl.run('get', 'damaged', '-c', 'strong', '--timeout', '2s')
     wait_for('n3 stops, saying why', lambda: 'does not match its checksum; replace this node' in log_of(ctl, 'n3'))
     whole = wait_for('it is seen to be gone', lambda: [s for s in [ctl.json('status', codes=(0, 5))] if s['nodes_up'] == 1])[0]
     equal((whole['state'], whole['partitions_without_quorum']), ('quorum_lost', 16))
     contains(whole['verdict'], 'n2 and n3 are down; strong requests are refused for keys in 16 of 16 partitions')
+    wait_for('its process is gone', lambda: not os.path.exists(f'/proc/{pid_of(ctl, "n3")}'))
+    equal(ctl.run('dev', 'start', 'n3', '--dir', ctl.dir)[0] != 0, True)  # nor does it come back as if nothing had been
+    contains(log_of(ctl, 'n3'), 'IDENTITY.damaged: this node met a damaged record: replace it with an empty one')
+    equal(ctl.json('status', codes=(5,))['nodes_up'], 1)
 
 
 def main():

@@ -83,6 +83,16 @@ static void dial(struct wire *w)
 	assert_int_equal(wire_hello(w, HELLO_CLIENT), KV_OK);
 }
 
+/** The same of a node that may have no room for one more: false if it ended the connection. */
+static bool try_to_dial(struct wire *w)
+{
+	assert_true(wire_connect(w, cluster->nodes[0].client));
+	enum kv_status status = wire_hello(w, HELLO_CLIENT);
+	if (status != KV_CLOSED && status != KV_OVERLOADED)
+		assert_int_equal(status, KV_OK);
+	return status == KV_OK;
+}
+
 /** A frame with right sums around any meta and value. */
 static void frame_append(struct buf *out, uint16_t opcode, struct slice meta, struct slice value)
 {
@@ -423,9 +433,10 @@ static void a_client_that_reads_no_answers_costs_bounded_memory(void **state)
 				.id = 1,
 				.request = {.key = slice_str("big"), .level = LEVEL_EVENTUAL, .deadline_ms = 5000}};
 	for (size_t i = 0; i < ARRAY_SIZE(floods); i++) {
-		dial(&floods[i].wire);
 		assert_int_equal(codec_encode(&ask, &floods[i].frame), KV_OK);
-		assert_true(is_pushed_back(&floods[i]));
+		floods[i].closed = !try_to_dial(&floods[i].wire);
+		assert_true(i > 0 || !floods[i].closed);
+		assert_true(floods[i].closed || is_pushed_back(&floods[i]));
 	}
 	uint64_t some = 256 << 10;
 	bool closed = floods[0].closed || floods[1].closed || floods[2].closed || floods[3].closed;

@@ -90,6 +90,20 @@ static void a_store_without_its_file_is_refused(void **state)
 	assert_int_equal(start(&identity), KV_IDENTITY);
 }
 
+static void a_node_that_met_damage_starts_again_only_if_told_to(void **state)
+{
+	struct identity first, later;
+	struct error error;
+	assert_int_equal(start(&first), KV_OK);
+	identity_damage(dir);
+	identity_damage(dir); /* every thread may meet it */
+	assert_int_equal(identity_start(dir, store, &later, &error), KV_IDENTITY);
+	assert_non_null(strstr(error.message, "met a damaged record: replace it with an empty one"));
+	assert_int_equal(files_rename(dir, IDENTITY_DAMAGED_FILE, IDENTITY_FILE, &error), KV_OK);
+	assert_int_equal(start(&later), KV_OK);
+	assert_true(uuid_equal(&first.node, &later.node));
+}
+
 static void a_file_of_another_node_is_refused(void **state)
 {
 	struct identity identity;
@@ -160,6 +174,7 @@ int main(void)
 		identity_test(two_fresh_directories_are_two_nodes),
 		identity_test(an_identity_without_its_store_is_refused),
 		identity_test(a_store_without_its_file_is_refused),
+		identity_test(a_node_that_met_damage_starts_again_only_if_told_to),
 		identity_test(a_file_of_another_node_is_refused),
 		identity_test(data_without_an_identity_is_refused),
 		identity_test(a_first_start_that_crashed_is_finished_by_the_next),
