@@ -18,7 +18,7 @@ struct latency latency_of(struct load *l, usec_t from_us, usec_t until_us);
 /** Prints it: WHAT says when it was. */
 void latency_tell(struct load *l, const char *what, usec_t from_us, usec_t until_us);
 
-/** Fails the test if a strong operation failed otherwise than by a time-out; prints how many of these there were. */
+/** Fails the test if a strong operation failed otherwise than by a time-out, or more than one in twenty did so; prints how many. */
 void latency_check_strong(struct load *l);
 
 #endif

@@ -61,6 +61,16 @@ uint64_t batch_run(uint64_t first, uint64_t count, bool membership, struct cover
 	return failed;
 }
 
+bool batch_hit(const char *mark)
+{
+	bool hit = false;
+	for (size_t i = 0; i < cover_mark_count(); i++)
+		hit |= cover_mark_at(i)->hit && strcmp(cover_mark_at(i)->name, mark) == 0;
+	if (!hit)
+		printf("# COVER mark %s was never hit\n", mark);
+	return hit;
+}
+
 void batch_print_marks(void)
 {
 	for (size_t i = 0; i < cover_mark_count(); i++)

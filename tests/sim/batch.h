@@ -19,6 +19,9 @@ bool batch_seed_is_clean(uint64_t seed, bool membership, struct cover *cover);
 /** Seeds FIRST to FIRST + COUNT - 1; prints the sum of what they reached, and returns how many failed. */
 uint64_t batch_run(uint64_t first, uint64_t count, bool membership, struct cover *cover);
 
+/** True if a COVER mark of that name was hit. */
+bool batch_hit(const char *mark);
+
 /** Prints the COVER marks that were never hit. */
 void batch_print_marks(void);
 

@@ -30,9 +30,27 @@ static void check_reached(const struct cover *c)
 		c->hellos_refused,
 		c->crashes_in_step,
 		c->cuts,
+		c->crashes_losing,
+		c->power_cuts,
+		c->syncs_failed,
+		c->full_disks,
+		c->clock_jumps,
+		c->pauses,
+		c->slow_disks,
+		c->swizzles,
+		c->storms,
+		c->cores.moves_in,
+		c->cores.moves_opened,
+		c->cores.moves_done,
+		c->lone_acks,
 	};
+	static const char *const marks[] = {"voters_changed",    "move_given_up", "replica_fences",
+					    "op_begins_anew",    "record_purged", "write_lacks_room",
+					    "replica_lacks_room"};
 	for (size_t i = 0; i < ARRAY_SIZE(reached); i++)
 		assert_true(reached[i] > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		assert_true(batch_hit(marks[i]));
 	batch_print_marks();
 }
 
@@ -42,8 +60,10 @@ static void a_batch_of_seeds_whose_clusters_change_is_clean(void **state)
 	uint64_t first = batch_number("KV_SIM_MEMBERSHIP_FIRST", 1);
 	struct cover cover = {0};
 	assert_int_equal(batch_run(first, count, /* membership= */ true, &cover), 0);
-	if (count >= SEEDS_DEFAULT)
-		check_reached(&cover);
+	if (count < SEEDS_DEFAULT)
+		return;
+	check_reached(&cover);
+	assert_true(cover.linear_undecided < count / 20);
 }
 
 static void one_seed_gives_one_run(void **state)
