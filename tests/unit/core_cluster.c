@@ -253,6 +253,7 @@ static void do_scan(struct cluster *c, node_id i, const struct job *job)
 	const struct disk_scan *s = &job->scan;
 	struct disk_row *rows = xcalloc(s->rows_max, sizeof rows[0]);
 	uint32_t count = 0;
+	size_t bytes = 0;
 	bool done = true;
 	for (size_t k = 0; k < n->row_count; k++) {
 		const struct disk_key *key = &n->rows[k].key;
@@ -263,9 +264,10 @@ static void do_scan(struct cluster *c, node_id i, const struct job *job)
 		after.target = s->table == DISK_DATA ? 0 : s->target;
 		if (!in_range || (s->has_after && key_compare(key, &after) <= 0))
 			continue;
-		done = count < s->rows_max;
+		done = count < s->rows_max && (count == 0 || bytes < s->bytes_max);
 		if (!done)
 			break;
+		bytes += key->key.size + n->rows[k].value->size;
 		rows[count++] = (struct disk_row){.key = *key, .value = blob_slice(n->rows[k].value)};
 	}
 	struct node_event ev = {.kind = EV_SCAN_DONE, .scan = {job->token, count, rows, done}};

@@ -226,6 +226,48 @@ static void pages_follow_each_other(void **state)
 	story_end(&s);
 }
 
+/** What was copied before the new member died is not copied again. */
+static void copying_goes_on_where_it_was_after_a_restart(void **state)
+{
+	struct story s = story_begin();
+	const size_t size = 500000;
+	char *value = xmalloc(size + 1);
+	memset(value, 'x', size);
+	value[size] = '\0';
+	for (uint32_t i = 0; i < KEYS; i++)
+		assert_int_equal(call(s.c, STAYS_A, OP_PUT, s.keys[i], value, STRONG()), KV_OK);
+	const struct map_desc *joint = map_with_move(&s, 1);
+	struct node *n = &s.c->nodes[JOINS];
+	n->hold_writes = true;
+	install_all(&s, joint);
+	const struct partition *p = partition_at(n->core, s.partition);
+	for (uint32_t k = 0; k < 20000 && !p->cursor; k++) {
+		if (ilist_is_empty(&n->jobs))
+			pass(s.c, TICK_US);
+		else
+			do_one_job(s.c, JOINS);
+	}
+	assert_non_null(p->cursor);
+	for (uint64_t saved = n->core->write_issued; n->core->write_done < saved;) /* durable, too */
+		do_one_job(s.c, JOINS);
+	uint64_t before = stats_of(s.c, JOINS).move_bytes_in, all = KEYS * size;
+	assert_true(before < all);
+	uint32_t there = rows_at(&s, JOINS);
+	restart(&s, JOINS, joint);
+	n->hold_writes = false;
+	pass(s.c, 2 * USEC_PER_SEC);
+	assert_true(reach(&s, MOVE_DONE, 60000));
+	uint64_t after = stats_of(s.c, JOINS).move_bytes_in;
+	assert_true(there > 0 && there < KEYS);
+	assert_in_range(after, 1, all - there * size + size); /* the rest, and a page that was not saved */
+	install_all(&s, map_after_move(&s));
+	crash(s.c, STAYS_A);
+	for (uint32_t i = 0; i < KEYS; i++)
+		assert_reads(s.c, JOINS, s.keys[i], value);
+	free(value);
+	story_end(&s);
+}
+
 static void writes_of_all_kinds_go_on_while_a_partition_moves(void **state)
 {
 	struct story s = story_begin();
@@ -689,6 +731,7 @@ int main(void)
 		cmocka_unit_test(a_late_eventual_write_below_the_fence_is_weak_at_a_new_member),
 		cmocka_unit_test(records_below_the_seal_are_copied),
 		cmocka_unit_test(pages_follow_each_other),
+		cmocka_unit_test(copying_goes_on_where_it_was_after_a_restart),
 		cmocka_unit_test(writes_of_all_kinds_go_on_while_a_partition_moves),
 		cmocka_unit_test(weak_copies_of_the_old_members_become_strong_ones),
 		cmocka_unit_test(a_move_from_a_source_that_missed_writes_has_them_in_the_end),
