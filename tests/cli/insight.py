@@ -205,6 +205,30 @@ def a_port_that_is_taken_does_not_keep_a_node_from_serving(cluster):
         node.communicate(timeout=60)
 
 
+def a_node_without_a_cluster_is_alive_and_not_ready(cluster):
+    directory = cluster.path('empty')
+    os.mkdir(directory)
+    config = os.path.join(directory, 'kvd.yaml')
+    with open(config, 'w', encoding='utf-8') as file:
+        file.write(f'node: {{name: empty, data_dir: "{directory}/data"}}\n'
+                   'listen: {client: "127.0.0.1:0", peer: "127.0.0.1:0", http: "127.0.0.1:0"}\n')
+    node = subprocess.Popen([cluster.environment['KVD'], '--config', config], stderr=subprocess.PIPE)
+    try:
+        for line in node.stderr:
+            if b'event=server.started' in line:
+                break
+        with open(os.path.join(directory, 'data', 'addresses'), encoding='utf-8') as file:
+            http = dict(line.split('=') for line in file.read().split())['http']
+        equal(get(http, '/healthz')[0], 200)
+        code, _, text = get(http, '/readyz')
+        equal((code, 'the node is part of no cluster' in text), (503, True))
+        equal(status(http)['verdict']['state'], 'no_cluster')
+        equal((status(http)['node']['fit'], status(http)['node']['unfit_because']), (False, 'the node is part of no cluster'))
+    finally:
+        node.terminate()
+        node.communicate(timeout=60)
+
+
 def a_node_that_dies_shows_on_the_others(cluster):
     alive, _, dead = addresses(cluster)
     cluster.kill('n3')
@@ -230,7 +254,7 @@ def main():
              the_metrics_are_what_prometheus_takes, every_metric_is_in_the_document, status_json_is_the_same_model_as_status,
              what_is_no_reading_is_refused, requests_in_one_packet_are_answered_in_turn,
              there_is_a_limit_of_connections, a_port_that_is_taken_does_not_keep_a_node_from_serving,
-             a_node_that_dies_shows_on_the_others]
+             a_node_without_a_cluster_is_alive_and_not_ready, a_node_that_dies_shows_on_the_others]
     with Cluster(sys.argv[1], sys.argv[2]) as cluster:
         return run_tests(tests, cluster)
 

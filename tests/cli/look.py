@@ -37,6 +37,14 @@ def rules(ctl, code):
     return {f['rule']: f for f in ctl.json('doctor', codes=(code,))['findings']}
 
 
+def status_json(ctl):
+    """What the page of n1 is made from."""
+    with open(os.path.join(ctl.dir, 'http'), encoding='utf-8') as file:
+        address = file.read().split()[0]
+    with urllib.request.urlopen(f'http://{address}/status.json', timeout=20) as answer:
+        return json.loads(answer.read())
+
+
 def pid_of(ctl, node):
     with open(os.path.join(ctl.dir, node, 'pid'), encoding='utf-8') as file:
         return int(file.read())
@@ -183,6 +191,11 @@ def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
         for part in ('n4 is down', 'every key has 3 replicas', f'{len(moves)} partitions are moving', 'no further node can be lost'):
             contains(whole['verdict'], part)
         equal((whole['nodes'][3]['name'], whole['nodes'][3]['state']), ('n4', 'down'))
+        page = wait_for('the other nodes see it, too', lambda: [s for s in [status_json(ctl)] if s['verdict']['losable'] == 0])[0]
+        equal(page['verdict']['moving'], len(moves))
+        equal(sorted(m['partition'] for m in page['moves']['items']), sorted(m['partition'] for m in moves))
+        equal({(page['nodes'][m['to']]['name'], m['stage']) for m in page['moves']['items']} <=
+              {('n4', 'waiting'), ('n4', 'opening'), ('n4', 'copying')}, True)
     finally:
         node.process.kill()
         node.process.wait(60)
@@ -199,14 +212,8 @@ def a_wrong_clock_counts_for_no_majority_and_is_told(ctl):
     equal((code, talk if code else ''), (0, ''))
     told = wait_for('status sees the clock', lambda: [s for s in [ctl.json('status')] if 'wrong clock' in s['verdict']])[0]
     equal((told['state'], told['nodes_losable'], [n['clock_wrong'] for n in told['nodes']]), ('degraded', 0, [False, True, False]))
-    with open(os.path.join(ctl.dir, 'http'), encoding='utf-8') as file:
-        page = file.read().split()[0]
-
-    def verdict():
-        with urllib.request.urlopen(f'http://{page}/status.json', timeout=20) as answer:
-            return json.loads(answer.read())['verdict']
-    wait_for('the other nodes see it', lambda: 'n2 has a wrong clock' in verdict()['words'])
-    equal(verdict()['losable'], 0)
+    wait_for('the other nodes see it', lambda: 'n2 has a wrong clock' in status_json(ctl)['verdict']['words'])
+    equal(status_json(ctl)['verdict']['losable'], 0)
     found = rules(ctl, 10)
     equal((found['clock.skew']['subject'], found['clock.skew']['severity']), ('n2', 'critical'))
     ctl.kill('n3')
