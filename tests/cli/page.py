@@ -205,6 +205,7 @@ def a_dead_node_is_said_at_once(ctl, browser):
     for i in range(50):
         ctl.must('put', f'missed/{i}', 'value')
     wait_for('the row of n3', lambda: 'down' in text(browser, '#nodes tbody tr:nth-child(3)'))
+    wait_for('what waits for it', lambda: text(browser, '#nodes tbody tr:nth-child(3) td[data-label="Waiting changes"]') not in ('0', '–', ''))
     equal(browser.run('document.querySelectorAll("#nodes tbody tr:nth-child(3) a").length'), 0)
     wait_for('squares short of a replica', lambda: '16 short of a replica' in browser.run(
         'document.getElementById("map").getAttribute("aria-label")'))

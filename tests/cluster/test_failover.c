@@ -30,6 +30,24 @@ static void put_without_quorum(unsigned number, bool early)
 			 err.message);
 }
 
+/** A strong get of a key that was never put, the same: an answer of absence would need a majority, too. */
+static void get_without_quorum(unsigned number)
+{
+	char key[32];
+	struct kv_options options = KV_OPTIONS_INIT;
+	struct kv_error err;
+	struct kv_item item;
+	options.level = KV_LEVEL_STRONG;
+	options.timeout_ms = STRONG_MS;
+	snprintf(key, sizeof key, "absent-%u", number);
+	usec_t began_us = clock_mono_us();
+	enum kv_status status = kv_get(cluster->client, &options, kv_slice_str(key), &item, &err);
+	usec_t took_us = clock_mono_us() - began_us;
+	if (status != KV_UNAVAILABLE || took_us > (STRONG_MS + harness_ms(SLACK_MS)) * USEC_PER_MSEC)
+		fail_msg("strong get %u without a quorum gave %s after %llu us: %s", number, kv_status_name(status),
+			 (unsigned long long)took_us, err.message);
+}
+
 static bool is_seen_down(void *arg)
 {
 	const unsigned *nodes = arg; /* who looks, at whom */
@@ -64,8 +82,10 @@ static void one_round(unsigned round)
 	put_without_quorum(round * PROBES, /* early: */ true);
 	harness_await(is_seen_down, seen, 10000, "a dead node that is seen down");
 	load_await_progress(load, /* strong: */ false, PROGRESS / 4);
-	for (unsigned i = 1; i < PROBES; i++)
+	for (unsigned i = 1; i < PROBES; i++) {
 		put_without_quorum(round * PROBES + i, /* early: */ false);
+		get_without_quorum(round * PROBES + i);
+	}
 
 	cluster_restart(cluster, second);
 	load_await_progress(load, /* strong: */ true, PROGRESS);
