@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 from cluster import equal, run_tests
 from promtool import find_promtool
@@ -80,6 +81,24 @@ def prometheus_takes_the_rules(root):
     return None
 
 
+def alerts_fire_where_they_should_and_not_beside_it(root):
+    tool = find_promtool(root)
+    if not tool:
+        return 'promtool is not installed'
+    text = read(root, 'tests', 'cli', 'alerts.yml')
+    for name in re.findall(r'- alert: (\w+)', read(root, 'conf', 'prometheus', 'kvd.rules.yml')):
+        equal((name, f'alertname: {name}, exp_alerts: []' in text), (name, True))
+    rules = os.path.join(os.path.abspath(root), 'conf', 'prometheus', 'kvd.rules.yml')
+    with tempfile.NamedTemporaryFile('w', suffix='.yml', encoding='utf-8') as file:
+        file.write(text.replace('RULES', json.dumps(rules)))
+        file.flush()
+        done = subprocess.run([tool, 'test', 'rules', file.name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+                              encoding='utf-8')
+    if done.returncode != 0:
+        raise AssertionError(done.stdout)
+    return None
+
+
 def prometheus_takes_the_dashboards_expressions(root):
     """As rules that record them, with Grafana's own variables filled in."""
     tool = find_promtool(root)
@@ -97,7 +116,7 @@ def prometheus_takes_the_dashboards_expressions(root):
 
 def main():
     tests = [alert_rules_name_metrics_that_there_are, the_dashboard_names_metrics_that_there_are,
-             every_alert_is_explained, prometheus_takes_the_rules, prometheus_takes_the_dashboards_expressions]
+             every_alert_is_explained, prometheus_takes_the_rules, alerts_fire_where_they_should_and_not_beside_it, prometheus_takes_the_dashboards_expressions]
     return run_tests(tests, sys.argv[1])
 
 
