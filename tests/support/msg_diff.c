@@ -236,6 +236,7 @@ static const char *differ_answer(const struct msg_replica_reply *a, const struct
 	SAME_VERSION(stored);
 	SAME(above);
 	SAME(no_promise);
+	SAME(no_room);
 	SAME(out);
 	SAME_VERSION(memory_floor);
 	SAME(carrier_count);
@@ -262,9 +263,11 @@ static const char *differ_heartbeat(const struct msg_heartbeat *a, const struct 
 	SAME(queue_us);
 	SAME(disk_p99_us);
 	SAME(disk_free_pct);
+	SAME(disk_low);
 	SAME(stored_hlc);
 	SAME(shards);
 	SAME(drained);
+	SAME(core);
 	return NULL;
 }
 
@@ -328,6 +331,12 @@ static const char *differ_status(const struct msg_status *a, const struct msg_st
 		SAME(peers[i].round_trip_us);
 		SAME(peers[i].hints_pending);
 		SAME(peers[i].partitions_dirty);
+		SAME(peers[i].link_bad);
+		SAME(peers[i].degraded);
+		SAME(peers[i].health);
+		SAME(peers[i].disk_p99_us);
+		SAME(peers[i].disk_free_pct);
+		SAME(peers[i].disk_low);
 	}
 	SAME(counter_count);
 	for (uint32_t i = 0; i < a->counter_count; i++) {

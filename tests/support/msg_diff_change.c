@@ -159,6 +159,7 @@ static const char *differ_plan(const struct msg_plan *a, const struct msg_plan *
 	SAME(moves);
 	SAME(bytes);
 	SAME(duration_ms);
+	SAME(duration_busy_ms);
 	SAME(survives);
 	SAME(node_count);
 	for (uint32_t i = 0; i < a->node_count; i++) {

@@ -364,6 +364,7 @@ static void gen_answer(struct rng *rng, struct arena *arena, struct msg_replica_
 	r->stored = version(rng);
 	r->above = coin(rng);
 	r->no_promise = coin(rng);
+	r->no_room = coin(rng);
 	r->out = coin(rng);
 	r->memory_floor = version(rng);
 	r->carrier_count = (uint32_t)rng_between(rng, 0, CARRIERS_MAX);
@@ -449,6 +450,7 @@ static void gen_status(struct rng *rng, struct arena *arena, struct msg_status *
 			.health = number32(rng),
 			.disk_p99_us = number32(rng),
 			.disk_free_pct = number32(rng),
+			.disk_low = coin(rng),
 		};
 	s->peers = peers;
 	s->counter_count = length(rng, 0, STATUS_COUNTERS_MAX);
@@ -504,6 +506,7 @@ void msg_gen(struct rng *rng, struct msg_kind kind, struct arena *arena, struct 
 			.queue_us = number32(rng),
 			.disk_p99_us = number32(rng),
 			.disk_free_pct = (uint32_t)rng_between(rng, 0, 100),
+			.disk_low = coin(rng),
 			.stored_hlc = number(rng, 64),
 			.shards = number32(rng),
 			.drained = coin(rng),

@@ -174,6 +174,7 @@ static void gen_plan(struct rng *rng, struct arena *arena, struct msg_plan *p)
 	p->moves = number32(rng);
 	p->bytes = number(rng, 64);
 	p->duration_ms = number(rng, 64);
+	p->duration_busy_ms = number(rng, 64);
 	p->survives = number32(rng);
 	p->node_count = length(rng, 0, NODES_MAX);
 	struct plan_node *nodes = allocate(arena, p->node_count * sizeof *nodes);
