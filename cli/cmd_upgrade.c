@@ -7,18 +7,28 @@
 #include "cli/output.h"
 #include "cli/survey.h"
 
-static const char *state_word(const struct survey *s)
+struct levels {
+	uint32_t lowest, highest;
+};
+
+static struct levels levels_of(const struct survey *s)
 {
-	uint32_t lowest = UINT32_MAX, highest = 0;
+	struct levels l = {.lowest = UINT32_MAX};
 	for (size_t i = 0; i < s->node_count; i++) {
 		if (s->nodes[i].state == KV_NODE_REMOVED)
 			continue;
-		lowest = MIN(lowest, s->nodes[i].feature_level);
-		highest = MAX(highest, s->nodes[i].feature_level);
+		l.lowest = MIN(l.lowest, s->nodes[i].feature_level);
+		l.highest = MAX(l.highest, s->nodes[i].feature_level);
 	}
-	if (lowest < highest)
+	return l;
+}
+
+static const char *state_word(const struct survey *s)
+{
+	struct levels l = levels_of(s);
+	if (l.lowest < l.highest)
 		return "rolling";
-	return lowest > s->cluster.feature_level ? "ready" : "final";
+	return l.lowest > s->cluster.feature_level ? "ready" : "final";
 }
 
 static const char *next_step(const char *state)
@@ -87,11 +97,29 @@ int cmd_upgrade_status(struct ctl *ctl)
 	return silent > 0 ? status_exit_code(KV_UNAVAILABLE) : 0;
 }
 
+/** What finalize would do now; asks only the map. */
+static int plan_finalize(struct ctl *ctl)
+{
+	CLEANUP(survey_release) struct survey s = {0};
+	struct kv_error err;
+	if (survey_take(ctl, &s, &err) != KV_OK)
+		return ctl_fail(ctl, NULL, &err);
+	const char *state = state_word(&s);
+	if (strcmp(state, "ready") == 0)
+		printf("feature level %llu to %u; afterwards versions that can do less do not start here any more\n",
+		       (unsigned long long)s.cluster.feature_level, levels_of(&s).lowest);
+	else
+		printf("nothing: %s\n", next_step(state));
+	return strcmp(state, "rolling") == 0 ? status_exit_code(KV_REFUSED) : 0;
+}
+
 int cmd_upgrade_finalize(struct ctl *ctl)
 {
 	struct kv_error err;
 	if (!ctl_open(ctl, NULL))
 		return ctl_not_open();
+	if (ctl->args.plan)
+		return plan_finalize(ctl);
 	if (kv_upgrade_finalize(ctl->client, ctl_timeout_ms(ctl), &err) != KV_OK)
 		return ctl_fail(ctl, NULL, &err);
 	ctl_say(ctl, "the cluster uses what every node can do; older versions do not start here any more");

@@ -252,7 +252,7 @@ static const struct command table[] = {
 	{CLUSTER, "upgrade finalize", "", "let the cluster use what every node can do since an upgrade",
 	 "Until then any node may go back to the version it had; afterwards the old one refuses to start. Refused (exit code\n"
 	 "11) while a node can do less than others.\n",
-	 CONNECT, 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
+	 CONNECT | FLAG_BIT(FLAG_PLAN), 0, OUTPUT_TABLE, 10000, 0, 0, cmd_upgrade_finalize},
 	{CLUSTER, "config get", "[SETTING]", "list the settings the nodes run with",
 	 "CHANGES: live while the node runs, by a restart, or never, because the cluster was formed with it. SOURCE: default,\n"
 	 "file, environment, set (kvctl config set) or cluster. WAITS: what the file says since it was read again, and needs a\n"
