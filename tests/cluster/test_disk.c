@@ -59,6 +59,41 @@ static bool all_live(void *arg)
 	return true;
 }
 
+struct look {
+	struct cluster *cluster;
+	unsigned at;
+	bool degraded;
+};
+
+/** Whether the node AT says of VICTIM that its disk is degraded, or no longer. */
+static bool is_told_so(void *arg)
+{
+	const struct look *look = arg;
+	CLEANUP(cluster_status_free) struct kv_node_status *victim = cluster_status(look->cluster, VICTIM);
+	CLEANUP(cluster_status_free) struct kv_node_status *status = cluster_status(look->cluster, look->at);
+	for (size_t i = 0; victim && status && i < status->peer_count; i++) {
+		if (status->peers[i].node == victim->index)
+			return status->peers[i].degraded == look->degraded;
+	}
+	return false;
+}
+
+static void a_slow_disk_is_told_to_the_others_until_it_is_well_again(void **state)
+{
+	struct cluster *c = new_cluster();
+	struct preload_control *faults = c->nodes[VICTIM].faults;
+	struct look look = {.cluster = c, .at = 0};
+	harness_await(is_told_so, &look, END_MS, "a disk that is well");
+	faults->sync_delay_us = 300000;
+	look.degraded = true;
+	harness_await(is_told_so, &look, 3 * END_MS, "a slow disk that others hear of");
+	look.at = VICTIM;
+	assert_true(is_told_so(&look));
+	faults->sync_delay_us = 0;
+	look = (struct look){.cluster = c, .at = 0};
+	harness_await(is_told_so, &look, 3 * END_MS, "a disk that is well again");
+}
+
 static void a_disk_that_hangs_or_is_slow_stops_nothing(void **state)
 {
 	struct cluster *c = new_cluster();
@@ -134,6 +169,7 @@ int main(int argc, char **argv)
 		harness_test(a_node_whose_sync_fails_stops_and_loses_nothing),
 		harness_test(a_node_whose_disk_is_full_stops_and_loses_nothing),
 		harness_test(a_disk_that_hangs_or_is_slow_stops_nothing),
+		harness_test(a_slow_disk_is_told_to_the_others_until_it_is_well_again),
 		harness_test(a_power_cut_loses_nothing_acknowledged),
 		harness_test(a_damaged_log_is_refused_and_the_others_go_on),
 	};
