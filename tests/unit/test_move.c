@@ -505,6 +505,47 @@ static void what_is_done_stays_done_after_a_restart(void **state)
 	story_end(&s);
 }
 
+/** The one move as node I lists it. */
+static struct move_status listed(struct story *s, node_id i)
+{
+	struct msg m = {.opcode = OP_MOVE_LIST, .id = 1};
+	struct node_event ev = {.kind = EV_REQUEST, .now = now_of(s->c, i), .request = {.client = 1, .msg = &m}};
+	struct actions *out = &s->c->nodes[i].actions;
+	node_core_step(s->c->nodes[i].core, &ev, out);
+	assert_int_equal(out->items[0].kind, ACT_REPLY);
+	const struct msg_move_list *list = &out->items[0].reply.msg->move_list;
+	assert_int_equal(list->count, 1);
+	struct move_status status = list->moves[0];
+	actions_reset(out);
+	return status;
+}
+
+static void a_move_half_way_tells_how_far_it_is_and_how_fast(void **state)
+{
+	struct story s = story_begin();
+	char large[100001];
+	memset(large, 'x', sizeof large - 1);
+	large[sizeof large - 1] = '\0';
+	for (uint32_t i = 0; i < KEYS; i++)
+		assert_int_equal(call(s.c, STAYS_A, OP_PUT, s.keys[i], large, STRONG()), KV_OK);
+	struct node *n = &s.c->nodes[JOINS];
+	n->hold_writes = true;
+	install_all(&s, map_with_move(&s, 1));
+	for (uint32_t k = 0; k < 2000 && rows_at(&s, JOINS) < KEYS / 2; k++) { /* each row takes a while */
+		do_one_job(s.c, JOINS);
+		pass(s.c, 100 * USEC_PER_MSEC);
+	}
+	pass(s.c, 2 * MOVE_REPORT_US);
+	struct move_status m = listed(&s, STAYS_A);
+	assert_int_equal(m.stage, MOVE_COPYING);
+	assert_in_range(m.bytes_done, 1, KEYS * sizeof large - 1);
+	assert_in_range(m.bytes, m.bytes_done + 1, 2 * KEYS * sizeof large);
+	assert_true(m.bytes_per_sec > 0);
+	n->hold_writes = false;
+	assert_true(reach(&s, MOVE_DONE, 20000));
+	story_end(&s);
+}
+
 static void moves_are_listed_with_their_progress(void **state)
 {
 	struct story s = story_begin();
@@ -513,21 +554,14 @@ static void moves_are_listed_with_their_progress(void **state)
 	install_all(&s, map_with_move(&s, 1));
 	assert_true(reach(&s, MOVE_CHECKING, 5000));
 	pass(s.c, USEC_PER_SEC);
-	struct msg m = {.opcode = OP_MOVE_LIST, .id = 1};
-	struct node_event ev = {.kind = EV_REQUEST, .now = now_of(s.c, 0), .request = {.client = 1, .msg = &m}};
-	struct actions *out = &s.c->nodes[STAYS_A].actions;
-	node_core_step(s.c->nodes[STAYS_A].core, &ev, out);
-	assert_int_equal(out->items[0].kind, ACT_REPLY);
-	const struct msg_move_list *list = &out->items[0].reply.msg->move_list;
-	assert_int_equal(list->count, 1);
-	assert_int_equal(list->moves[0].partition, s.partition);
-	assert_int_equal(list->moves[0].node, JOINS);
-	assert_int_equal(list->moves[0].stage, MOVE_CHECKING);
-	assert_int_equal(list->moves[0].keys, KEYS);
-	assert_int_equal(list->moves[0].keys_done, KEYS);
-	assert_true(list->moves[0].bytes_done > 0);
-	assert_true(list->moves[0].age_ms <= MOVE_REPORT_US / USEC_PER_MSEC);
-	actions_reset(out);
+	struct move_status m = listed(&s, STAYS_A);
+	assert_int_equal(m.partition, s.partition);
+	assert_int_equal(m.node, JOINS);
+	assert_int_equal(m.stage, MOVE_CHECKING);
+	assert_int_equal(m.keys, KEYS);
+	assert_int_equal(m.keys_done, KEYS);
+	assert_true(m.bytes_done > 0);
+	assert_true(m.age_ms <= MOVE_REPORT_US / USEC_PER_MSEC);
 	story_end(&s);
 }
 
@@ -740,6 +774,7 @@ int main(void)
 		cmocka_unit_test(two_of_three_members_are_replaced_at_once),
 		cmocka_unit_test(a_write_that_had_one_old_member_only_is_settled_before_the_move_ends),
 		cmocka_unit_test(moves_are_listed_with_their_progress),
+		cmocka_unit_test(a_move_half_way_tells_how_far_it_is_and_how_fast),
 		cmocka_unit_test(a_new_member_that_dies_at_any_step_goes_on_after_its_restart),
 		cmocka_unit_test(a_source_that_dies_at_any_stage_is_gone_on_with_or_without),
 		cmocka_unit_test(what_is_done_stays_done_after_a_restart),
