@@ -288,7 +288,17 @@ static void read_annotated(struct buf *ret)
 	fclose(file);
 }
 
-static void the_annotated_file_shows_every_key_with_its_default(void **state)
+/** True if line NUMBER of TEXT, from 1, is a comment in words. */
+static bool is_comment(const char *text, unsigned number)
+{
+	for (unsigned i = 1; i < number && text; i++) {
+		text = strchr(text, '\n');
+		text += text != NULL;
+	}
+	return text && (strncmp(text, "  # ", 4) == 0 || strncmp(text, "# ", 2) == 0);
+}
+
+static void the_annotated_file_explains_every_key_and_shows_its_default(void **state)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT, why = BUF_INIT;
 	read_annotated(&text);
@@ -305,6 +315,8 @@ static void the_annotated_file_shows_every_key_with_its_default(void **state)
 		if (!texts[i].value)
 			print_error("conf/kvd.yaml does not show %s\n", buf_cstr(&path));
 		assert_non_null(texts[i].value);
+		if (!is_comment(buf_cstr(&text), texts[i].line - 1))
+			fail_msg("conf/kvd.yaml does not explain %s", buf_cstr(&path));
 		if (keys[i].fallback)
 			assert_string_equal(texts[i].value, keys[i].fallback);
 		else
@@ -462,7 +474,7 @@ int main(void)
 		cmocka_unit_test(the_http_port_may_be_off),
 		cmocka_unit_test(a_file_that_is_not_there_is_said),
 		cmocka_unit_test(the_files_that_come_with_it_are_good),
-		cmocka_unit_test(the_annotated_file_shows_every_key_with_its_default),
+		cmocka_unit_test(the_annotated_file_explains_every_key_and_shows_its_default),
 		cmocka_unit_test(every_key_may_be_overridden),
 		cmocka_unit_test(the_document_lists_exactly_the_keys),
 	};
