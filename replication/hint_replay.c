@@ -154,9 +154,7 @@ static void begin_pass(struct node_core *core, struct hint_target *t)
 {
 	uint32_t first = next_owed(core, t, core->config.shard);
 	if (first >= core->map->desc.partitions) {
-		/* What is left waits for its target to become a full member, or was delivered while nobody looked. */
-		if (t->keyed_count == 0 && t->in_flight == 0)
-			t->pending = 0;
+		/* What is left waits for its target to become a full member. */
 		t->next_us = core->now.mono_us + HINT_PASS_US;
 		return;
 	}
@@ -305,6 +303,9 @@ static void tick_target(struct node_core *core, struct hint_target *t)
 	case HINT_IDLE:
 		if (hint_hand_tick(core, t))
 			return;
+		/* Counted twice, or delivered while nobody looked: without a partition that has hints there are none. */
+		if (t->keyed_count == 0 && t->in_flight == 0)
+			t->pending = 0;
 		if (up && is_settled(core, t) && now >= t->next_us &&
 		    (t->pending > 0 || t->keyed_count > 0 || t->dirty_count > 0))
 			begin_pass(core, t);

@@ -313,8 +313,9 @@ static void get_evaluate(struct node_core *core, struct op *op)
 	bool stable = !is_strong(op) || gone || MUTANT(nowb) || row_majority(&op->row, op_strong_holders(op, m));
 	if (!gone && value_is_missing(op))
 		get_fetch(core, op);
-	else if (op->every && !gone && COVER_IF(has_weak_copy(op), stabilize_weak))
-		op_update_identity(core, op);
+	else if (op->every && COVER_IF(has_weak_copy(op), stabilize_weak))
+		op_update_identity(core,
+				   op); /* one below a drop floor, too: it is kept until it has a new version */
 	else if (!gone && own_is_sealed_off(core, op)) {
 		op->renews = true;
 		op_update_identity(core, op);

@@ -396,11 +396,13 @@ static void update_answer_read(struct node_core *core, struct op *op)
 
 static void update_read(struct node_core *core, struct op *op, const struct record *m)
 {
-	if (version_is_none(m->ver) && !version_is_none(op->best.rec.ver))
-		update_answer_read(core, op); /* dropped everywhere */
+	/* A weak copy keeps what was dropped everywhere else: it goes once a new deletion has taken its place. */
+	bool dropped = version_is_none(m->ver) && !version_is_none(op->best.rec.ver);
+	if (dropped && !op->every)
+		update_answer_read(core, op);
 	else if (!update_has_value(core, op, m))
 		return;
-	else if (version_is_none(m->ver) ||
+	else if ((version_is_none(m->ver) && !dropped) ||
 		 (update_is_stable(op, m) && !update_is_expired(op, m) && !op->every && !op->renews))
 		update_answer_read(core, op);
 	else

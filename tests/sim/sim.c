@@ -320,7 +320,8 @@ static void cluster_seed(struct sim *sim)
 static void form_asks(struct sim *sim, struct sim_event *event)
 {
 	const struct sim_options *o = &sim->options;
-	if (sim_node_is_ready(&sim->nodes[0]))
+	/* Machines that have left by then and are empty again would become a second cluster. */
+	if (sim_node_is_ready(&sim->nodes[0]) || sim->nodes[0].life > 1)
 		return;
 	struct slice addresses[SIM_NODES_MAX];
 	for (uint32_t i = 0; i < first_count(sim); i++)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/mutant.h"
+#include "replication/core.h"
 #include "replication/page.h"
 #include "tests/unit/core_cluster.h"
 
@@ -178,9 +179,9 @@ static void a_push_that_comes_after_the_purge_is_refused(void **state)
 	cluster_free(c);
 }
 
-static void a_weak_tombstone_gets_a_new_version_first(void **state)
+/** "k" is deleted, and node 2 has that weakly only. */
+static struct version delete_weakly(struct cluster *c)
 {
-	struct cluster *c = gc_cluster();
 	assert_int_equal(call(c, 0, OP_PUT, "k", "v", strong), KV_OK);
 	/* Node 2 has promised a ballot above the deletion that comes. */
 	struct msg prepare = replica_msg(c, OP_PREPARE, "k");
@@ -190,14 +191,51 @@ static void a_weak_tombstone_gets_a_new_version_first(void **state)
 	run(c);
 	c->rule_count = 0;
 	assert_int_equal(call(c, 0, OP_DEL, "k", NULL, EVENTUAL(.acks = ACKS_ALL)), KV_OK);
-	struct version weak = on_disk(c, 2, "k").ver;
 	assert_true(on_disk(c, 2, "k").weak && !on_disk(c, 0, "k").weak);
+	return on_disk(c, 2, "k").ver;
+}
+
+static void a_weak_tombstone_gets_a_new_version_first(void **state)
+{
+	struct cluster *c = gc_cluster();
+	struct version weak = delete_weakly(c);
 	pass(c, LONG_US);
 	for (node_id i = 0; i < 3; i++) {
 		struct record rec = on_disk(c, i, "k");
 		assert_true(rec.tombstone && !rec.weak && version_less(weak, rec.ver));
 	}
 	assert_true(stats_of(c, 0).gc_renewed > 0);
+	pass(c, LONG_US);
+	assert_gone(c, "k");
+	cluster_free(c);
+}
+
+/** Seed 200182 of changing clusters: the first try to renew it failed, and then it was below the drop floor. */
+static void a_weak_tombstone_gets_a_new_version_below_the_drop_floor_too(void **state)
+{
+	struct cluster *c = gc_cluster();
+	struct version weak = delete_weakly(c);
+	drop(c, ANY, ANY, OP_PREPARE, FOR_REQUESTS);
+	pass(c, LONG_US);
+	assert_true(stats_of(c, 0).gc_sessions > 0);
+	const uint16_t partition = data_key("k").partition;
+	for (node_id i = 0; i < 3; i++) {
+		assert_true(version_equal(on_disk(c, i, "k").ver, weak));
+		assert_true(version_less(weak, partition_at(c->nodes[i].core, partition)->drop));
+	}
+	/* Two let it go, as new members do that never had it: they tell their floor, by which it is gone. */
+	struct msg purge = replica_msg(c, OP_PUSH, "k");
+	purge.replica.record = (struct record){.ver = weak, .org = weak, .tombstone = true};
+	purge.replica.purge = true;
+	tell(c, 2, 0, &purge);
+	tell(c, 2, 1, &purge);
+	run(c);
+	assert_true(!is_here(c, 0, "k") && !is_here(c, 1, "k") && on_disk(c, 2, "k").weak);
+	heal(c);
+	pass(c, LONG_US / 2);
+	for (node_id i = 0; i < 3; i++)
+		assert_true(on_disk(c, i, "k").tombstone && !on_disk(c, i, "k").weak);
+	assert_reads(c, 1, "k", NULL);
 	pass(c, LONG_US);
 	assert_gone(c, "k");
 	cluster_free(c);
@@ -498,6 +536,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_value_that_a_replica_missed_is_there_before_the_floor_rises),
 		cmocka_unit_test(a_push_that_comes_after_the_purge_is_refused),
 		cmocka_unit_test(a_weak_tombstone_gets_a_new_version_first),
+		cmocka_unit_test(a_weak_tombstone_gets_a_new_version_below_the_drop_floor_too),
 		cmocka_unit_test(a_read_of_a_deletion_that_one_replica_has_makes_it_stable),
 		cmocka_unit_test(a_replica_that_was_left_behind_looks_after_itself),
 		cmocka_unit_test(an_absent_replica_tells_of_the_deletion_that_another_still_has),

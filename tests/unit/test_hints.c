@@ -118,6 +118,23 @@ static void what_is_owed_to_a_removed_node_goes_with_its_rows(void **state)
 	cluster_free(c);
 }
 
+/** Seed 93344 of changing clusters: a key hinted again during a pass counts twice until the next one, and there was none. */
+static void a_count_that_is_too_high_does_not_outlive_the_hints(void **state)
+{
+	struct cluster *c = cluster_with_hints(4, 0);
+	start_node(c, 2, &c->map);
+	pass(c, 30 * USEC_PER_SEC);
+	assert_int_equal(hint_rows(c, 0), 0);
+	crash(c, 2);
+	pass(c, 3 * USEC_PER_SEC);
+	c->nodes[0].core->hints.targets[2]->pending = 1;
+	next_state(c, 2, NODE_REMOVED);
+	give_map_to_all(c);
+	pass(c, USEC_PER_SEC);
+	assert_int_equal(stats_of(c, 0).hints_pending, 0);
+	cluster_free(c);
+}
+
 static void hints_found_at_start_for_a_removed_node_go_too(void **state)
 {
 	struct cluster *c = cluster_with_hints(4, 0);
@@ -253,6 +270,7 @@ int main(void)
 		cmocka_unit_test(who_is_overloaded_grants_nothing),
 		cmocka_unit_test(hints_that_are_too_old_become_marks),
 		cmocka_unit_test(what_is_owed_to_a_removed_node_goes_with_its_rows),
+		cmocka_unit_test(a_count_that_is_too_high_does_not_outlive_the_hints),
 		cmocka_unit_test(hints_found_at_start_for_a_removed_node_go_too),
 		cmocka_unit_test(a_new_member_is_owed_what_another_member_is),
 		cmocka_unit_test(a_node_that_leaves_hands_on_what_it_owes_to_a_node_that_is_down),
