@@ -57,7 +57,7 @@ def json_field_names_are_stable(c):
     status = c.json('status')
     equal(sorted(status), ['cluster', 'hints_pending', 'nodes', 'nodes_losable', 'nodes_total', 'nodes_up',
                            'partitions_dirty', 'partitions_without_quorum', 'state', 'verdict'])
-    equal(sorted(status['nodes'][0]), ['client_address', 'clock_wrong', 'degraded', 'hints_pending', 'incarnation', 'index',
+    equal(sorted(status['nodes'][0]), ['client_address', 'clock_wrong', 'degraded', 'disk_low', 'hints_pending', 'incarnation', 'index',
                                        'insecure', 'map_epoch', 'name', 'partitions_dirty', 'peer_address', 'seen_down_by', 'state', 'unreached_by',
                                        'uptime', 'uptime_ms', 'version', 'zone'])
     equal(sorted(c.json('node', 'ls')[0]), ['client_address', 'index', 'name', 'partitions', 'peer_address', 'state', 'uuid',
