@@ -8,6 +8,7 @@ usage: look.py KVCTL KVD PLANT_RECORD
 import glob
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -170,6 +171,34 @@ def key_in(ctl, partitions):
     return next(f'k{i}' for i in range(500) if ctl.json('partition', 'locate', f'k{i}')['partition'] in partitions)
 
 
+def commit_and_go_away(ctl):
+    """Watches on a terminal, which shows how far it is, until Ctrl-C: the change goes on."""
+    ours, theirs = pty.openpty()
+    watch = subprocess.Popen([ctl.kvctl, 'cluster', 'commit', '--wait'], env=ctl.environment, stdin=theirs, stdout=theirs, stderr=theirs,
+                             start_new_session=True)
+    os.close(theirs)
+    seen = b''
+    try:
+        while b'%, ' not in seen:
+            seen += os.read(ours, 1000)
+        watch.send_signal(signal.SIGINT)
+        while True:
+            try:
+                more = os.read(ours, 1000)
+            except OSError:  # the other side is closed
+                break
+            if not more:
+                break
+            seen += more
+        equal(watch.wait(60), 130)
+    finally:
+        watch.kill()
+        watch.wait()
+        os.close(ours)
+    contains(seen.decode(), 'moving: [')
+    contains(seen.decode(), 'the change goes on; kvctl move ls tells how far it is')
+
+
 def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
     node = Node(ctl, 'n4')
     try:
@@ -177,7 +206,7 @@ def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
         found = rules(ctl, 0)
         contains(found['changes.staged']['what'], 'n4 joins')
         node.process.send_signal(signal.SIGSTOP)  # moves to it begin, and go no further
-        ctl.must('cluster', 'commit')
+        commit_and_go_away(ctl)
         moves = wait_for('moves begin', lambda: ctl.json('move', 'ls')['moves'])
         told = explain(ctl, key_in(ctl, [m['partition'] for m in moves]))
         equal((node_of(told, 'n4')['role'], node_of(told, 'n4')['holds']), ('joining', 'no answer'))
