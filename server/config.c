@@ -12,10 +12,10 @@
 
 enum { FILE_SIZE_MAX = 1 << 20 };
 
-#define KEY_(scope_, section_, name_, kind_, fallback_, min_, max_, field_)                                        \
+#define KEY_(scope_, section_, name_, kind_, fallback_, min_, max_, field_, help_)                                 \
 	{                                                                                                          \
 		.section = section_, .name = name_, .kind = kind_, .fallback = fallback_, .scope = scope_,         \
-		.min = min_, .max = max_, .offset = offsetof(struct config, field_)                                \
+		.min = min_, .max = max_, .offset = offsetof(struct config, field_), .help = help_                 \
 	}
 #define KEY(...)  KEY_(CONFIG_STATIC, __VA_ARGS__)
 #define LIVE(...) KEY_(CONFIG_LIVE, __VA_ARGS__)
@@ -23,38 +23,82 @@ enum { FILE_SIZE_MAX = 1 << 20 };
 
 /* Keys of one section stand together. */
 static const struct config_key keys[] = {
-	KEY("node", "name", CONFIG_NAME, "", 0, NAME_SIZE_MAX, node_name),
-	KEY("node", "data_dir", CONFIG_TEXT, NULL, 1, 3072, node_data_dir),
-	KEY("node", "zone", CONFIG_NAME, "", 0, NAME_SIZE_MAX, node_zone),
-	KEY("node", "weight", CONFIG_COUNT, "100", 1, 10000, node_weight),
-	KEY("listen", "client", CONFIG_ADDRESS, "127.0.0.1:7001", 1, ADDRESS_SIZE_MAX - 1, listen_client),
-	KEY("listen", "peer", CONFIG_ADDRESS, "127.0.0.1:7101", 1, ADDRESS_SIZE_MAX - 1, listen_peer),
-	KEY("listen", "http", CONFIG_DOOR, "127.0.0.1:7201", 0, ADDRESS_SIZE_MAX - 1, listen_http),
-	KEY("advertise", "client", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_client),
-	KEY("advertise", "peer", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_peer),
-	KEY("join", "seeds", CONFIG_ADDRESSES, "", 0, 3072, join_seeds),
-	KEY("join", "token_file", CONFIG_TEXT, "", 0, 3072, join_token_file),
-	KEY("", "shards", CONFIG_COUNT, "0", 0, SHARDS_MAX, shards),
-	KEY("", "insecure", CONFIG_BOOL, "false", 0, 0, insecure),
-	LIVE("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections),
-	LIVE("limits", "inflight", CONFIG_COUNT, "256", 1, 65536, limits_inflight),
-	LIVE("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations),
-	LIVE("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size),
-	LIVE("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory),
-	LIVE("limits", "disk_reserve", CONFIG_SIZE, "0B", 0, UINT64_MAX, limits_disk_reserve),
-	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us),
-	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory),
-	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size),
-	KEY("storage", "write_buffer_size", CONFIG_SIZE, "8MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size),
-	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads),
-	KEY("deletes", "keep", CONFIG_DURATION, "240m", USEC_PER_SEC, 24 * 3600 * USEC_PER_SEC, deletes_keep_us),
-	LIVE("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level),
-	LIVE("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format),
-	LIVE("trace", "slow", CONFIG_DURATION, "100ms", 0, 60 * USEC_PER_SEC, trace_slow_us),
-	KEY("trace", "collector", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, trace_collector),
-	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms),
+	KEY("node", "name", CONFIG_NAME, "", 0, NAME_SIZE_MAX, node_name,
+	    "how people call the node: up to 64 letters, digits, `-`, `_`, `.`; without one the host's name"),
+	KEY("node", "data_dir", CONFIG_TEXT, NULL, 1, 3072, node_data_dir,
+	    "directory of identity, data and addresses; made if missing. Must be given (`--dev` makes one)"),
+	KEY("node", "zone", CONFIG_NAME, "", 0, NAME_SIZE_MAX, node_zone,
+	    "failure domain, a name like the node's; replicas are spread over zones"),
+	KEY("node", "weight", CONFIG_COUNT, "100", 1, 10000, node_weight,
+	    "share of the partitions relative to other nodes, 1 to 10000"),
+	KEY("listen", "client", CONFIG_ADDRESS, "127.0.0.1:7001", 1, ADDRESS_SIZE_MAX - 1, listen_client,
+	    "where clients connect"),
+	KEY("listen", "peer", CONFIG_ADDRESS, "127.0.0.1:7101", 1, ADDRESS_SIZE_MAX - 1, listen_peer,
+	    "where other nodes connect; the cluster map names it, so a node in a cluster keeps it, "
+	    "or is started once with `--moved`"),
+	KEY("listen", "http", CONFIG_DOOR, "127.0.0.1:7201", 0, ADDRESS_SIZE_MAX - 1, listen_http,
+	    "where `/metrics`, `/healthz`, `/readyz`, `/status.json` and the status page are; `off`: "
+	    "nowhere. A node whose http port is taken says so in its log and serves without "
+	    "([monitoring.md](monitoring.md))"),
+	KEY("advertise", "client", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_client,
+	    "what clients are told to dial; without it `listen.client`"),
+	KEY("advertise", "peer", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, advertise_peer,
+	    "what other nodes are told to dial; without it `listen.peer`"),
+	KEY("join", "seeds", CONFIG_ADDRESSES, "", 0, 3072, join_seeds,
+	    "peer addresses of nodes, separated by commas, up to 16: a node that is in no cluster "
+	    "asks them in turn to be admitted; one that is in a cluster and reaches none of its "
+	    "nodes tells its address there"),
+	KEY("join", "token_file", CONFIG_TEXT, "", 0, 3072, join_token_file,
+	    "file with the token that admits it, made by `kvctl cluster token`; no one but its owner "
+	    "may read it"),
+	KEY("", "shards", CONFIG_COUNT, "0", 0, SHARDS_MAX, shards,
+	    "threads that serve requests, each with its part of the partitions, up to 64; 0: 1 on up "
+	    "to 4 cores, else half the cores, at most 16"),
+	KEY("", "insecure", CONFIG_BOOL, "false", 0, 0, insecure,
+	    "allow addresses other than loopback although connections are not encrypted"),
+	LIVE("limits", "connections", CONFIG_COUNT, "12000", 16, 1000000, limits_connections,
+	     "client connections, 16 to 1000000; further ones are told OVERLOADED. Lowered, with a "
+	     "warning, to what the limit of open files allows"),
+	LIVE("limits", "inflight", CONFIG_COUNT, "256", 1, 65536, limits_inflight,
+	     "requests a connection may have unanswered, 1 to 65536; beyond them it is not read"),
+	LIVE("limits", "operations", CONFIG_COUNT, "4096", 16, 1000000, limits_operations,
+	     "client operations a shard works on at once, 16 to 1000000; further ones are told OVERLOADED"),
+	LIVE("limits", "value_size", CONFIG_SIZE, "1MiB", 1024, VALUE_SIZE_MAX, limits_value_size,
+	     "largest value a client may write, 1KiB to 16MiB"),
+	LIVE("limits", "memory", CONFIG_SIZE, "256MiB", 64 * MIB, MIB << 20, limits_memory,
+	     "buffers of all connections together, 64MiB or more"),
+	LIVE("limits", "disk_reserve", CONFIG_SIZE, "0B", 0, UINT64_MAX, limits_disk_reserve,
+	     "so much of the disk stays free: with less, the node stores no value that takes more "
+	     "room than what it replaces, and writes that need it are refused with NO_SPACE; reads "
+	     "and deletions go on. 0: a twentieth of the disk, at most 1GiB"),
+	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us,
+	     "how long running requests may take to finish after SIGTERM, up to 10m"),
+	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory,
+	    "bounds the cache and the writes kept in memory together; at least 16MiB more than "
+	    "`storage.cache_size`. 0B: the cache's size and four times `storage.write_buffer_size`"),
+	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size,
+	    "cache of data blocks, 8MiB or more"),
+	KEY("storage", "write_buffer_size", CONFIG_SIZE, "8MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size,
+	    "writes kept in memory before they become a file, 1MiB to 4GiB; sooner where "
+	    "`storage.memory` asks for it"),
+	KEY("storage", "reader_threads", CONFIG_COUNT, "2", 1, 64, storage_reader_threads,
+	    "threads for reads that memory cannot answer and for scans, 1 to 64"),
+	KEY("deletes", "keep", CONFIG_DURATION, "240m", USEC_PER_SEC, 24 * 3600 * USEC_PER_SEC, deletes_keep_us,
+	    "how long a deletion, or a value whose life has ended, is kept at least before its space "
+	    "is given back, 1s to 1440m; the same on all nodes"),
+	LIVE("log", "level", CONFIG_LEVEL, "info", 0, 0, log_level,
+	     "least important lines to write: debug, info, warn or error"),
+	LIVE("log", "format", CONFIG_FORMAT, "logfmt", 0, 0, log_format, "logfmt or json; always to stderr"),
+	LIVE("trace", "slow", CONFIG_DURATION, "100ms", 0, 60 * USEC_PER_SEC, trace_slow_us,
+	     "an operation that takes so long is logged with all that happened, up to 60s; 0: every one is"),
+	KEY("trace", "collector", CONFIG_ADDRESS, "", 0, ADDRESS_SIZE_MAX - 1, trace_collector,
+	    "host:port that takes traces as OTLP over HTTP, `POST /v1/traces`; empty: nobody gets them"),
+	KEY("test", "wall_offset_ms", CONFIG_OFFSET, "0", 0, 3600 * 1000, test_wall_offset_ms,
+	    "shifts the node's clock by as many milliseconds, up to an hour either way. For tests of "
+	    "wrong clocks only"),
 	KEY("test", "compare_interval", CONFIG_DURATION, "60s", 100 * USEC_PER_MSEC, 3600 * USEC_PER_SEC,
-	    test_compare_interval_us),
+	    test_compare_interval_us,
+	    "how often two nodes compare what they share, 100ms to 60m. For tests that cannot wait so long"),
 };
 
 _Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "tables sized by it");

@@ -86,6 +86,7 @@ struct config_key {
 	enum config_scope scope;
 	uint64_t min, max; /* of numbers, and of the length of texts */
 	size_t offset;     /* in struct config */
+	const char *help;  /* docs/configuration.md is made of it */
 };
 
 const struct config_key *config_keys(size_t *ret_count);
