@@ -236,11 +236,14 @@ const char op_no_room_text[] =
 
 bool op_lacks_room(const struct node_core *core, const struct op *op)
 {
-	uint32_t reachable = op_reachable(core, op), roomy = reachable;
+	uint32_t low = 0;
 	for (uint32_t i = 0; i < op->row.count; i++)
-		roomy &= detector_disk_is_low(core, op->row.nodes[i]) ? ~(1u << i) : ~0u;
+		low |= detector_disk_is_low(core, op->row.nodes[i]) ? 1u << i : 0;
 	bool stores = op->opcode != OP_DEL && op->opcode != OP_GET && op->opcode != OP_OUTCOME;
-	return stores && row_meets(&op->row, reachable, op_need(op)) && !row_meets(&op->row, roomy, op_need(op));
+	if (low == 0 || !stores)
+		return false;
+	uint32_t reachable = op_reachable(core, op);
+	return row_meets(&op->row, reachable, op_need(op)) && !row_meets(&op->row, reachable & ~low, op_need(op));
 }
 
 struct need op_need(const struct op *op)

@@ -130,24 +130,19 @@ enum kv_status identity_read(struct store *store, struct identity *ret, struct e
 	return status;
 }
 
-void identity_spend(const char *data_dir)
+/** No later start finds IDENTITY: it is called NAME. Whoever hears of the reason first renames it. */
+static void put_aside(const char *data_dir, const char *name, const char *event)
 {
 	struct uuid named;
 	struct error err;
-	/* Every link may hear it: the first one renames. */
 	if (file_read(data_dir, IDENTITY_FILE, &named, NULL) == KV_OK &&
-	    files_rename(data_dir, IDENTITY_FILE, IDENTITY_SPENT_FILE, &err) != KV_OK)
-		log_error("identity.unspent", L_STR("reason", err.message));
+	    files_rename(data_dir, IDENTITY_FILE, name, &err) != KV_OK)
+		log_error(event, L_STR("reason", err.message));
 }
 
-void identity_damage(const char *data_dir)
-{
-	struct uuid named;
-	struct error err;
-	if (file_read(data_dir, IDENTITY_FILE, &named, NULL) == KV_OK &&
-	    files_rename(data_dir, IDENTITY_FILE, IDENTITY_DAMAGED_FILE, &err) != KV_OK)
-		log_error("identity.unmarked", L_STR("reason", err.message));
-}
+void identity_spend(const char *data_dir) { put_aside(data_dir, IDENTITY_SPENT_FILE, "identity.unspent"); }
+
+void identity_damage(const char *data_dir) { put_aside(data_dir, IDENTITY_DAMAGED_FILE, "identity.unmarked"); }
 
 /** True, and ERR says so, if an earlier start was told not to go on, or met damage. */
 static bool is_spent(const char *data_dir, struct error *err)
