@@ -7,7 +7,10 @@
 
 #include "tests/cluster/cluster.h"
 
-enum { THREADS = 64, PUTS_EACH = 40, SINGLE_PUTS = 100, PUT_MS = 20000, OTHER_WRITES_MAX = 20 };
+enum { THREADS = 64, PUTS_EACH = 20, SINGLE_PUTS = 100, PUT_MS = 20000, OTHER_WRITES_MAX = 20 };
+
+/* A sync that all have time to come for, however busy the machine is. */
+enum { SYNC_US = 50000 };
 
 struct writer {
 	struct kv_client *client;
@@ -61,12 +64,14 @@ static struct cost cost_since(struct cluster *c, unsigned node, const struct cos
 
 static void sixty_four_clients_share_syncs(void **state)
 {
-	struct cluster *c = cluster_new(NULL);
+	struct cluster *c = cluster_new(&(struct cluster_options){.faulty = true});
 	struct kv_client *client = cluster_open_client(c->endpoints, harness_ms(PUT_MS));
 	struct writer writers[THREADS] = {0};
 	struct cost before[CLUSTER_NODES_MAX];
-	for (unsigned i = 0; i < c->count; i++)
+	for (unsigned i = 0; i < c->count; i++) {
 		before[i] = cost_of(c, i);
+		c->nodes[i].faults->sync_delay_us = SYNC_US;
+	}
 	for (unsigned i = 0; i < THREADS; i++) {
 		writers[i].client = client;
 		writers[i].index = i;
@@ -87,7 +92,7 @@ static void sixty_four_clients_share_syncs(void **state)
 		/* Two replicas make a put; the third may still be storing the last one of each thread. */
 		assert_true(cost.records + THREADS >= THREADS * PUTS_EACH);
 		assert_true(cost.records > 4 * cost.syncs);
-		assert_true(cost.syncs > 0 && cost.syncs <= cost.groups);
+		assert_true(cost.syncs > 0 && cost.syncs <= cost.groups + 1); /* one may be under way */
 	}
 }
 
