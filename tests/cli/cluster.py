@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -106,6 +107,15 @@ def wait_for(what, condition, seconds=30):
             return result
         if time.monotonic() > end:
             raise AssertionError(f'not within {seconds} s: {what}')
+
+
+def pause(pid):
+    """Stops a process. The signal stops the thread that takes it first, and that one the others: until all stand, they go on."""
+    def stands(thread):
+        with open(f'/proc/{pid}/task/{thread}/stat', encoding='utf-8') as file:
+            return file.read().rpartition(')')[2].split()[0] == 'T'
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(f'all threads of {pid} to stand', lambda: all(stands(thread) for thread in os.listdir(f'/proc/{pid}/task')))
 
 
 def equal(got, expected):

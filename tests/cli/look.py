@@ -14,7 +14,7 @@ import subprocess
 import sys
 import urllib.request
 
-from cluster import Cluster, contains, equal, run_tests, wait_for
+from cluster import Cluster, contains, equal, pause, run_tests, wait_for
 from members import Node
 
 PATIENCE = 120
@@ -205,7 +205,7 @@ def a_partition_that_moves_is_told_with_who_comes_and_goes(ctl):
         ctl.must('node', 'add', node.peer())
         found = rules(ctl, 0)
         contains(found['changes.staged']['what'], 'n4 joins')
-        node.process.send_signal(signal.SIGSTOP)  # moves to it begin, and go no further
+        pause(node.process.pid)  # moves to it begin, and go no further
         commit_and_go_away(ctl)
         moves = wait_for('moves begin', lambda: ctl.json('move', 'ls')['moves'])
         told = explain(ctl, key_in(ctl, [m['partition'] for m in moves]))

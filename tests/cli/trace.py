@@ -12,7 +12,7 @@ import sys
 import threading
 import urllib.request
 
-from cluster import Cluster, contains, equal, own_network, run_tests, wait_for
+from cluster import Cluster, contains, equal, own_network, pause, run_tests, wait_for
 
 ROUND_TRIP = 'replica'
 
@@ -154,7 +154,7 @@ def a_slow_request_is_logged_with_who_did_not_answer(ctl, collector):
         with open(os.path.join(ctl.dir, node, 'pid'), encoding='utf-8') as file:
             stopped.append(int(file.read()))
     for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+        pause(pid)
     try:
         code, out, _ = ctl.run('incr', key, '--traceparent', parent(trace_id, '00f067aa0ba902b7', '00'), '--timeout', '800ms',
                                '-e', first)
