@@ -68,7 +68,7 @@ struct node_core *node_core_new(const struct core_config *config)
 	core->id_last = config->incarnation << 40;
 	ilist_init(&core->local);
 	ilist_init(&core->held);
-	slots_init(&core->slots);
+	slots_init(&core->slots, config->record_cache_bytes);
 	turns_init(&core->turns);
 	exchanges_init(core);
 	tree_served_init(core);
@@ -705,8 +705,11 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	*ret = core->stats;
 	ret->ops_limit = core->config.ops_max;
 	ret->ops_in_flight = core->op_count;
-	ret->slots = core->slots.map.count;
+	ret->slots = core->slots.map.count - core->slots.rest_count;
 	ret->slots_evicted = core->slots.evicted;
+	ret->records_cached = core->slots.rest_count;
+	ret->record_cache_bytes = core->slots.rest_bytes;
+	ret->record_cache_hits = core->slots.rest_hits;
 	ret->ledger_entries = core->ledger.entries.count;
 	ret->gc_blocked = core->gc.blocked;
 	ret->moves_in = core->moves.in_count;

@@ -36,6 +36,7 @@ struct core_config {
 	uint32_t value_size_max;
 	uint32_t ops_max;            /* client operations in flight; 0 = OPS_MAX */
 	uint32_t slots_max;          /* keys with volatile state; 0 = SLOTS_MAX */
+	size_t record_cache_bytes;   /* for records that stay in memory after use; 0: none do */
 	uint64_t hints_max;          /* pending hints a target; 0 = HINT_KEYS_MAX */
 	uint32_t hint_rate;          /* keys a second granted to senders of hints; 0 = HINT_RATE_PER_SEC */
 	usec_t replica_timeout_us;   /* 0 = REPLICA_TIMEOUT_US */
@@ -131,9 +132,12 @@ node_id node_core_index(const struct node_core *core);
 	X(replica_clock_refused)                                                                                   \
 	X(replica_epoch_refused)                                                                                   \
 	X(disk_reads)                                                                                              \
-	X(disk_writes)   /* batches handed out */                                                                  \
-	X(slots)         /* gauge: keys with volatile state */                                                     \
-	X(slots_evicted) /* dropped early by raising a floor */                                                    \
+	X(disk_writes)        /* batches handed out */                                                             \
+	X(slots)              /* gauge: keys with volatile state */                                                \
+	X(slots_evicted)      /* dropped early by raising a floor */                                               \
+	X(records_cached)     /* gauge: keys whose record stays in memory */                                       \
+	X(record_cache_bytes) /* gauge: memory they take */                                                        \
+	X(record_cache_hits)  /* requests that found their record there */                                         \
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
 	X(hints_replayed)                                                                                          \

@@ -5,12 +5,19 @@
 #include "base/hash.h"
 #include "base/mutant.h"
 
+enum {
+	REST_OVERHEAD =
+		128,    /* the place in the map, heads of blobs and what an allocator adds to a slot that rests */
+	REST_SHARE = 8, /* no record takes a larger part of what all may have */
+};
+
 static uint64_t slot_hash(uint32_t bucket, struct slice key) { return hash64_seeded(key, bucket); }
 
-void slots_init(struct slots *s)
+void slots_init(struct slots *s, size_t rest_bytes_max)
 {
-	*s = (struct slots){0};
+	*s = (struct slots){.rest_bytes_max = rest_bytes_max};
 	ilist_init(&s->by_age);
+	ilist_init(&s->resting);
 	ilist_init(&s->writing);
 }
 
@@ -33,6 +40,15 @@ struct parked *slots_unpark(struct slots *s, struct slot *slot)
 	return p;
 }
 
+/** A slot that rests does so no more; it is in no list then. */
+static void take_out(struct slots *s, struct slot *slot)
+{
+	s->rest_count -= slot->rest_bytes > 0;
+	s->rest_bytes -= slot->rest_bytes;
+	slot->rest_bytes = 0;
+	ilist_remove(&slot->age_link);
+}
+
 static void slot_free(struct slots *s, struct slot *slot)
 {
 	struct parked *p;
@@ -40,7 +56,7 @@ static void slot_free(struct slots *s, struct slot *slot)
 		free(p);
 	if (ilink_is_linked(&slot->write_link))
 		ilist_remove(&slot->write_link);
-	ilist_remove(&slot->age_link);
+	take_out(s, slot);
 	hmap_remove(&s->map, &slot->node);
 	s->memory_bytes -= slot->memory_bytes;
 	key_state_release(&slot->key_state);
@@ -52,7 +68,7 @@ static void slot_free(struct slots *s, struct slot *slot)
 void slots_release(struct slots *s)
 {
 	struct ilink *link;
-	while ((link = ilist_first(&s->by_age)))
+	while ((link = ilist_first(&s->by_age)) || (link = ilist_first(&s->resting)))
 		slot_free(s, container_of(link, struct slot, age_link));
 	hmap_release(&s->map);
 	free(s->floors);
@@ -109,7 +125,8 @@ struct slot *slots_add(struct slots *s, uint16_t partition, uint16_t leaf, uint3
 void slots_touch(struct slots *s, struct slot *slot, usec_t now_us)
 {
 	slot->used_us = now_us;
-	ilist_remove(&slot->age_link);
+	s->rest_hits += COVER_IF(slot->rest_bytes > 0, record_rested);
+	take_out(s, slot);
 	ilist_push_back(&s->by_age, &slot->age_link);
 }
 
@@ -144,12 +161,31 @@ static bool nothing_volatile(const struct slots *s, const struct slot *slot)
 	       version_at_most(k->mem_floor, f->memory);
 }
 
+/** Keeps the slot for its record, if it has one that is worth it, and lets others go for it. */
+static void rest(struct slots *s, struct slot *slot)
+{
+	size_t record_size = slot->bytes ? slot->bytes->size : 0;
+	KV_ASSERT(slot_is_idle(slot));
+	KV_ASSERT(nothing_volatile(s, slot) && slot->rest_bytes == 0);
+	if (slot->state != SLOT_READY || record_size > s->rest_bytes_max / REST_SHARE) {
+		slot_free(s, slot);
+		return;
+	}
+	ilist_remove(&slot->age_link);
+	ilist_push_back(&s->resting, &slot->age_link);
+	slot->rest_bytes = sizeof *slot + slot->key->size + record_size + REST_OVERHEAD;
+	s->rest_bytes += slot->rest_bytes;
+	s->rest_count++;
+	while (COVER_IF(s->rest_bytes > s->rest_bytes_max, record_let_go))
+		slot_free(s, container_of(ilist_first(&s->resting), struct slot, age_link));
+}
+
 void slots_settle(struct slots *s, struct slot *slot)
 {
 	if (!slot_is_idle(slot))
 		return;
 	if (nothing_volatile(s, slot)) {
-		slot_free(s, slot);
+		rest(s, slot);
 		return;
 	}
 	/* The slot stays for its promise or memory; a small record stays with it and saves the next read. */
@@ -162,12 +198,15 @@ static void evict(struct slots *s, struct slot *slot)
 {
 	struct key_state *k = &slot->key_state;
 	struct partition_floors *f = slots_floors(s, slot->partition);
-	drop_record(slot);
+	KV_ASSERT(slot_is_idle(slot));
 	f->promise = version_max(f->promise, k->promised);
 	f->memory = version_max(f->memory, k->mem_floor);
 	if (k->mem.count > 0)
 		f->memory = version_max(f->memory, memories_at(&k->mem, k->mem.count - 1)->ver);
-	slot_free(s, slot);
+	memories_release(&k->mem);
+	k->promised = k->mem_floor = VERSION_NONE;
+	slots_count_memory(s, slot);
+	rest(s, slot);
 }
 
 struct version slots_promised(const struct slots *s, uint16_t partition)
@@ -187,7 +226,7 @@ void slots_sweep(struct slots *s, usec_t now_us, size_t count_max)
 	while (link) {
 		struct slot *slot = container_of(link, struct slot, age_link);
 		bool old = slot->used_us + MEM_AGE_US <= now_us;
-		bool crowded = s->map.count > count_max;
+		bool crowded = s->map.count - s->rest_count > count_max;
 		if (!old && !crowded)
 			break;
 		link = ilist_next(&s->by_age, link);
@@ -207,12 +246,12 @@ static void drop_later(struct slots *s, struct slot *slot)
 	slot->memory_bytes = 0;
 }
 
-void slots_drop(struct slots *s, uint16_t partition)
+static void drop_of(struct slots *s, struct ilist *list, uint16_t partition)
 {
-	struct ilink *link = ilist_first(&s->by_age);
+	struct ilink *link = ilist_first(list);
 	while (link) {
 		struct slot *slot = container_of(link, struct slot, age_link);
-		link = ilist_next(&s->by_age, link);
+		link = ilist_next(list, link);
 		if (slot->partition != partition)
 			continue;
 		if (slot->state == SLOT_LOADING)
@@ -220,6 +259,12 @@ void slots_drop(struct slots *s, uint16_t partition)
 		else
 			slot_free(s, slot);
 	}
+}
+
+void slots_drop(struct slots *s, uint16_t partition)
+{
+	drop_of(s, &s->by_age, partition);
+	drop_of(s, &s->resting, partition);
 }
 
 struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m)

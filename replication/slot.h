@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Keys with something in memory: a record being read or written, a promise, or a memory of overwritten copies.
+ * Keys with something in memory: a record, a promise, or a memory of overwritten copies.
  *
  * All handling of one key goes through its slot, in order of arrival. A write is applied to the slot at once and becomes
- * durable later; answers that depend on it wait for that. An idle slot drops its record as soon as the disk has
- * it, and the rest after MEM_AGE_US, or earlier when there are too many slots, by raising the partition's floors.
+ * durable later; answers that depend on it wait for that. What an idle slot stands for besides its record goes after MEM_AGE_US,
+ * or earlier when there are too many slots, by raising the partition's floors. Then the slot rests: the next request finds
+ * its record here and not on disk, for as long as there is room.
  */
 #ifndef KV_REPLICATION_SLOT_H
 #define KV_REPLICATION_SLOT_H
@@ -22,7 +23,7 @@ enum slot_state {
 
 struct slot {
 	struct hmap_node node;
-	struct ilink age_link;   /* in slots.by_age, least recently used first */
+	struct ilink age_link;   /* in slots.by_age or slots.resting, least recently used first */
 	struct ilink write_link; /* in slots.writing while a write is not durable */
 	uint16_t partition;
 	uint16_t leaf;
@@ -38,6 +39,7 @@ struct slot {
 	struct ilist waiting; /* of struct parked, while LOADING */
 	uint32_t waiting_count;
 	usec_t used_us;
+	size_t rest_bytes; /* while it rests: what it takes of slots.rest_bytes; else 0 */
 };
 
 /** A request that waits for its key's record. One allocation holds everything it points to. */
@@ -51,16 +53,20 @@ struct parked {
 
 struct slots {
 	struct hmap map;
-	struct ilist by_age;
+	struct ilist by_age;  /* those that do not rest */
+	struct ilist resting; /* nothing but a record, which the disk has too */
 	struct ilist writing; /* in order of write_token */
 	uint32_t partitions;
 	struct partition_floors *floors; /* one a partition */
 	uint64_t evicted;
 	size_t parked_bytes; /* of all requests that wait */
 	size_t memory_bytes; /* of all memories of overwritten copies */
+	size_t rest_count, rest_bytes, rest_bytes_max;
+	uint64_t rest_hits; /* requests that found their record resting */
 };
 
-void slots_init(struct slots *s);
+/** REST_BYTES_MAX: memory for slots that rest; 0: none does. */
+void slots_init(struct slots *s, size_t rest_bytes_max);
 void slots_release(struct slots *s);
 
 /** Sets the number of partitions, once, with all volatile floors at BOOT. */
@@ -94,13 +100,16 @@ bool slot_is_idle(const struct slot *slot);
 /** Called when the slot's memories have changed: counts them, and halves them if all together are too many. */
 void slots_count_memory(struct slots *s, struct slot *slot);
 
-/** Called when a slot became idle: drops the record, and the slot if nothing volatile is left. */
+/** Called when a slot became idle: it rests if nothing volatile is left, or is gone. */
 void slots_settle(struct slots *s, struct slot *slot);
 
 /** The highest ballot that a slot of the partition has promised. */
 struct version slots_promised(const struct slots *s, uint16_t partition);
 
-/** Drops slots that have been idle for MEM_AGE_US, and the oldest idle ones while there are more than COUNT_MAX. */
+/**
+ * Raises floors in place of slots that have been idle for MEM_AGE_US, and of the oldest idle ones while more than COUNT_MAX do
+ * not rest.
+ */
 void slots_sweep(struct slots *s, usec_t now_us, size_t count_max);
 
 /**

@@ -74,10 +74,13 @@ static const struct config_key keys[] = {
 	LIVE("limits", "drain", CONFIG_DURATION, "10s", 0, 600 * USEC_PER_SEC, limits_drain_us,
 	     "how long running requests may take to finish after SIGTERM, up to 10m"),
 	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory,
-	    "bounds the cache and the writes kept in memory together; at least 16MiB more than "
-	    "`storage.cache_size`. 0B: the cache's size and four times `storage.write_buffer_size`"),
+	    "bounds both caches and the writes kept in memory together; at least 16MiB more than the "
+	    "caches' sizes. 0B: these and four times `storage.write_buffer_size`"),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size,
 	    "cache of data blocks, 8MiB or more"),
+	KEY("storage", "record_cache_size", CONFIG_SIZE, "128MiB", 0, MIB << 20, storage_record_cache_size,
+	    "memory for records that were asked for or written lately, some 500 bytes each beside key and "
+	    "value: requests for them do not ask the storage engine. 0B: none"),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "8MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size,
 	    "writes kept in memory before they become a file, 1MiB to 4GiB; sooner where "
 	    "`storage.memory` asks for it"),
@@ -183,7 +186,9 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 
 uint64_t config_storage_memory(const struct config *c)
 {
-	return c->storage_memory ? c->storage_memory : c->storage_cache_size + 4 * c->storage_write_buffer_size;
+	uint64_t caches = c->storage_cache_size + c->storage_record_cache_size;
+	return (c->storage_memory ? c->storage_memory : caches + 4 * c->storage_write_buffer_size) -
+	       c->storage_record_cache_size;
 }
 
 unsigned config_line_of(const struct config_text *texts, size_t offset)

@@ -44,8 +44,8 @@ struct config {
 	uint64_t limits_disk_reserve; /* bytes that are to stay free; 0: a share of the disk */
 	usec_t limits_drain_us;
 	/* storage */
-	uint64_t storage_memory;                                /* bytes; cache and unwritten writes together */
-	uint64_t storage_cache_size, storage_write_buffer_size; /* bytes */
+	uint64_t storage_memory; /* bytes; cache and unwritten writes together */
+	uint64_t storage_cache_size, storage_record_cache_size, storage_write_buffer_size; /* bytes */
 	uint64_t storage_reader_threads;
 	/* deletes */
 	usec_t deletes_keep_us;
@@ -105,7 +105,7 @@ MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, const 
 MUST_USE enum kv_status config_load(const char *file, const char *const *environment, struct config *ret,
 				    struct buf *why);
 
-/** Bytes that the engine's cache and what it has not written to files yet may have together. */
+/** Bytes that the engine's cache of blocks and what it has not written to files yet may have together. */
 uint64_t config_storage_memory(const struct config *config);
 
 /** True if there is to be no HTTP port. */

@@ -60,14 +60,15 @@ static bool check_advertised(const char *path, const char *text, unsigned line, 
 static bool check_storage(const struct config *c, const struct config_text *texts, const char *file,
 			  struct buf *why)
 {
-	if (c->storage_memory == 0 || c->storage_memory >= c->storage_cache_size + STORAGE_WRITES_MIN)
+	uint64_t caches = c->storage_cache_size + c->storage_record_cache_size;
+	if (c->storage_memory == 0 || c->storage_memory >= caches + STORAGE_WRITES_MIN)
 		return true;
 	buf_printf(
 		why,
-		"%s:%u: storage.memory: %llu MiB with a cache of %llu MiB leave less than %llu MiB for writes; raise it, "
-		"or lower storage.cache_size\n",
+		"%s:%u: storage.memory: %llu MiB with caches of %llu MiB leave less than %llu MiB for writes; raise it, "
+		"or lower storage.cache_size or storage.record_cache_size\n",
 		file, config_line_of(texts, offsetof(struct config, storage_memory)),
-		(unsigned long long)(c->storage_memory / MIB), (unsigned long long)(c->storage_cache_size / MIB),
+		(unsigned long long)(c->storage_memory / MIB), (unsigned long long)(caches / MIB),
 		(unsigned long long)(STORAGE_WRITES_MIN / MIB));
 	return false;
 }

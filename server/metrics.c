@@ -108,6 +108,12 @@ static const struct metric metrics[] = {
 	      PART("reason=\"epoch\"", CORE(replica_epoch_refused))),
 	GAUGE("kvd_slots", CORE(slots), METRIC_ONE, "Keys with state in memory: promises and remembered writes"),
 	COUNTER("kvd_slots_evicted_total", CORE(slots_evicted), "Of them dropped early to make room"),
+	GAUGE("kvd_record_cache_records", CORE(records_cached), METRIC_ONE,
+	      "Keys whose record stays in memory after use"),
+	GAUGE("kvd_record_cache_bytes", CORE(record_cache_bytes), METRIC_ONE,
+	      "Memory they take, of storage.record_cache_size"),
+	COUNTER("kvd_record_cache_hits_total", CORE(record_cache_hits),
+		"Requests to this node as a replica that found their record there"),
 	/* What replicas missed. */
 	WRITTEN("kvd_hints_pending", METRIC_GAUGE, "target", metric_hints_pending,
 		"Changes kept here for a node that missed them"),

@@ -30,15 +30,20 @@ void batch_options(uint64_t seed, bool membership, struct sim_options *ret)
 		sim_options_add_changes(ret);
 }
 
-bool batch_seed_is_clean(uint64_t seed, bool membership, struct cover *cover)
+bool batch_seed_is_clean(uint64_t seed, bool membership, uint32_t without, struct cover *cover)
 {
 	struct run_result result;
 	struct sim_options options;
 	batch_options(seed, membership, &options);
+	for (uint32_t i = 0; i < SIM_CLASS_COUNT; i++)
+		if (without & 1u << i)
+			sim_options_take_out(&options, (enum sim_class)i);
 	runner_check(&options, cover, &result);
 	if (!result.clean) {
-		printf("# seed %" PRIu64 " failed; again: kvsim --seed %" PRIu64 "%s --verbose\n", seed, seed,
-		       membership ? " --membership" : "");
+		struct buf again = BUF_INIT;
+		sim_options_arguments(&options, 0, &again);
+		printf("# seed %" PRIu64 " failed; again: kvsim %s --verbose\n", seed, buf_cstr(&again));
+		buf_release(&again);
 		print_comment(&result.text);
 	}
 	buf_release(&result.text);
@@ -49,7 +54,7 @@ uint64_t batch_run(uint64_t first, uint64_t count, bool membership, struct cover
 {
 	uint64_t failed = 0;
 	for (uint64_t i = 0; i < count; i++)
-		failed += !batch_seed_is_clean(first + i, membership, cover);
+		failed += !batch_seed_is_clean(first + i, membership, /* without: */ 0, cover);
 	struct buf text = BUF_INIT;
 	buf_append_str(&text, "COVER ");
 	struct buf counters = BUF_INIT;

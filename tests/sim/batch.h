@@ -13,8 +13,8 @@ uint64_t batch_number(const char *name, uint64_t otherwise);
 /** The options that kvsim --seed SEED has, with --membership if MEMBERSHIP. */
 void batch_options(uint64_t seed, bool membership, struct sim_options *ret);
 
-/** Runs and checks one seed; a violation is printed as comments. */
-bool batch_seed_is_clean(uint64_t seed, bool membership, struct cover *cover);
+/** Runs and checks one seed, without the classes in bits WITHOUT; a violation is printed as comments. */
+bool batch_seed_is_clean(uint64_t seed, bool membership, uint32_t without, struct cover *cover);
 
 /** Seeds FIRST to FIRST + COUNT - 1; prints the sum of what they reached, and returns how many failed. */
 uint64_t batch_run(uint64_t first, uint64_t count, bool membership, struct cover *cover);

@@ -352,6 +352,7 @@ static void node_start_core(struct sim_node *n, uint32_t index, hlc_t limit, con
 		.value_size_max = VALUE_SIZE_DEFAULT_MAX,
 		.ops_max = o->ops_max,
 		.slots_max = o->slots_max,
+		.record_cache_bytes = o->record_cache_bytes,
 		.hints_max = o->hints_max,
 		.tick_us = o->tick_us,
 		.replica_timeout_us = o->replica_timeout_us,

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/hash.h"
 #include "base/rng.h"
 
 static bool percent(struct rng *r, uint32_t pct) { return rng_below(r, 100) < pct; }
@@ -225,12 +226,22 @@ static void draw_quiet(struct rng *r, struct sim_options *o)
 				  .condition_pct = (uint32_t)rng_between(r, 80, 100)};
 }
 
+/** Every third run: as good as all records stay, or two or three keys' do. Of a stream of its own: nothing else is drawn differently. */
+static uint32_t draw_cache(uint64_t seed)
+{
+	struct rng r;
+	rng_init(&r, hash_u64(seed));
+	if (rng_below(&r, 3) > 0)
+		return 0;
+	return percent(&r, 50) ? 1 << 20 : (uint32_t)rng_between(&r, 1200, 4000);
+}
+
 void sim_options_draw(uint64_t seed, uint32_t nodes, struct sim_options *ret)
 {
 	KV_ASSERT(nodes <= SIM_FIRST_MAX);
 	struct rng r;
 	rng_init(&r, seed);
-	*ret = (struct sim_options){.seed = seed, .nodes = nodes};
+	*ret = (struct sim_options){.seed = seed, .nodes = nodes, .record_cache_bytes = draw_cache(seed)};
 	draw_cluster(&r, nodes, ret);
 	draw_clients(&r, ret);
 	draw_network(&r, ret);
@@ -381,6 +392,9 @@ static bool take_out_of_rest(struct sim_options *o, enum sim_class class)
 		CLEAR(o->hints_max, 0);
 		CLEAR(o->tick_us, 0);
 		break;
+	case SIM_CLASS_cache:
+		CLEAR(o->record_cache_bytes, 0u);
+		break;
 	case SIM_CLASS_buggify:
 		CLEAR(o->buggify, false);
 		break;
@@ -460,6 +474,7 @@ void sim_options_print(const struct sim_options *o, struct buf *out)
 		   o->core_count, o->form ? " form" : "", o->codec ? " codec" : "", o->buggify ? " buggify" : "");
 	buf_printf(out, " ops_max=%u slots_max=%u hints_max=%" PRIu64 " tick_us=%" PRIu64, o->ops_max, o->slots_max,
 		   o->hints_max, o->tick_us);
+	buf_printf(out, " cache=%u", o->record_cache_bytes);
 	buf_printf(out, " lag_ms=%u clients=%u keys=%u ops=%u think_us=%" PRIu64, o->lag_max_ms, o->client_count,
 		   o->key_count, o->op_count, o->think_us);
 	buf_printf(out, " strong=%u%% get=%u%% delete=%u%% ttl=%u%% retry=%u%% deadline_ms=%u..%u", o->strong_pct,

@@ -46,6 +46,7 @@
 	X(lag, "writes are made with a clock that is behind")                                                      \
 	X(ttl, "values with an end")                                                                               \
 	X(limits, "small limits")                                                                                  \
+	X(cache, "records stay in memory after use")                                                               \
 	X(buggify, "unlikely paths of the core are taken")                                                         \
 	X(form, "the cluster is formed in the run")                                                                \
 	X(change, "nodes are added, removed and replaced")                                                         \
@@ -95,7 +96,8 @@ struct sim_options {
 	uint32_t ops_max; /* core limits; 0 = default */
 	uint32_t slots_max;
 	uint64_t hints_max;
-	usec_t tick_us; /* of the cores; 0 = default */
+	uint32_t record_cache_bytes; /* 0: none */
+	usec_t tick_us;              /* of the cores; 0 = default */
 	bool buggify;
 	bool codec; /* frames travel as bytes; otherwise messages are copied */
 	bool costs; /* rounds and writes of each operation are counted */

@@ -437,6 +437,7 @@ void start_node(struct cluster *c, node_id i, const struct map_desc *map)
 				     .weight = 1,
 				     .hlc_limit = stored_limit(n),
 				     .hints_max = c->hints_max,
+				     .record_cache_bytes = c->record_cache_bytes,
 				     .slow_us = c->slow_us,
 				     .gc_grace_ms = c->gc_grace_ms,
 				     .gc_interval_us = c->gc_interval_us,

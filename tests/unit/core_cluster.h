@@ -88,8 +88,9 @@ struct cluster {
 	struct rule rules[RULES];
 	size_t rule_count;
 	uint64_t hints_max;
-	uint32_t gc_grace_ms;  /* 0: the default */
-	usec_t gc_interval_us; /* the same */
+	size_t record_cache_bytes; /* 0: none */
+	uint32_t gc_grace_ms;      /* 0: the default */
+	usec_t gc_interval_us;     /* the same */
 	node_id rows[PARTITIONS * REPLICAS];
 	uint64_t epochs[PARTITIONS];
 	struct map_node map_nodes[NODES];

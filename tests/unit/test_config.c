@@ -133,7 +133,7 @@ static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
 		       "kvd.yaml:3: limits.value_size: \"17MiB\"");
 	assert_refused(
 		"node: {data_dir: /d}\nstorage: {memory: 100MiB}\n",
-		"kvd.yaml:2: storage.memory: 100 MiB with a cache of 128 MiB leave less than 16 MiB for writes");
+		"kvd.yaml:2: storage.memory: 100 MiB with caches of 256 MiB leave less than 16 MiB for writes");
 	assert_refused("node: {data_dir: /d}\nlog: {level: loud}\n", "allowed are debug, info, warn, error");
 	assert_refused("node: {data_dir: /d}\nlisten: {peer: 7101}\n", "kvd.yaml:2: listen.peer: \"7101\"");
 	assert_refused("node: {data_dir: /d, name: \"a b\"}\n", "kvd.yaml:1: node.name:");

@@ -7,7 +7,7 @@ static struct version ver(uint64_t n) { return (struct version){.hlc = n, .id = 
 
 static void slots_setup(struct slots *s)
 {
-	slots_init(s);
+	slots_init(s, 0);
 	slots_set_partitions(s, 16, ver(1));
 }
 
