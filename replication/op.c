@@ -111,10 +111,11 @@ void op_from_node(struct op *op, node_id from, const struct msg *m)
 
 void op_forget_replies(struct node_core *core, struct op *op)
 {
-	for (uint32_t i = 0; i < ROW_MAX; i++) {
+	for (uint32_t i = 0; op->noted >> i != 0; i++) {
 		free(op->replies[i].carriers);
 		op->replies[i] = (struct op_reply){0};
 	}
+	op->noted = 0;
 	core->op_bytes -= op->best.rec.value.size;
 	record_copy_release(&op->best);
 	op->drop_max = VERSION_NONE;
@@ -266,6 +267,7 @@ bool op_note_record(struct node_core *core, struct op *op, uint32_t position,
 	const struct record *rec = &answer->record;
 	/* A duplicate of an older answer must not take back what is known. */
 	if (!reply->valid || version_less(reply->ver, rec->ver)) {
+		op->noted |= 1u << position;
 		reply->valid = true;
 		reply->ver = rec->ver;
 		reply->strong = !rec->weak;

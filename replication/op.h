@@ -123,6 +123,7 @@ struct op {
 	/* the present phase */
 	struct quorum quorum;
 	struct op_reply replies[ROW_MAX];
+	uint32_t noted;          /* bit set: replies that are valid */
 	struct record_copy best; /* greatest record told */
 	struct version drop_max; /* greatest drop floor told */
 	uint64_t fence_max;      /* greatest fence told */

@@ -31,7 +31,13 @@ _Static_assert(ROW_MAX < 32, "positions are bits of a uint32_t");
 
 static inline uint32_t quorum_majority(uint32_t size) { return size / 2 + 1; }
 
-static inline uint32_t quorum_count(uint32_t bits) { return (uint32_t)__builtin_popcount(bits); }
+/** How many. In line: where the processor need not have an instruction for it, the compiler's own is a call. */
+static inline uint32_t quorum_count(uint32_t bits)
+{
+	bits -= bits >> 1 & 0x55555555;
+	bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333);
+	return ((bits + (bits >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
+}
 
 /* ---- sets of a row ---- */
 
