@@ -709,6 +709,7 @@ void node_core_stats(const struct node_core *core, struct core_stats *ret)
 	ret->slots_evicted = core->slots.evicted;
 	ret->records_cached = core->slots.rest_count;
 	ret->record_cache_bytes = core->slots.rest_bytes;
+	ret->record_cache_bytes_max = core->slots.rest_bytes_max;
 	ret->record_cache_hits = core->slots.rest_hits;
 	ret->ledger_entries = core->ledger.entries.count;
 	ret->gc_blocked = core->gc.blocked;

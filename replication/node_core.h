@@ -132,12 +132,13 @@ node_id node_core_index(const struct node_core *core);
 	X(replica_clock_refused)                                                                                   \
 	X(replica_epoch_refused)                                                                                   \
 	X(disk_reads)                                                                                              \
-	X(disk_writes)        /* batches handed out */                                                             \
-	X(slots)              /* gauge: keys with volatile state */                                                \
-	X(slots_evicted)      /* dropped early by raising a floor */                                               \
-	X(records_cached)     /* gauge: keys whose record stays in memory */                                       \
-	X(record_cache_bytes) /* gauge: memory they take */                                                        \
-	X(record_cache_hits)  /* requests that found their record there */                                         \
+	X(disk_writes)            /* batches handed out */                                                         \
+	X(slots)                  /* gauge: keys with volatile state */                                            \
+	X(slots_evicted)          /* dropped early by raising a floor */                                           \
+	X(records_cached)         /* gauge: keys whose record stays in memory */                                   \
+	X(record_cache_bytes)     /* gauge: memory they take */                                                    \
+	X(record_cache_bytes_max) /* gauge: how much they may */                                                   \
+	X(record_cache_hits)      /* requests that found their record there */                                     \
 	X(hints_written)                                                                                           \
 	X(hints_pending) /* gauge, all targets */                                                                  \
 	X(hints_replayed)                                                                                          \

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/machine.h"
 #include "proto/limits.h"
 #include "server/config_inside.h"
 
@@ -20,6 +21,10 @@ enum { FILE_SIZE_MAX = 1 << 20 };
 #define KEY(...)  KEY_(CONFIG_STATIC, __VA_ARGS__)
 #define LIVE(...) KEY_(CONFIG_LIVE, __VA_ARGS__)
 #define MIB       ((uint64_t)1 << 20)
+
+/* What storage.record_cache_size is between if the machine decides. */
+#define RECORD_CACHE_MIN (64 * MIB)
+#define RECORD_CACHE_MAX (1024 * MIB)
 
 /* Keys of one section stand together. */
 static const struct config_key keys[] = {
@@ -75,12 +80,14 @@ static const struct config_key keys[] = {
 	     "how long running requests may take to finish after SIGTERM, up to 10m"),
 	KEY("storage", "memory", CONFIG_SIZE, "0B", 0, MIB << 20, storage_memory,
 	    "bounds both caches and the writes kept in memory together; at least 16MiB more than the "
-	    "caches' sizes. 0B: these and four times `storage.write_buffer_size`"),
+	    "sizes given for the caches. 0B: the caches' and four times `storage.write_buffer_size`"),
 	KEY("storage", "cache_size", CONFIG_SIZE, "128MiB", 8 * MIB, MIB << 20, storage_cache_size,
 	    "cache of data blocks, 8MiB or more"),
-	KEY("storage", "record_cache_size", CONFIG_SIZE, "128MiB", 0, MIB << 20, storage_record_cache_size,
+	KEY("storage", "record_cache_size", CONFIG_SIZE, "0B", 0, MIB << 20, storage_record_cache_size,
 	    "memory for records that were asked for or written lately, some 500 bytes each beside key and "
-	    "value: requests for them do not ask the storage engine. 0B: none"),
+	    "value: requests for them do not ask the storage engine. 0B: a sixteenth of the machine's "
+	    "memory, from 64MiB to 1GiB, and at most half of what `storage.memory` leaves beside "
+	    "`storage.cache_size`"),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "8MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size,
 	    "writes kept in memory before they become a file, 1MiB to 4GiB; sooner where "
 	    "`storage.memory` asks for it"),
@@ -184,11 +191,19 @@ static bool take_value(struct config *c, const struct config_key *key, const str
 	return false;
 }
 
+uint64_t config_record_cache(const struct config *c)
+{
+	if (c->storage_record_cache_size)
+		return c->storage_record_cache_size;
+	uint64_t size = MIN(MAX(machine_memory() / 16, RECORD_CACHE_MIN), RECORD_CACHE_MAX);
+	return c->storage_memory ? MIN(size, (c->storage_memory - c->storage_cache_size) / 2) : size;
+}
+
 uint64_t config_storage_memory(const struct config *c)
 {
-	uint64_t caches = c->storage_cache_size + c->storage_record_cache_size;
-	return (c->storage_memory ? c->storage_memory : caches + 4 * c->storage_write_buffer_size) -
-	       c->storage_record_cache_size;
+	if (c->storage_memory)
+		return c->storage_memory - config_record_cache(c);
+	return c->storage_cache_size + 4 * c->storage_write_buffer_size;
 }
 
 unsigned config_line_of(const struct config_text *texts, size_t offset)

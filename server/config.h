@@ -105,6 +105,9 @@ MUST_USE enum kv_status config_parse(struct slice yaml, const char *file, const 
 MUST_USE enum kv_status config_load(const char *file, const char *const *environment, struct config *ret,
 				    struct buf *why);
 
+/** Bytes for records in memory, of all shards together: as configured, or what suits the machine. */
+uint64_t config_record_cache(const struct config *config);
+
 /** Bytes that the engine's cache of blocks and what it has not written to files yet may have together. */
 uint64_t config_storage_memory(const struct config *config);
 

@@ -110,8 +110,9 @@ static const struct metric metrics[] = {
 	COUNTER("kvd_slots_evicted_total", CORE(slots_evicted), "Of them dropped early to make room"),
 	GAUGE("kvd_record_cache_records", CORE(records_cached), METRIC_ONE,
 	      "Keys whose record stays in memory after use"),
-	GAUGE("kvd_record_cache_bytes", CORE(record_cache_bytes), METRIC_ONE,
-	      "Memory they take, of storage.record_cache_size"),
+	GAUGE("kvd_record_cache_bytes", CORE(record_cache_bytes), METRIC_ONE, "Memory they take"),
+	GAUGE("kvd_record_cache_bytes_max", CORE(record_cache_bytes_max), METRIC_ONE,
+	      "How much they may, storage.record_cache_size"),
 	COUNTER("kvd_record_cache_hits_total", CORE(record_cache_hits),
 		"Requests to this node as a replica that found their record there"),
 	/* What replicas missed. */

@@ -200,7 +200,7 @@ static enum kv_status build_shards(struct server *s, hlc_t hlc_limit, struct err
 		.map = s->in_cluster ? &s->map : NULL,
 		.value_size_max = (uint32_t)config->limits_value_size,
 		.ops_max = (uint32_t)config->limits_operations,
-		.record_cache_bytes = config->storage_record_cache_size / config->shards,
+		.record_cache_bytes = config_record_cache(config) / config->shards,
 		.exchange_interval_us = config->test_compare_interval_us,
 		.slow_us = MAX(config->trace_slow_us, (usec_t)1),
 		.gc_grace_ms = (uint32_t)(config->deletes_keep_us / USEC_PER_MSEC),

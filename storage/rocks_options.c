@@ -9,8 +9,13 @@
 enum {
 	BLOOM_BITS_PER_KEY = 10,
 	LEVELS_BASE_FILES = 4, /* memtables' worth of a table file */
-	CHECKSUM_XXH3 = 4,     /* ChecksumType of RocksDB's table format; c.h has no name for it */
-	FORMAT_VERSION = 5,    /* of table files: full bloom filters that stay accurate when large */
+	/* Files of the first level that are compacted together, that slow writes down, and that stop them. Memtables are small,
+	   so the files are: each compaction writes anew what lies below them, up to 128 MiB. */
+	LEVEL0_COMPACT = 8,
+	LEVEL0_SLOW = 32,
+	LEVEL0_STOP = 48,
+	CHECKSUM_XXH3 = 4,  /* ChecksumType of RocksDB's table format; c.h has no name for it */
+	FORMAT_VERSION = 5, /* of table files: full bloom filters that stay accurate when large */
 	/* WARN. A line that RocksDB cannot write into its own log, because the disk is full, makes its next line fail an
 	   assertion in builds that have them, Debian's for one. At INFO it writes one on the way back from the write
 	   that found the disk full, and the node ends before it can say why. */
@@ -86,6 +91,9 @@ static rocksdb_options_t *table_options(rocksdb_cache_t *cache, uint64_t write_b
 	set_blocks(o, cache, block_size, bloom);
 	rocksdb_options_set_write_buffer_size(o, write_buffer_size);
 	rocksdb_options_set_max_write_buffer_number(o, 3);
+	rocksdb_options_set_level0_file_num_compaction_trigger(o, LEVEL0_COMPACT);
+	rocksdb_options_set_level0_slowdown_writes_trigger(o, LEVEL0_SLOW);
+	rocksdb_options_set_level0_stop_writes_trigger(o, LEVEL0_STOP);
 	rocksdb_options_set_target_file_size_base(o, MAX(write_buffer_size, FILE_SIZE_MIN));
 	rocksdb_options_set_max_bytes_for_level_base(o, LEVELS_BASE_FILES * MAX(write_buffer_size, FILE_SIZE_MIN));
 	/* Levels sized from the last one up: about a tenth of dead space instead of a half. */

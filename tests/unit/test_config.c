@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 
+#include "base/machine.h"
 #include "server/config.h"
 #include "server/config_yaml.h"
 
@@ -56,6 +57,26 @@ static void units_stand_in_values(void **state)
 	assert_true(config.insecure);
 	assert_int_equal(config.log_level, LOG_DEBUG);
 	assert_int_equal(config.log_format, LOG_JSON);
+}
+
+/** What the engine and the cache of records get with STORAGE, the text of that section. */
+static void assert_shares(const char *storage, uint64_t record_cache, uint64_t engine)
+{
+	CLEANUP(config_release) struct config config = {0};
+	CLEANUP(buf_release) struct buf why = BUF_INIT, yaml = BUF_INIT;
+	buf_printf(&yaml, "node: {data_dir: /d}\nstorage: {%s}\n", storage);
+	assert_int_equal(parse(buf_cstr(&yaml), NULL, &config, &why), KV_OK);
+	assert_int_equal(config_record_cache(&config) >> 20, record_cache);
+	assert_int_equal(config_storage_memory(&config) >> 20, engine);
+}
+
+static void one_budget_is_shared_out(void **state)
+{
+	uint64_t suits = MIN(MAX(machine_memory() / 16, (uint64_t)64 << 20), (uint64_t)1 << 30) >> 20;
+	assert_shares("cache_size: 128MiB", suits, 128 + 4 * 8);
+	assert_shares("record_cache_size: 300MiB, cache_size: 64MiB, write_buffer_size: 4MiB", 300, 64 + 4 * 4);
+	assert_shares("memory: 168MiB", (168 - 128) / 2, 168 - 20);
+	assert_shares("memory: 1GiB, record_cache_size: 500MiB", 500, 524);
 }
 
 static void a_variable_that_looks_like_an_override_is_told(void **state)
@@ -133,7 +154,10 @@ static void bad_values_are_refused_with_line_and_what_is_allowed(void **state)
 		       "kvd.yaml:3: limits.value_size: \"17MiB\"");
 	assert_refused(
 		"node: {data_dir: /d}\nstorage: {memory: 100MiB}\n",
-		"kvd.yaml:2: storage.memory: 100 MiB with caches of 256 MiB leave less than 16 MiB for writes");
+		"kvd.yaml:2: storage.memory: 100 MiB with caches of 128 MiB leave less than 16 MiB for writes");
+	assert_refused(
+		"node: {data_dir: /d}\nstorage: {record_cache_size: 1GiB, memory: 1GiB}\n",
+		"kvd.yaml:2: storage.memory: 1024 MiB with caches of 1152 MiB leave less than 16 MiB for writes");
 	assert_refused("node: {data_dir: /d}\nlog: {level: loud}\n", "allowed are debug, info, warn, error");
 	assert_refused("node: {data_dir: /d}\nlisten: {peer: 7101}\n", "kvd.yaml:2: listen.peer: \"7101\"");
 	assert_refused("node: {data_dir: /d, name: \"a b\"}\n", "kvd.yaml:1: node.name:");
@@ -487,6 +511,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_is_all_that_has_to_be_said),
 		cmocka_unit_test(units_stand_in_values),
+		cmocka_unit_test(one_budget_is_shared_out),
 		cmocka_unit_test(a_variable_that_looks_like_an_override_is_told),
 		cmocka_unit_test(nothing_needs_no_unit),
 		cmocka_unit_test(the_environment_comes_before_the_file),
