@@ -41,6 +41,9 @@ uint64_t machine_memory(void)
 {
 	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	char group[TEXT_SIZE], path[2 * TEXT_SIZE], limit[TEXT_SIZE];
+	/* Version 1, as a container sees it. */
+	if (read_line(CGROUP_ROOT "/memory/memory.limit_in_bytes", "", limit))
+		bytes = machine_memory_within(bytes, limit);
 	if (!read_line("/proc/self/cgroup", "0::", group))
 		return bytes;
 	/* A limit may stand at any level above, too. */

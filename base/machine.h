@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/** Bytes of memory: the machine's, or what the control group of the process (version 2) may have, if that is less. */
+/** Bytes of memory: the machine's, or what the control group of the process may have, if that is less. */
 uint64_t machine_memory(void);
 
 /** The smaller of PHYSICAL and what LIMIT says, the text of a memory.max: a number of bytes, or "max". */

@@ -65,6 +65,7 @@
 	X(earlysource, "an old member tells its fence before the map that makes it one is in force there")         \
 	X(onesource, "a new member takes the copy of one old member for the whole, without a check")               \
 	X(nodrop, "a node that becomes a member again keeps what it had")                                          \
+	X(restdrop, "records in memory outlive the removal of their range")                                        \
 	X(dropearly, "a node that left a partition removes its copy before others know and have what it had")      \
 	X(norid, "a client repeats a write as a new one, without its request id")                                  \
 	X(mapearly, "a node takes the next cluster map for decided when it has accepted it")                       \

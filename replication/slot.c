@@ -7,7 +7,7 @@
 
 enum {
 	REST_OVERHEAD =
-		128,    /* the place in the map, heads of blobs and what an allocator adds to a slot that rests */
+		128, /* the place in the map, heads of blobs and what an allocator adds, beside an eighth of the record */
 	REST_SHARE = 8, /* no record takes a larger part of what all may have */
 };
 
@@ -57,6 +57,7 @@ static void slot_free(struct slots *s, struct slot *slot)
 	if (ilink_is_linked(&slot->write_link))
 		ilist_remove(&slot->write_link);
 	take_out(s, slot);
+	ilist_remove(&slot->of_link);
 	hmap_remove(&s->map, &slot->node);
 	s->memory_bytes -= slot->memory_bytes;
 	key_state_release(&slot->key_state);
@@ -72,7 +73,9 @@ void slots_release(struct slots *s)
 		slot_free(s, container_of(link, struct slot, age_link));
 	hmap_release(&s->map);
 	free(s->floors);
+	free(s->of);
 	s->floors = NULL;
+	s->of = NULL;
 }
 
 void slots_set_partitions(struct slots *s, uint32_t partitions, struct version boot)
@@ -82,7 +85,9 @@ void slots_set_partitions(struct slots *s, uint32_t partitions, struct version b
 		return;
 	s->partitions = partitions;
 	s->floors = xcalloc(partitions, sizeof s->floors[0]);
+	s->of = xcalloc(partitions, sizeof s->of[0]);
 	for (uint32_t i = 0; i < partitions; i++) {
+		ilist_init(&s->of[i]);
 		s->floors[i].promise = MUTANT(crashprom) ? VERSION_NONE : boot;
 		s->floors[i].memory = MUTANT(crashhist) ? VERSION_NONE : boot;
 	}
@@ -109,6 +114,7 @@ struct slot *slots_add(struct slots *s, uint16_t partition, uint16_t leaf, uint3
 		       usec_t now_us)
 {
 	KV_ASSERT(!slots_find(s, bucket, key));
+	KV_ASSERT(partition < s->partitions);
 	struct slot *slot = xcalloc(1, sizeof *slot);
 	slot->partition = partition;
 	slot->leaf = leaf;
@@ -119,6 +125,7 @@ struct slot *slots_add(struct slots *s, uint16_t partition, uint16_t leaf, uint3
 	ilist_init(&slot->waiting);
 	hmap_add(&s->map, &slot->node, slot_hash(bucket, key));
 	ilist_push_back(&s->by_age, &slot->age_link);
+	ilist_push_back(&s->of[partition], &slot->of_link);
 	return slot;
 }
 
@@ -173,7 +180,7 @@ static void rest(struct slots *s, struct slot *slot)
 	}
 	ilist_remove(&slot->age_link);
 	ilist_push_back(&s->resting, &slot->age_link);
-	slot->rest_bytes = sizeof *slot + slot->key->size + record_size + REST_OVERHEAD;
+	slot->rest_bytes = sizeof *slot + slot->key->size + record_size + record_size / 8 + REST_OVERHEAD;
 	s->rest_bytes += slot->rest_bytes;
 	s->rest_count++;
 	while (COVER_IF(s->rest_bytes > s->rest_bytes_max, record_let_go))
@@ -212,11 +219,8 @@ static void evict(struct slots *s, struct slot *slot)
 struct version slots_promised(const struct slots *s, uint16_t partition)
 {
 	struct version most = VERSION_NONE;
-	for (struct ilink *l = ilist_first(&s->by_age); l; l = ilist_next(&s->by_age, l)) {
-		const struct slot *slot = container_of(l, struct slot, age_link);
-		if (slot->partition == partition)
-			most = version_max(most, slot->key_state.promised);
-	}
+	for (struct ilink *l = ilist_first(&s->of[partition]); l; l = ilist_next(&s->of[partition], l))
+		most = version_max(most, container_of(l, struct slot, of_link)->key_state.promised);
 	return most;
 }
 
@@ -246,25 +250,19 @@ static void drop_later(struct slots *s, struct slot *slot)
 	slot->memory_bytes = 0;
 }
 
-static void drop_of(struct slots *s, struct ilist *list, uint16_t partition)
+void slots_drop(struct slots *s, uint16_t partition)
 {
-	struct ilink *link = ilist_first(list);
+	struct ilink *link = ilist_first(&s->of[partition]);
 	while (link) {
-		struct slot *slot = container_of(link, struct slot, age_link);
-		link = ilist_next(list, link);
-		if (slot->partition != partition)
+		struct slot *slot = container_of(link, struct slot, of_link);
+		link = ilist_next(&s->of[partition], link);
+		if (MUTANT(restdrop) && slot->rest_bytes > 0)
 			continue;
 		if (slot->state == SLOT_LOADING)
 			drop_later(s, slot);
 		else
 			slot_free(s, slot);
 	}
-}
-
-void slots_drop(struct slots *s, uint16_t partition)
-{
-	drop_of(s, &s->by_age, partition);
-	drop_of(s, &s->resting, partition);
 }
 
 struct parked *parked_new(node_id from, usec_t arrived_us, const struct msg *m)

@@ -24,6 +24,7 @@ enum slot_state {
 struct slot {
 	struct hmap_node node;
 	struct ilink age_link;   /* in slots.by_age or slots.resting, least recently used first */
+	struct ilink of_link;    /* in slots.of[partition] */
 	struct ilink write_link; /* in slots.writing while a write is not durable */
 	uint16_t partition;
 	uint16_t leaf;
@@ -58,6 +59,7 @@ struct slots {
 	struct ilist writing; /* in order of write_token */
 	uint32_t partitions;
 	struct partition_floors *floors; /* one a partition */
+	struct ilist *of;                /* the same: its slots, those that rest included */
 	uint64_t evicted;
 	size_t parked_bytes; /* of all requests that wait */
 	size_t memory_bytes; /* of all memories of overwritten copies */
@@ -100,7 +102,10 @@ bool slot_is_idle(const struct slot *slot);
 /** Called when the slot's memories have changed: counts them, and halves them if all together are too many. */
 void slots_count_memory(struct slots *s, struct slot *slot);
 
-/** Called when a slot became idle: it rests if nothing volatile is left, or is gone. */
+/**
+ * Called when a slot became idle: it rests if nothing volatile is left, or is gone. Until then only a small record
+ * stays with it.
+ */
 void slots_settle(struct slots *s, struct slot *slot);
 
 /** The highest ballot that a slot of the partition has promised. */

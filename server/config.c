@@ -87,7 +87,7 @@ static const struct config_key keys[] = {
 	    "memory for records that were asked for or written lately, some 500 bytes each beside key and "
 	    "value: requests for them do not ask the storage engine. 0B: a sixteenth of the machine's "
 	    "memory, from 64MiB to 1GiB, and at most half of what `storage.memory` leaves beside "
-	    "`storage.cache_size`"),
+	    "`storage.cache_size` and 16MiB; 1B: none"),
 	KEY("storage", "write_buffer_size", CONFIG_SIZE, "8MiB", 1 * MIB, 4096 * MIB, storage_write_buffer_size,
 	    "writes kept in memory before they become a file, 1MiB to 4GiB; sooner where "
 	    "`storage.memory` asks for it"),
@@ -196,7 +196,8 @@ uint64_t config_record_cache(const struct config *c)
 	if (c->storage_record_cache_size)
 		return c->storage_record_cache_size;
 	uint64_t size = MIN(MAX(machine_memory() / 16, RECORD_CACHE_MIN), RECORD_CACHE_MAX);
-	return c->storage_memory ? MIN(size, (c->storage_memory - c->storage_cache_size) / 2) : size;
+	uint64_t left = c->storage_memory - MIN(c->storage_memory, c->storage_cache_size + STORAGE_WRITES_MIN);
+	return c->storage_memory ? MIN(size, left / 2) : size;
 }
 
 uint64_t config_storage_memory(const struct config *c)

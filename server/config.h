@@ -44,7 +44,7 @@ struct config {
 	uint64_t limits_disk_reserve; /* bytes that are to stay free; 0: a share of the disk */
 	usec_t limits_drain_us;
 	/* storage */
-	uint64_t storage_memory; /* bytes; cache and unwritten writes together */
+	uint64_t storage_memory; /* bytes; both caches and unwritten writes together; 0: as they need */
 	uint64_t storage_cache_size, storage_record_cache_size, storage_write_buffer_size; /* bytes */
 	uint64_t storage_reader_threads;
 	/* deletes */

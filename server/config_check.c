@@ -4,8 +4,7 @@
 #include "proto/limits.h"
 #include "server/address.h"
 
-#define MIB                ((uint64_t)1 << 20)
-#define STORAGE_WRITES_MIN (16 * MIB) /* of storage.memory, beside the cache */
+#define MIB ((uint64_t)1 << 20)
 
 bool config_http_is_off(const struct config *c)
 {

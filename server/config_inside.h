@@ -7,6 +7,9 @@
 #define KV_SERVER_CONFIG_INSIDE_H
 
 #include "server/config.h"
+
+/* Of storage.memory, beside the caches: what is left for writes at least. */
+#define STORAGE_WRITES_MIN ((uint64_t)16 << 20)
 #include "server/config_yaml.h"
 
 /** Parses TEXT into the key's field; false leaves the field alone. */

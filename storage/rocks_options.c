@@ -10,7 +10,7 @@ enum {
 	BLOOM_BITS_PER_KEY = 10,
 	LEVELS_BASE_FILES = 4, /* memtables' worth of a table file */
 	/* Files of the first level that are compacted together, that slow writes down, and that stop them. Memtables are small,
-	   so the files are: each compaction writes anew what lies below them, up to 128 MiB. */
+	   so the files are: each compaction writes anew what lies below them, 128 MiB by default. */
 	LEVEL0_COMPACT = 8,
 	LEVEL0_SLOW = 32,
 	LEVEL0_STOP = 48,

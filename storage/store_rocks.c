@@ -49,7 +49,7 @@ static struct store_rocks *store_rocks_of(struct store *s)
 
 /**
  * RocksDB counts each comparison of keys, in memory of the thread's own that takes a call to find. Nobody reads these
- * counters: they are off for each thread that comes here.
+ * counters: they are off for each thread that reads or writes here.
  */
 static void stop_counting(void)
 {
@@ -196,6 +196,7 @@ static enum kv_status store_rocks_look(struct store *s, enum store_table table, 
 	struct store_rocks *r = store_rocks_of(s);
 	KV_ASSERT(table < STORE_TABLE_COUNT);
 	KV_ASSERT(key.size > 0);
+	stop_counting();
 	count(&r->reads, 1);
 	char *message = NULL;
 	rocksdb_pinnableslice_t *pinned = rocksdb_get_pinned_cf(r->db, r->read_any, r->tables[table],
@@ -227,6 +228,7 @@ static enum kv_status store_rocks_scan_open(struct store *s, enum store_table ta
 	KV_ASSERT(table < STORE_TABLE_COUNT);
 	if (store_rocks_failed(r) != KV_OK)
 		return store_rocks_failed(r);
+	stop_counting();
 	struct store_scan *scan = xmalloc(sizeof *scan + end.size);
 	*scan = (struct store_scan){.r = r};
 	if (end.size > 0)

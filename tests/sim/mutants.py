@@ -26,7 +26,7 @@ SLOW = {
 # What only a cluster that changes can show: hunted with --membership.
 MEMBERSHIP = {
     'noepoch', 'nojoint', 'noxfer', 'ingest', 'nofloor', 'phasemix', 'pushepoch', 'nosession', 'earlysource', 'onesource', 'nodrop',
-    'dropearly', 'gcnoall', 'gcnoseal', 'gcnosync', 'gctime', 'gcweak', 'gcabsent', 'gcnovirt', 'gclin', 'losedisk2',
+    'restdrop', 'dropearly', 'gcnoall', 'gcnoseal', 'gcnosync', 'gctime', 'gcweak', 'gcabsent', 'gcnovirt', 'gclin', 'losedisk2',
     'treehalf', 'treetwice', 'treeunready',
 }
 

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "proto/codec.h"
 #include "replication/placement.h"
+#include "tests/sim/check_cache.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/sim_inside.h"
@@ -231,8 +232,10 @@ static void check_node_limits(struct sim *sim, const struct sim_node *n)
 
 static void check_limits(struct sim *sim)
 {
-	for (uint32_t i = 0; i < sim->options.node_count; i++)
+	for (uint32_t i = 0; i < sim->options.node_count; i++) {
 		check_node_limits(sim, &sim->nodes[i]);
+		check_cache(sim, &sim->nodes[i]);
+	}
 }
 
 bool sim_until(struct sim *sim, bool (*cond)(const struct sim *sim), usec_t us)

@@ -75,7 +75,8 @@ static void one_budget_is_shared_out(void **state)
 	uint64_t suits = MIN(MAX(machine_memory() / 16, (uint64_t)64 << 20), (uint64_t)1 << 30) >> 20;
 	assert_shares("cache_size: 128MiB", suits, 128 + 4 * 8);
 	assert_shares("record_cache_size: 300MiB, cache_size: 64MiB, write_buffer_size: 4MiB", 300, 64 + 4 * 4);
-	assert_shares("memory: 168MiB", (168 - 128) / 2, 168 - 20);
+	assert_shares("memory: 168MiB", (168 - 128 - 16) / 2, 168 - 12);
+	assert_shares("memory: 144MiB", 0, 144);
 	assert_shares("memory: 1GiB, record_cache_size: 500MiB", 500, 524);
 }
 
