@@ -32,6 +32,15 @@ void hmap_release(struct hmap *map)
 	*map = (struct hmap){0};
 }
 
+void hmap_reserve(struct hmap *map, size_t count)
+{
+	size_t buckets = MAX(map->bucket_count, (size_t)HMAP_BUCKETS_MIN);
+	while (buckets < count)
+		buckets *= 2;
+	if (buckets > map->bucket_count)
+		hmap_resize(map, buckets);
+}
+
 void hmap_add(struct hmap *map, struct hmap_node *node, uint64_t hash)
 {
 	if (map->bucket_count == 0)

@@ -24,6 +24,9 @@ struct hmap {
 /** Frees the buckets and leaves an empty map; the elements are the caller's. */
 void hmap_release(struct hmap *map);
 
+/** Makes room for COUNT nodes at once, so that no later insertion has to move those before it. */
+void hmap_reserve(struct hmap *map, size_t count);
+
 /** Adds NODE under HASH. The caller has checked that an equal element is not there. */
 void hmap_add(struct hmap *map, struct hmap_node *node, uint64_t hash);
 

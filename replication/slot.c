@@ -8,7 +8,8 @@
 enum {
 	REST_OVERHEAD =
 		128, /* the place in the map, heads of blobs and what an allocator adds, beside an eighth of the record */
-	REST_SHARE = 8, /* no record takes a larger part of what all may have */
+	REST_SHARE = 8,   /* no record takes a larger part of what all may have */
+	REST_SMALL = 640, /* bytes that a small record takes: so many fit at most, as far as the map is concerned */
 };
 
 static uint64_t slot_hash(uint32_t bucket, struct slice key) { return hash64_seeded(key, bucket); }
@@ -16,6 +17,8 @@ static uint64_t slot_hash(uint32_t bucket, struct slice key) { return hash64_see
 void slots_init(struct slots *s, size_t rest_bytes_max)
 {
 	*s = (struct slots){.rest_bytes_max = rest_bytes_max};
+	if (rest_bytes_max > 0)
+		hmap_reserve(&s->map, rest_bytes_max / REST_SMALL); /* a million slots would be moved in one step */
 	ilist_init(&s->by_age);
 	ilist_init(&s->resting);
 	ilist_init(&s->writing);

@@ -77,6 +77,25 @@ static void an_empty_map_finds_nothing_and_needs_no_memory(void **state)
 	hmap_release(&map);
 }
 
+static void nothing_is_moved_while_there_is_room(void **state)
+{
+	struct hmap map = {0};
+	static struct item items[ITEMS];
+	hmap_reserve(&map, ITEMS);
+	struct hmap_node **buckets = map.buckets;
+	for (uint64_t i = 0; i < ITEMS; i++) {
+		items[i].key = i;
+		hmap_add(&map, &items[i].node, hash_u64(i));
+	}
+	assert_ptr_equal(map.buckets, buckets);
+	hmap_reserve(&map, 1); /* never less */
+	assert_ptr_equal(map.buckets, buckets);
+	hmap_reserve(&map, 100 * ITEMS);
+	for (uint64_t i = 0; i < ITEMS; i++)
+		assert_ptr_equal(find(&map, i, hash_u64(i)), &items[i]);
+	hmap_release(&map);
+}
+
 static void only_nodes_of_exactly_one_hash_are_offered(void **state)
 {
 	CLEANUP(hmap_release) struct hmap map = {0};
@@ -145,6 +164,7 @@ int main(void)
 		cmocka_unit_test(random_changes_with_a_good_hash_match_a_set),
 		cmocka_unit_test(random_changes_with_many_collisions_match_a_set),
 		cmocka_unit_test(an_empty_map_finds_nothing_and_needs_no_memory),
+		cmocka_unit_test(nothing_is_moved_while_there_is_room),
 		cmocka_unit_test(only_nodes_of_exactly_one_hash_are_offered),
 		cmocka_unit_test(every_element_may_be_removed_while_iterating),
 		cmocka_unit_test(the_order_of_iteration_does_not_depend_on_addresses),
